@@ -1,0 +1,1 @@
+"""Thin clients of fleetgate; they import the wire contract, never the server."""

@@ -1,0 +1,1 @@
+"""fleetgate: the policy decision service."""

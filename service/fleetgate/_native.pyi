@@ -1,0 +1,131 @@
+"""The native core. Only :mod:`fleetgate.engine._ffi` imports it.
+
+Every call detaches from the GIL. Errors are the classes of :mod:`fleetgate.engine.exceptions`.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+SOURCE_DIGEST: str
+"""SHA-256 over the sources of ``native/`` that the extension was built from: the stale-extension guard compares it."""
+
+REGORUS_VERSION: str
+"""Version of the Rego engine, for instance ``0.14.1``."""
+
+@final
+class Document:
+    """One document of a YAML stream or JSON file, read as sigs.k8s.io/yaml reads it (YAML 1.1 scalars)."""
+
+    @property
+    def line(self) -> int:
+        """1-based line of its first node."""
+    @property
+    def json(self) -> bytes:
+        """The document as JSON; integers exact."""
+
+def read_documents(path: str, data: bytes) -> list[Document]:
+    """Split and convert a file. Empty documents are left out.
+
+    Raises :class:`~fleetgate.engine.exceptions.PolicyError` with a located diagnostic for what does not parse.
+    """
+
+@final
+class Generation:
+    """A published set of policies."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical content, lower-case hexadecimal."""
+    @property
+    def templates(self) -> int: ...
+    @property
+    def constraints(self) -> int: ...
+    @property
+    def bundles(self) -> list[str]:
+        """Names of its bundles, sorted."""
+
+@final
+class Decision:
+    """One answer, encoded, with what telemetry wants to know of it."""
+
+    @property
+    def response(self) -> bytes:
+        """The encoded ``fleetgate.v1.ReviewResponse``."""
+    @property
+    def decision_id(self) -> str: ...
+    @property
+    def admission_status(self) -> str:
+        """``allow``, ``deny`` or ``error``, as Gatekeeper's metrics say it."""
+    @property
+    def dry_run(self) -> bool:
+        """Whether the request was a server-side dry run."""
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def stage_nanos(self) -> tuple[int, int, int, int]:
+        """Wall time of decode, match, evaluate, encode, in nanoseconds."""
+    @property
+    def cpu_nanos(self) -> int:
+        """CPU time of the calling thread inside the core, in nanoseconds."""
+    @property
+    def constraints_matched(self) -> int: ...
+
+@final
+class BatchDecision:
+    """Answers of a batch."""
+
+    @property
+    def response(self) -> bytes:
+        """The encoded ``fleetgate.v1.BatchReviewResponse``."""
+    @property
+    def items(self) -> list[Decision]:
+        """The decisions that were made, in order; ``response`` of each is empty."""
+    @property
+    def cpu_nanos(self) -> int: ...
+
+@final
+class Engine:
+    """Policies, inventory and evaluation contexts of one process. Thread-safe."""
+
+    def __new__(
+        cls,
+        *,
+        contexts: int = 0,
+        constraint_instructions: int = 0,
+        constraint_seconds: float = 0.1,
+        review_seconds: float = 1.0,
+    ) -> Engine:
+        """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget)."""
+    @property
+    def contexts(self) -> int: ...
+    @property
+    def generation(self) -> Generation: ...
+    def apply_bundle(self, name: str, files: Sequence[tuple[str, bytes]], *, dry_run: bool = False) -> Generation:
+        """Replace a bundle by (path, content) files; no files removes it. All or nothing.
+
+        Documents of other groups than templates.gatekeeper.sh and constraints.gatekeeper.sh are refused, except those
+        that Gatekeeper's tools skip (``Suite``). Returns the generation that is published afterwards (the same number
+        when nothing changed). Raises PolicyError with every located diagnostic; the published generation stays.
+        """
+    def replace_inventory(self, cluster: str, objects: Sequence[bytes]) -> int:
+        """Replace the inventory of a cluster by objects (JSON), returning the snapshot's number. Raises InvalidRequest."""
+    def review(
+        self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None
+    ) -> Decision:
+        """Decide an encoded ``fleetgate.v1.ReviewRequest``.
+
+        ``cluster`` is the name that the caller's certificate carries: it must equal the request's or the request's is
+        empty. Raises InvalidRequest, ClusterMismatch, DeadlineExceeded, Overloaded, InternalError.
+        """
+    def batch_review(
+        self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None
+    ) -> BatchDecision:
+        """Decide an encoded ``fleetgate.v1.BatchReviewRequest`` on one generation. Raises as ``review``, RequestTooLarge."""
+    def list_templates(self) -> bytes:
+        """The encoded ``fleetgate.v1.ListTemplatesResponse``."""
+    def list_constraints(self) -> bytes:
+        """The encoded ``fleetgate.v1.ListConstraintsResponse``."""
