@@ -30,7 +30,7 @@ $(VENV)/.packages: $(VENV)/.installed proto/pyproject.toml clients/pyproject.tom
 
 # One stamp per profile: switching profiles rebuilds the extension.
 $(VENV)/.native-$(PROFILE): $(VENV)/.packages pyproject.toml $(NATIVE_SOURCES)
-	$(BIN)/maturin develop --skip-install --quiet --locked $(if $(filter release,$(PROFILE)),--release)
+	$(BIN)/maturin develop --quiet --locked $(if $(filter release,$(PROFILE)),--release)
 	@rm -f $(VENV)/.native-*
 	@touch $@
 
