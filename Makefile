@@ -1,23 +1,28 @@
-# The only entry points. Each sets up what it needs: a fresh machine wants Python 3.11+, cargo, make (and Go for e2e).
+# The only entry points. Each sets up what it needs: a fresh machine wants Python 3.11+, cargo and make (and Go for e2e).
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-# `release` is what users run; `make build PROFILE=dev` compiles faster for work on the core.
+# `release` is what users run; `make build PROFILE=dev` compiles faster while working on the core.
 PROFILE ?= release
-export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fleetgate/target
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fleetgate
+export CARGO_TARGET_DIR ?= $(CACHE)/target
 export FLEETGATE_CONFORMANCE ?= $(abspath ../shared/conformance)
 export FLEETGATE_WORKLOADS ?= $(abspath ../shared/bench)
 
 VENV := .venv
 BIN := $(VENV)/bin
+CARGO := cargo
 NATIVE_SOURCES := $(shell find native -name '*.rs' -o -name '*.toml' -o -name Cargo.lock)
+PYTHON_SOURCES := service clients proto/generate.py tests deploy
 
-.PHONY: help build
+.PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
 
 $(VENV)/.installed: requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,8 +35,78 @@ $(VENV)/.packages: $(VENV)/.installed proto/pyproject.toml clients/pyproject.tom
 
 # One stamp per profile: switching profiles rebuilds the extension.
 $(VENV)/.native-$(PROFILE): $(VENV)/.packages pyproject.toml $(NATIVE_SOURCES)
-	$(BIN)/maturin develop --quiet --locked $(if $(filter release,$(PROFILE)),--release)
+	$(BIN)/maturin develop --locked $(if $(filter release,$(PROFILE)),--release) > $(VENV)/build.log
 	@rm -f $(VENV)/.native-*
 	@touch $@
 
-build: $(VENV)/.native-$(PROFILE) ## the commands in .venv/bin, the core compiled
+.PHONY: build
+build: $(VENV)/.native-$(PROFILE) ## compile the core; the commands are in .venv/bin afterwards
+
+.PHONY: lock
+lock: $(VENV)/.installed ## resolve the Python dependencies anew into requirements.lock
+	$(BIN)/uv lock --quiet --upgrade
+	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --format requirements-txt --no-header -o requirements.lock
+
+.PHONY: proto
+proto: $(VENV)/.installed ## lint the wire contract and regenerate its stubs
+	$(BIN)/python proto/generate.py
+
+# --- use -------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: build ## real admission decisions: webhook, service and core on recorded reviews
+	$(BIN)/python deploy/demo/demo.py
+
+.PHONY: bench
+bench: build ## measure against floors of the same run
+	cd native && $(CARGO) build --quiet --locked --release --package fleetgate-core --benches
+	$(BIN)/python tests/bench
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-native test-python ## every test that needs only Python and cargo
+
+.PHONY: test-native
+test-native:
+	cd native && $(CARGO) test --quiet --locked --workspace
+
+.PHONY: test-python
+test-python: build
+	$(BIN)/pytest -m "not e2e" -n 2 --dist loadfile
+
+.PHONY: e2e
+e2e: build ## tests that need Go: real API servers, kubectl
+	tests/kubeapiserver/build.sh
+	$(BIN)/pytest -m e2e
+
+.PHONY: record
+record: build ## record AdmissionReviews anew from a real API server into tests/data/recorded
+	tests/kubeapiserver/build.sh
+	$(BIN)/python tests/e2e/record.py
+
+.PHONY: format
+format: $(VENV)/.installed ## format everything
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix --quiet $(PYTHON_SOURCES) || true
+	cd native && $(CARGO) fmt --all
+	gofmt -l -w tests/kubeapiserver
+
+.PHONY: lint
+lint: build ## formatting, lints, types, import rules, generated files
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest fleetgate._native
+	$(BIN)/lint-imports
+	cd native && $(CARGO) fmt --all --check
+	cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(MAKE) proto
+	git diff --exit-code -- proto native/core/src/wire || { echo "generated files are stale: run make proto and commit"; exit 1; }
+
+# Each stage has a budget; together they stay under 40 minutes on two cold cores.
+.PHONY: check
+check: ## what CI runs
+	timeout 900 $(MAKE) lint
+	timeout 720 $(MAKE) test
+	timeout 780 $(MAKE) e2e
