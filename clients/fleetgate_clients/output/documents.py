@@ -1,0 +1,36 @@
+"""JSON and YAML, safe to show on a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from .terminal import printable
+
+_STEERING = re.compile(r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+"""What JSON may carry unescaped although a terminal obeys it. C0 controls are always escaped in JSON."""
+
+_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+def json_text(value: Any, *, indent: int = 2, like_go: bool = False) -> str:
+    """Return ``value`` as indented JSON, newline-terminated.
+
+    ``like_go`` also escapes what Go's ``encoding/json`` escapes (``<``, ``>``, ``&``), for outputs to be compared with
+    a Go program's. All these characters occur inside strings only, so that escaping them keeps the document's meaning.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if like_go:
+        text = text.translate(_GO_ESCAPES)
+    return _STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
+
+
+def yaml_text(value: Any) -> str:
+    """Return ``value`` as YAML, keys in the order given, that every YAML 1.1 and 1.2 reader takes the same way."""
+    import yaml  # noqa: PLC0415 (only where YAML is asked for)
+
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000_000)
+    if all(line == printable(line) for line in text.splitlines()):
+        return text
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1_000_000)
