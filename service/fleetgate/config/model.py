@@ -1,0 +1,209 @@
+"""What can be configured. A field's description is its help in flags, JSON schema and ``docs/configuration.md``."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+def _split(value: object) -> object:
+    """Read ``a,b`` as a list: environment variables have no other way to say it."""
+    if isinstance(value, str):
+        return [part for part in (piece.strip() for piece in value.split(",")) if part]
+    return value
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Paths = Annotated[list[Path], NoDecode, BeforeValidator(_split)]
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(Section):
+    """Certificates of the gRPC listener. All three are read again when they change; connections stay open."""
+
+    certificate: Path | None = Field(None, description="PEM file with the server's certificate chain, leaf first.")
+    key: Path | None = Field(None, description="PEM file with the private key of `tls.certificate`.")
+    client_ca: Path | None = Field(
+        None,
+        description="PEM file with the CAs of client certificates. Turns on mutual TLS: every caller needs a "
+        "certificate whose URI SAN names its cluster and role. Without it callers are anonymous and may only review.",
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("`tls.certificate` and `tls.key` go together")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("`tls.client_ca` needs `tls.certificate` and `tls.key`")
+        return self
+
+
+class Reload(Section):
+    """How changes of policy directories are noticed."""
+
+    debounce_ms: int = Field(
+        100, ge=1, le=60_000, description="Quiet time that ends a burst of changes, in milliseconds."
+    )
+    rescan_seconds: PositiveFloat = Field(
+        30.0, description="Look at the directories at least this often, should the file system report nothing."
+    )
+    polling: bool = Field(
+        False, description="Poll instead of relying on change notifications (network file systems have none)."
+    )
+
+
+class Review(Section):
+    """Limits of one decision."""
+
+    threads: PositiveInt = Field(32, le=1024, description="Threads that answer Review and BatchReview.")
+    contexts: int = Field(0, ge=0, le=1024, description="Evaluation contexts; 0 means one per core.")
+    constraint_seconds: PositiveFloat = Field(0.1, description="Time budget of one constraint.")
+    review_seconds: PositiveFloat = Field(1.0, description="Time budget of one review.")
+    constraint_instructions: int = Field(
+        0, ge=0, description="Instruction budget of one constraint; 0 means the core's own."
+    )
+
+
+class Grpc(Section):
+    """Limits of the gRPC listener."""
+
+    max_receive_bytes: PositiveInt = Field(8 * MIB, description="Largest request message.")
+    max_metadata_bytes: PositiveInt = Field(16 * 1024, description="Largest set of request headers.")
+    max_concurrent_streams: PositiveInt = Field(100, description="Calls at a time on one connection.")
+    max_concurrent_rpcs: PositiveInt = Field(
+        1000, description="Calls at a time in all; beyond it they are refused with RESOURCE_EXHAUSTED."
+    )
+    max_connections: PositiveInt = Field(4096, description="Connections at a time.")
+    max_connection_age_seconds: PositiveFloat = Field(
+        1800.0, description="Age at which a connection is asked to close (10 % jitter), so that load spreads anew."
+    )
+    max_connection_age_grace_seconds: PositiveFloat = Field(
+        60.0, description="Time that calls on a connection past its age have to finish."
+    )
+    handshake_seconds: PositiveFloat = Field(10.0, description="Time for the TLS and HTTP/2 handshake.")
+    min_ping_interval_seconds: PositiveFloat = Field(
+        10.0, description="Shortest interval of keepalive pings that a client may use."
+    )
+    max_ping_strikes: PositiveInt = Field(2, description="Pings too early after which a connection is closed.")
+    reflection_seconds: PositiveFloat = Field(60.0, description="Longest life of a reflection stream.")
+
+
+class Drain(Section):
+    """What happens on SIGTERM and SIGINT; a second signal exits at once."""
+
+    delay_seconds: NonNegativeFloat = Field(
+        5.0, description="Time between NOT_SERVING and the end of accepting calls: what load balancers need to notice."
+    )
+    grace_seconds: NonNegativeFloat = Field(25.0, description="Time that calls in flight have to finish.")
+
+
+class Metrics(Section):
+    """Prometheus endpoint, which also serves `/healthz` and `/readyz`."""
+
+    listen: str = Field(
+        "127.0.0.1:9464", description="Address of `/metrics`, `/healthz` and `/readyz` (HTTP); empty turns it off."
+    )
+    clusters: Names = Field(
+        default_factory=list,
+        description="Clusters with a `cluster` label of their own in metrics; all others are counted as `other`.",
+    )
+
+
+class Otlp(Section):
+    """Export by OTLP over gRPC."""
+
+    endpoint: str = Field("", description="Collector, for instance `http://localhost:4317`; empty turns export off.")
+    headers: SecretStr = Field(
+        SecretStr(""), description="Headers of the export, `name=value` separated by commas (tokens: kept secret)."
+    )
+    metrics_interval_seconds: PositiveFloat = Field(30.0, description="Interval of metric exports.")
+
+
+class Trace(Section):
+    """Traces, exported by OTLP."""
+
+    sample_ratio: float = Field(
+        0.01, ge=0, le=1, description="Share of sampled calls among those without a parent; a parent decides else."
+    )
+
+
+class Log(Section):
+    """Logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
+    format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON.")
+    denies: bool = Field(
+        False, description="Log every violation (deny, warn, dryrun) at info, as Gatekeeper's `--log-denies`."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of `fleetgate serve`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="FLEETGATE_", env_nested_delimiter="__", validate_default=True
+    )
+
+    listen: str = Field("127.0.0.1:9443", description="Address of the gRPC listener (`host:port` or `unix:path`).")
+    insecure: bool = Field(
+        False, description="Serve plaintext without identities; only on a loopback address or a UNIX socket."
+    )
+    policies: Paths = Field(
+        default_factory=list,
+        description="Directory (read recursively) or file of ConstraintTemplates and Constraints, YAML or JSON. "
+        "Together all of them make one bundle.",
+    )
+    state_directory: Path | None = Field(
+        None, description="Where bundles of ApplyPolicies are stored; without it ApplyPolicies takes dry runs only."
+    )
+    tls: Tls = Field(default_factory=Tls)
+    reload: Reload = Field(default_factory=Reload)
+    review: Review = Field(default_factory=Review)
+    grpc: Grpc = Field(default_factory=Grpc)
+    drain: Drain = Field(default_factory=Drain)
+    metrics: Metrics = Field(default_factory=Metrics)
+    otlp: Otlp = Field(default_factory=Otlp)
+    trace: Trace = Field(default_factory=Trace)
+    log: Log = Field(default_factory=Log)
+
+    @field_validator("insecure")
+    @classmethod
+    def _loopback_only(cls, value: bool, info: ValidationInfo) -> bool:
+        listen = info.data.get("listen", "")
+        if value and not is_local(listen):
+            raise ValueError(f"plaintext is for loopback addresses and UNIX sockets only, not {listen!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _secure(self) -> Self:
+        if self.insecure and self.tls.certificate is not None:
+            raise ValueError("`insecure` and `tls.certificate` exclude each other")
+        return self
+
+
+def is_local(address: str) -> bool:
+    """Whether a listening address can be reached from this machine only."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host, separator, _ = address.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not host:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
