@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from .suite_commands import register as register_suite_verbs
+
 if TYPE_CHECKING:
     from fleetgate.config import Loaded
 
@@ -49,6 +51,7 @@ def register(app: typer.Typer) -> None:
     config.command("schema", short_help="Print the JSON schema of the configuration file.")(schema)
     config.command("docs", short_help="Print the reference of all settings (Markdown).", hidden=True)(docs)
     app.add_typer(config, name="config")
+    register_suite_verbs(app)
 
 
 def serve(ctx: typer.Context, config: ConfigFile = None) -> None:

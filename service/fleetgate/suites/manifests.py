@@ -1,0 +1,131 @@
+"""Review every object of some manifests against the policies among them, as ``gator test`` does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleetgate.engine import EngineError
+
+from .defaults import with_defaults
+from .objects import EXPANSION_GROUP, KubernetesObject, ObjectError, objects_of, read_bytes
+from .policy_files import only
+from .reviewing import Found, Reviewer, ReviewFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+STANDARD_INPUT = "-"
+_SHOWN_STANDARD_INPUT = "<stdin>"
+_EXTENSIONS = frozenset({".yaml", ".yml", ".json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One violation of one object. ``constraint`` is the Constraint with its template's defaults filled in."""
+
+    violating: KubernetesObject
+    found: Found
+    constraint: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What the files hold."""
+
+    objects: tuple[KubernetesObject, ...]
+    policy_files: tuple[tuple[str, bytes], ...]
+
+    def duplicates(self) -> Iterator[tuple[KubernetesObject, KubernetesObject]]:
+        """Yield (later, earlier) objects of the same identity: only the last one is in the inventory."""
+        seen: dict[tuple[str, ...], KubernetesObject] = {}
+        for item in self.objects:
+            identity = (item.api_version, item.kind, item.namespace, item.name)
+            if identity in seen:
+                yield item, seen[identity]
+            seen[identity] = item
+
+
+def read_manifests(names: Sequence[str]) -> Manifests:
+    """Read files, directories (recursively: .yaml, .yml, .json) and ``-``. Raises ObjectError, PolicyError."""
+    objects: list[KubernetesObject] = []
+    policy_files: list[tuple[str, bytes]] = []
+    for path, data in _contents(names):
+        found = objects_of(path, data)
+        objects += found
+        policy_files += only(data, found, lambda item: item.is_template or item.is_constraint)
+    for item in objects:
+        if item.group == EXPANSION_GROUP:
+            raise ObjectError(f"{item.place}: {item.kind} is not supported yet: what it expands would not be reviewed")
+    return Manifests(tuple(objects), tuple(policy_files))
+
+
+def review_manifests(manifests: Manifests) -> list[Result]:
+    """Review every object, policies included, with every object in the inventory.
+
+    Results are sorted by (action, message), then in the objects' order. Raises PolicyError for policies that are
+    refused, ObjectError for an object that could not be decided.
+    """
+    reviewer = Reviewer(manifests.policy_files)
+    reviewer.replace_inventory(item.json for item in manifests.objects)
+    templates = {_kind_of(item.fields): item.fields for item in manifests.objects if item.is_template}
+    constraints = {
+        (item.kind, item.name): with_defaults(item.fields, templates.get(item.kind, {}))
+        for item in manifests.objects
+        if item.is_constraint
+    }
+    namespaces = {item.name: item.json for item in manifests.objects if item.is_namespace}
+    results = [
+        Result(item, found, constraints[found.kind, found.name])
+        for item in manifests.objects
+        for found in _review(reviewer, item, namespaces)
+    ]
+    return sorted(results, key=lambda result: (result.found.action, result.found.message))
+
+
+def _review(reviewer: Reviewer, item: KubernetesObject, namespaces: dict[str, bytes]) -> list[Found]:
+    try:
+        return reviewer.review_object(item.json, _namespace_of(item, namespaces))
+    except (ReviewFailed, EngineError) as error:
+        raise ObjectError(f"{item.place}: reviewing {item}: {error}") from error
+
+
+def _namespace_of(item: KubernetesObject, namespaces: dict[str, bytes]) -> bytes:
+    if item.namespace == "default":
+        # It exists in every cluster, so gator takes it for granted, without labels.
+        return namespaces.get("default", b'{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}')
+    return namespaces.get(item.namespace, b"")
+
+
+def _kind_of(template: dict[str, Any]) -> str:
+    value: Any = template
+    for key in ("spec", "crd", "spec", "names", "kind"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _contents(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    for name in names:
+        if name == STANDARD_INPUT:
+            yield _SHOWN_STANDARD_INPUT, sys.stdin.buffer.read()
+            continue
+        path = Path(name)
+        if path.is_dir():
+            for file in _files_below(path):
+                yield str(file), read_bytes(file)
+        elif path.exists() and path.suffix not in _EXTENSIONS:
+            raise ObjectError(f"{name}: a manifest's file ends in {', '.join(sorted(_EXTENSIONS))}")
+        else:
+            yield name, read_bytes(path)
+
+
+def _files_below(root: Path) -> list[Path]:
+    return sorted(
+        Path(directory, name)
+        for directory, _, names in os.walk(root)
+        for name in names
+        if Path(name).suffix in _EXTENSIONS
+    )

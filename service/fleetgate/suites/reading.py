@@ -1,0 +1,130 @@
+"""Read a Suite file. Its scalars are those of YAML 1.2, as gator reads them: ``violations: yes`` is a string."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .model import GROUP, KIND, Assertion, Case, Suite, Test
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_STRING = "tag:yaml.org,2002:str"
+_INTEGER = "tag:yaml.org,2002:int"
+_NULL = "tag:yaml.org,2002:null"
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
+
+
+class SuiteError(Exception):
+    """A Suite file that cannot be used; the text says where and why."""
+
+
+def read_suite(path: Path, shown: str) -> Suite | None:
+    """Read the Suite in ``path``'s first document; None where it holds something else. Raises SuiteError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SuiteError(f"{shown}: {error.strerror}") from error
+    if GROUP.encode() not in data:
+        return None  # spares parsing the manifests that lie beside suites
+    loader = yaml.CSafeLoader(data)
+    try:
+        root = loader.get_node() if loader.check_node() else None
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{shown}: {error}") from error
+    finally:
+        loader.dispose()
+    if not isinstance(root, yaml.MappingNode):
+        return None
+    reader = _Reader(shown)
+    fields = reader.mapping(root, "")
+    group = reader.text(fields.get("apiVersion"), "apiVersion").rpartition("/")[0]
+    if group != GROUP or reader.text(fields.get("kind"), "kind") != KIND:
+        return None
+    return Suite(
+        path=path,
+        shown=shown,
+        tests=reader.sequence(fields.get("tests"), "tests", reader.test),
+        skip=reader.flag(fields.get("skip"), "skip"),
+    )
+
+
+class _Reader:
+    """Turns YAML nodes into the model; every refusal names file, line, column and field. Unknown fields are ignored."""
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def test(self, node: yaml.Node, field: str) -> Test:
+        fields = self.mapping(node, field)
+        return Test(
+            name=self.text(fields.get("name"), f"{field}.name"),
+            template=self.text(fields.get("template"), f"{field}.template"),
+            constraint=self.text(fields.get("constraint"), f"{field}.constraint"),
+            expansion=self.text(fields.get("expansion"), f"{field}.expansion"),
+            cases=self.sequence(fields.get("cases"), f"{field}.cases", self.case),
+            invalid=self.flag(fields.get("invalid"), f"{field}.invalid"),
+            skip=self.flag(fields.get("skip"), f"{field}.skip"),
+        )
+
+    def case(self, node: yaml.Node, field: str) -> Case:
+        fields = self.mapping(node, field)
+        return Case(
+            name=self.text(fields.get("name"), f"{field}.name"),
+            object=self.text(fields.get("object"), f"{field}.object"),
+            inventory=self.sequence(fields.get("inventory"), f"{field}.inventory", self.text),
+            assertions=self.sequence(fields.get("assertions"), f"{field}.assertions", self.assertion),
+            skip=self.flag(fields.get("skip"), f"{field}.skip"),
+        )
+
+    def assertion(self, node: yaml.Node, field: str) -> Assertion:
+        fields = self.mapping(node, field)
+        message = fields.get("message")
+        return Assertion(
+            violations=self.violations(fields.get("violations"), f"{field}.violations"),
+            message=None if message is None or message.tag == _NULL else self.text(message, f"{field}.message"),
+        )
+
+    def violations(self, node: yaml.Node | None, field: str) -> int | str:
+        if node is None or node.tag == _NULL:
+            return "yes"
+        if isinstance(node, yaml.ScalarNode):
+            if node.value in ("yes", "no"):
+                return str(node.value)
+            if node.tag == _INTEGER and node.value.isascii() and node.value.isdigit():
+                return int(node.value)
+        raise self.error(node, field, 'must be "yes", "no" or a nonnegative integer')
+
+    def text(self, node: yaml.Node | None, field: str) -> str:
+        if node is None or node.tag == _NULL:
+            return ""
+        if isinstance(node, yaml.ScalarNode) and (node.tag == _STRING or node.value in ("yes", "no", "on", "off")):
+            return str(node.value)
+        raise self.error(node, field, "must be a string")
+
+    def flag(self, node: yaml.Node | None, field: str) -> bool:
+        if node is None or node.tag == _NULL:
+            return False
+        if isinstance(node, yaml.ScalarNode) and node.style is None and node.value in _TRUE | _FALSE:
+            return node.value in _TRUE
+        raise self.error(node, field, "must be true or false")
+
+    def mapping(self, node: yaml.Node, field: str) -> dict[str, yaml.Node]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self.error(node, field, "must be a mapping")
+        return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+
+    def sequence(self, node: yaml.Node | None, field: str, item: Callable[[yaml.Node, str], Any]) -> tuple[Any, ...]:
+        if node is None or node.tag == _NULL:
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            raise self.error(node, field, "must be a list")
+        return tuple(item(element, f"{field}[{index}]") for index, element in enumerate(node.value))
+
+    def error(self, node: yaml.Node, field: str, message: str) -> SuiteError:
+        mark = node.start_mark
+        return SuiteError(f"{self._shown}:{mark.line + 1}:{mark.column + 1}: {field}: {message}")

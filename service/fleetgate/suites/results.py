@@ -1,0 +1,83 @@
+"""Print the results of ``fleetgate test``: gator's JSON and lines, YAML, or a table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fleetgate_clients.output.documents import json_text, yaml_text
+from fleetgate_clients.output.tables import Cell, Column, render_table
+
+from .quoting import go_quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .manifests import Result
+
+TARGET = "admission.k8s.gatekeeper.sh"
+_GATOR_INDENT = 4
+_STYLES = {"deny": "red", "warn": "yellow", "dryrun": "cyan"}
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """Return what ``gator test -o json`` prints; where nothing is violated that is ``null``."""
+    return json_text([_document(result) for result in results] or None, indent=_GATOR_INDENT, like_go=True)
+
+
+def as_yaml(results: Sequence[Result]) -> str:
+    """Return the same list as YAML; ``[]`` where nothing is violated."""
+    return yaml_text([_document(result) for result in results])
+
+
+def as_lines(results: Iterable[Result]) -> str:
+    """Return gator's lines: ``v1/Pod ns/name: ["constraint"] Message: "text"``."""
+    return "".join(
+        f"{result.violating}: [{go_quoted(result.found.name)}] Message: {go_quoted(result.found.message)}\n"
+        for result in results
+    )
+
+
+def as_table(results: Iterable[Result], *, width: int | None, color: bool) -> str:
+    """Return a table for people."""
+    columns = (Column("OBJECT"), Column("ACTION"), Column("CONSTRAINT"), Column("MESSAGE", wraps=True))
+    rows = [
+        (
+            str(result.violating),
+            Cell(_action(result), _STYLES.get(_action(result).partition(" ")[0], "")),
+            f"{result.found.kind}/{result.found.name}",
+            result.found.message,
+        )
+        for result in results
+    ]
+    return render_table(columns, rows, width=width, color=color)
+
+
+def _action(result: Result) -> str:
+    scoped = result.found.scoped_actions
+    return ", ".join(scoped) if scoped else result.found.action
+
+
+def _document(result: Result) -> dict[str, Any]:
+    """Lay a result out as ``types.Result`` of Gatekeeper's frameworks does: what is empty is left out."""
+    found = result.found
+    optional: dict[str, Any] = {
+        "msg": found.message,
+        "metadata": {"details": json.loads(found.details)} if found.details else {},
+        "constraint": sorted_keys(result.constraint),
+        "enforcementAction": found.action,
+        "scopedActions": list(found.scoped_actions),
+    }
+    return {
+        "target": TARGET,
+        **{key: value for key, value in optional.items() if value},
+        "violatingObject": sorted_keys(result.violating.fields),
+        "trace": None,
+    }
+
+
+def sorted_keys(value: Any) -> Any:
+    """Sort the keys of all mappings, as Go's ``encoding/json`` does with maps."""
+    if isinstance(value, dict):
+        return {key: sorted_keys(value[key]) for key in sorted(value)}
+    return [sorted_keys(item) for item in value] if isinstance(value, list) else value
