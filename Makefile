@@ -83,7 +83,7 @@ e2e: build ## tests that need Go: real API servers, kubectl
 .PHONY: record
 record: build ## record AdmissionReviews anew from a real API server into tests/data/recorded
 	tests/kubeapiserver/build.sh
-	$(BIN)/python tests/e2e/record.py
+	$(BIN)/python -m tests.e2e.record
 
 .PHONY: format
 format: $(VENV)/.installed ## format everything
