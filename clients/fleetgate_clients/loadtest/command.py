@@ -139,7 +139,7 @@ def loadtest(  # noqa: PLR0917 - one parameter per option
         _usage("--cert and --key go together")
     if concurrency is not None and workers > concurrency:
         _usage(f"{workers} workers need a --concurrency of at least {workers}")
-    tls = None if insecure else Tls(_text(ca), _text(cert), _text(key), server_name)
+    tls = None if insecure else Tls(ca, cert, key, server_name)
     what = Target.WEBHOOK if target is TargetOption.WEBHOOK else Target.BATCH if batch else Target.REVIEW
     plan = Plan(
         endpoint=Endpoint(what, _check_address(address, what, insecure=insecure), tls),
@@ -245,10 +245,6 @@ def _in_flight(asked: int | None, concurrency: int | None, target: Target, worke
     if wanted > _WEBHOOK_IN_FLIGHT * workers:
         _usage(f"a worker holds at most {_WEBHOOK_IN_FLIGHT} connections to a webhook: take more --workers")
     return wanted
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _usage(message: str) -> NoReturn:

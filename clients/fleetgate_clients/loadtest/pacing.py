@@ -63,19 +63,19 @@ class Run:
         slots = asyncio.Semaphore(self._plan.max_in_flight)
         dues = self._schedule(rate)
         due = next(dues, None)
+        # When the last request that had to wait for a slot got one: those that were due before that waited behind it.
+        free = self._start
         async with asyncio.TaskGroup() as requests:
             try:
                 async with asyncio.timeout_at(self._loop_time(self._schedule_end(rate)) + self._plan.timeout):
                     while due is not None:
                         await self._sleep_until(due)
-                        ready = due
                         if slots.locked():
-                            self.tally.waited_for_slot += due >= self._measured_from
                             await slots.acquire()
-                            ready = time.monotonic_ns()
+                            free = time.monotonic_ns()
                         else:
                             await slots.acquire()
-                        self._count_lateness(due, ready)
+                        self._count_start(due, free)
                         requests.create_task(self._request(due)).add_done_callback(lambda _: slots.release())
                         due = next(dues, None)
             except TimeoutError:
@@ -121,9 +121,10 @@ class Run:
         if due >= self._measured_from:
             self.tally.add((answered or time.monotonic_ns()) - due, outcome)
 
-    def _count_lateness(self, due: int, ready: int) -> None:
+    def _count_start(self, due: int, free: int) -> None:
         if due >= self._measured_from:
-            self.tally.lateness.record(time.monotonic_ns() - ready)
+            self.tally.waited_for_slot += due < free
+            self.tally.lateness.record(time.monotonic_ns() - max(due, free))
 
     def _schedule(self, rate: float) -> Iterator[int]:
         """Times at which this worker's requests are due: every ``workers``-th of the whole schedule."""

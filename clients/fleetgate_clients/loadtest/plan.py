@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 
 class Target(StrEnum):
@@ -16,9 +17,9 @@ class Target(StrEnum):
 class Tls:
     """Files in PEM. ``ca`` None means the system's roots; ``certificate`` and ``key`` only for mutual TLS."""
 
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     server_name: str | None = None
 
 

@@ -1,28 +1,25 @@
 """Review and BatchReview over gRPC, as raw bytes."""
 
 import asyncio
-from pathlib import Path
 
 import grpc
 import grpc.aio
 from fleetgate_proto.v1 import review_pb2
 from google.protobuf.message import DecodeError
 
+from fleetgate_clients.channel import (
+    BATCH_REVIEW,
+    REVIEW,
+    ChannelError,
+    ServiceOptions,
+    channel_arguments,
+    credentials,
+)
 from fleetgate_clients.loadtest.plan import Endpoint, Target, Tls
 from fleetgate_clients.loadtest.tally import Outcome
 from fleetgate_clients.loadtest.transport import ConnectError, RequestFailed
 
-_METHODS = {
-    Target.REVIEW: "/fleetgate.v1.ReviewService/Review",
-    Target.BATCH: "/fleetgate.v1.ReviewService/BatchReview",
-}
-_OPTIONS: list[tuple[str, str | int]] = [
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    # A pool of subchannels shared with other channels of the process would make one connection of several.
-    ("grpc.use_local_subchannel_pool", 1),
-    # A retried call would hide a failure.
-    ("grpc.enable_retries", 0),
-]
+_METHODS = {Target.REVIEW: REVIEW, Target.BATCH: BATCH_REVIEW}
 
 
 class RpcTransport:
@@ -38,13 +35,13 @@ class RpcTransport:
     @classmethod
     async def open(cls, endpoint: Endpoint, *, timeout: float) -> "RpcTransport":
         """Connect, or raise ConnectError within ``timeout`` seconds."""
-        channel = _channel(endpoint.address, endpoint.tls)
+        channel = _channel(endpoint)
         try:
             await asyncio.wait_for(channel.channel_ready(), timeout)
         except TimeoutError:
             await channel.close()
             raise ConnectError(
-                f"no connection to {endpoint.address} within {timeout:g} s: is the server there, does it "
+                f"no connection to {endpoint.address} within {timeout:g} s: is a server SERVING there, does it "
                 f"{'use TLS with a certificate that --ca trusts' if endpoint.tls else 'listen without TLS'}?"
             ) from None
         return cls(channel, endpoint.target, timeout)
@@ -98,15 +95,23 @@ def _status_name(code: int) -> str:
     return next((status.name for status in grpc.StatusCode if status.value[0] == code), str(code))
 
 
-def _channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
-    if tls is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS)
-    options = list(_OPTIONS)
-    if tls.server_name:
-        options.append(("grpc.ssl_target_name_override", tls.server_name))
-    credentials = grpc.ssl_channel_credentials(_read(tls.ca), _read(tls.key), _read(tls.certificate))
-    return grpc.aio.secure_channel(address, credentials, options=options)
-
-
-def _read(path: str | None) -> bytes | None:
-    return None if path is None else Path(path).read_bytes()
+def _channel(endpoint: Endpoint) -> grpc.aio.Channel:
+    tls = endpoint.tls or Tls()
+    options = ServiceOptions(
+        targets=(endpoint.address,),
+        ca=tls.ca,
+        cert=tls.certificate,
+        key=tls.key,
+        server_name=tls.server_name or "",
+        insecure=endpoint.tls is None,
+    )
+    try:
+        options.check()
+        secret = credentials(options)
+    except ChannelError as error:
+        raise ConnectError(str(error)) from error
+    # A call repeated by gRPC itself would hide a failure.
+    arguments = [*channel_arguments(options), ("grpc.enable_retries", 0)]
+    if secret is None:
+        return grpc.aio.insecure_channel(endpoint.address, arguments)
+    return grpc.aio.secure_channel(endpoint.address, secret, arguments)
