@@ -81,6 +81,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """All evaluation contexts are busy; RetryInfo says when to try again."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 14
     """A defect of fleetgate."""
+    ERROR_REASON_NOT_STORED: _ErrorReason.ValueType  # 15
+    """The bundle was not published because it cannot be stored: the server has no state directory, or writing failed."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of google.rpc.ErrorInfo (domain `fleetgate.dev`), without its prefix: a client
@@ -116,6 +118,8 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 13
 """All evaluation contexts are busy; RetryInfo says when to try again."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 14
 """A defect of fleetgate."""
+ERROR_REASON_NOT_STORED: ErrorReason.ValueType  # 15
+"""The bundle was not published because it cannot be stored: the server has no state directory, or writing failed."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

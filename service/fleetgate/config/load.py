@@ -60,8 +60,8 @@ def _merged(layers: list[sources.Layer]) -> Settings:
     class Merged(Settings):
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
-        ) -> tuple[Any, ...]:
+            cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
             return tuple(_Given(settings_cls, values) for values in ordered)
 
     return Merged()
@@ -74,7 +74,7 @@ class _Given(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._values = values
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (an override)
         return self._values.get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:

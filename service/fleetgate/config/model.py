@@ -6,8 +6,19 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from pydantic import SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -33,12 +44,19 @@ class Section(BaseModel):
 class Tls(Section):
     """Certificates of the gRPC listener. All three are read again when they change; connections stay open."""
 
-    certificate: Path | None = Field(None, description="PEM file with the server's certificate chain, leaf first.")
-    key: Path | None = Field(None, description="PEM file with the private key of `tls.certificate`.")
+    certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the server's certificate chain, leaf first.",
+    )
+    key: Path | None = Field(default=None, description="PEM file with the private key of `tls.certificate`.")
     client_ca: Path | None = Field(
-        None,
+        default=None,
         description="PEM file with the CAs of client certificates. Turns on mutual TLS: every caller needs a "
         "certificate whose URI SAN names its cluster and role. Without it callers are anonymous and may only review.",
+    )
+    trust_domain: str = Field(
+        default="",
+        description="Trust domain that client certificates must name; empty takes any that `tls.client_ca` signed.",
     )
 
     @model_validator(mode="after")
@@ -54,66 +72,69 @@ class Reload(Section):
     """How changes of policy directories are noticed."""
 
     debounce_ms: int = Field(
-        100, ge=1, le=60_000, description="Quiet time that ends a burst of changes, in milliseconds."
+        default=100, ge=1, le=60_000, description="Quiet time that ends a burst of changes, in milliseconds."
     )
     rescan_seconds: PositiveFloat = Field(
-        30.0, description="Look at the directories at least this often, should the file system report nothing."
+        default=30.0, description="Look at the directories at least this often, should the file system report nothing."
     )
     polling: bool = Field(
-        False, description="Poll instead of relying on change notifications (network file systems have none)."
+        default=False, description="Poll instead of relying on change notifications (network file systems have none)."
     )
 
 
 class Review(Section):
     """Limits of one decision."""
 
-    threads: PositiveInt = Field(32, le=1024, description="Threads that answer Review and BatchReview.")
-    contexts: int = Field(0, ge=0, le=1024, description="Evaluation contexts; 0 means one per core.")
-    constraint_seconds: PositiveFloat = Field(0.1, description="Time budget of one constraint.")
-    review_seconds: PositiveFloat = Field(1.0, description="Time budget of one review.")
+    threads: PositiveInt = Field(default=32, le=1024, description="Threads that answer Review and BatchReview.")
+    contexts: int = Field(default=0, ge=0, le=1024, description="Evaluation contexts; 0 means one per core.")
+    constraint_seconds: PositiveFloat = Field(default=0.1, description="Time budget of one constraint.")
+    review_seconds: PositiveFloat = Field(default=1.0, description="Time budget of one review.")
     constraint_instructions: int = Field(
-        0, ge=0, description="Instruction budget of one constraint; 0 means the core's own."
+        default=0, ge=0, description="Instruction budget of one constraint; 0 means the core's own."
     )
 
 
 class Grpc(Section):
     """Limits of the gRPC listener."""
 
-    max_receive_bytes: PositiveInt = Field(8 * MIB, description="Largest request message.")
-    max_metadata_bytes: PositiveInt = Field(16 * 1024, description="Largest set of request headers.")
-    max_concurrent_streams: PositiveInt = Field(100, description="Calls at a time on one connection.")
+    max_receive_bytes: PositiveInt = Field(default=8 * MIB, description="Largest request message.")
+    max_metadata_bytes: PositiveInt = Field(default=16 * 1024, description="Largest set of request headers.")
+    max_concurrent_streams: PositiveInt = Field(default=100, description="Calls at a time on one connection.")
     max_concurrent_rpcs: PositiveInt = Field(
-        1000, description="Calls at a time in all; beyond it they are refused with RESOURCE_EXHAUSTED."
+        default=1000, description="Calls at a time in all; beyond it they are refused with RESOURCE_EXHAUSTED."
     )
-    max_connections: PositiveInt = Field(4096, description="Connections at a time.")
+    max_connections: PositiveInt = Field(default=4096, description="Connections at a time.")
     max_connection_age_seconds: PositiveFloat = Field(
-        1800.0, description="Age at which a connection is asked to close (10 % jitter), so that load spreads anew."
+        default=1800.0,
+        description="Age at which a connection is asked to close (10 % jitter), so that load spreads anew.",
     )
     max_connection_age_grace_seconds: PositiveFloat = Field(
-        60.0, description="Time that calls on a connection past its age have to finish."
+        default=60.0, description="Time that calls on a connection past its age have to finish."
     )
-    handshake_seconds: PositiveFloat = Field(10.0, description="Time for the TLS and HTTP/2 handshake.")
+    handshake_seconds: PositiveFloat = Field(default=10.0, description="Time for the TLS and HTTP/2 handshake.")
     min_ping_interval_seconds: PositiveFloat = Field(
-        10.0, description="Shortest interval of keepalive pings that a client may use."
+        default=10.0, description="Shortest interval of keepalive pings that a client may use."
     )
-    max_ping_strikes: PositiveInt = Field(2, description="Pings too early after which a connection is closed.")
-    reflection_seconds: PositiveFloat = Field(60.0, description="Longest life of a reflection stream.")
+    max_ping_strikes: PositiveInt = Field(default=2, description="Pings too early after which a connection is closed.")
+    reflection_seconds: PositiveFloat = Field(default=60.0, description="Longest life of a reflection stream.")
 
 
 class Drain(Section):
     """What happens on SIGTERM and SIGINT; a second signal exits at once."""
 
     delay_seconds: NonNegativeFloat = Field(
-        5.0, description="Time between NOT_SERVING and the end of accepting calls: what load balancers need to notice."
+        default=5.0,
+        description="Time between NOT_SERVING and the end of accepting calls: what load balancers need to notice.",
     )
-    grace_seconds: NonNegativeFloat = Field(25.0, description="Time that calls in flight have to finish.")
+    grace_seconds: NonNegativeFloat = Field(default=25.0, description="Time that calls in flight have to finish.")
 
 
 class Metrics(Section):
     """Prometheus endpoint, which also serves `/healthz` and `/readyz`."""
 
     listen: str = Field(
-        "127.0.0.1:9464", description="Address of `/metrics`, `/healthz` and `/readyz` (HTTP); empty turns it off."
+        default="127.0.0.1:9464",
+        description="Address of `/metrics`, `/healthz` and `/readyz` (HTTP); empty turns it off.",
     )
     clusters: Names = Field(
         default_factory=list,
@@ -124,28 +145,41 @@ class Metrics(Section):
 class Otlp(Section):
     """Export by OTLP over gRPC."""
 
-    endpoint: str = Field("", description="Collector, for instance `http://localhost:4317`; empty turns export off.")
-    headers: SecretStr = Field(
-        SecretStr(""), description="Headers of the export, `name=value` separated by commas (tokens: kept secret)."
+    endpoint: str = Field(
+        default="",
+        description="Collector, for instance `http://localhost:4317`; empty turns export off.",
     )
-    metrics_interval_seconds: PositiveFloat = Field(30.0, description="Interval of metric exports.")
+    headers: SecretStr = Field(
+        default=SecretStr(""),
+        description="Headers of the export, `name=value` separated by commas (tokens: kept secret).",
+    )
+    metrics_interval_seconds: PositiveFloat = Field(default=30.0, description="Interval of metric exports.")
 
 
 class Trace(Section):
     """Traces, exported by OTLP."""
 
     sample_ratio: float = Field(
-        0.01, ge=0, le=1, description="Share of sampled calls among those without a parent; a parent decides else."
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of sampled calls among those without a parent; a parent decides else.",
     )
 
 
 class Log(Section):
     """Logs, on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
-    format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, else JSON.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="Least severity that is logged.",
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="`auto`: text on a terminal, else JSON.",
+    )
     denies: bool = Field(
-        False, description="Log every violation (deny, warn, dryrun) at info, as Gatekeeper's `--log-denies`."
+        default=False, description="Log every violation (deny, warn, dryrun) at info, as Gatekeeper's `--log-denies`."
     )
 
 
@@ -156,9 +190,12 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="FLEETGATE_", env_nested_delimiter="__", validate_default=True
     )
 
-    listen: str = Field("127.0.0.1:9443", description="Address of the gRPC listener (`host:port` or `unix:path`).")
+    listen: str = Field(
+        default="127.0.0.1:9443",
+        description="Address of the gRPC listener (`host:port` or `unix:path`).",
+    )
     insecure: bool = Field(
-        False, description="Serve plaintext without identities; only on a loopback address or a UNIX socket."
+        default=False, description="Serve plaintext without identities; only on a loopback address or a UNIX socket."
     )
     policies: Paths = Field(
         default_factory=list,
@@ -166,17 +203,18 @@ class Settings(BaseSettings):
         "Together all of them make one bundle.",
     )
     state_directory: Path | None = Field(
-        None, description="Where bundles of ApplyPolicies are stored; without it ApplyPolicies takes dry runs only."
+        default=None,
+        description="Where bundles of ApplyPolicies are stored; without it ApplyPolicies takes dry runs only.",
     )
-    tls: Tls = Field(default_factory=Tls)
-    reload: Reload = Field(default_factory=Reload)
-    review: Review = Field(default_factory=Review)
-    grpc: Grpc = Field(default_factory=Grpc)
-    drain: Drain = Field(default_factory=Drain)
-    metrics: Metrics = Field(default_factory=Metrics)
-    otlp: Otlp = Field(default_factory=Otlp)
-    trace: Trace = Field(default_factory=Trace)
-    log: Log = Field(default_factory=Log)
+    tls: Tls = Tls()
+    reload: Reload = Reload()
+    review: Review = Review()
+    grpc: Grpc = Grpc()
+    drain: Drain = Drain()
+    metrics: Metrics = Metrics()
+    otlp: Otlp = Otlp()
+    trace: Trace = Trace()
+    log: Log = Log()
 
     @field_validator("insecure")
     @classmethod

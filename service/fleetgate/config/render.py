@@ -89,8 +89,8 @@ _INTRODUCTION = """# Configuration of `fleetgate serve`
 <!-- Generated from service/fleetgate/config/model.py by `fleetgate config docs`; a test keeps them equal. -->
 
 A value comes from, in rising order: its default, the configuration file (YAML; `--config` or `FLEETGATE_CONFIG`), an
-environment variable, a flag. Lists in environment variables are separated by commas. Unknown settings are refused, in the
-file and in variables that begin with `FLEETGATE_` alike; the variables that Kubernetes makes for Services
+environment variable, a flag. Lists in environment variables are separated by commas. Unknown settings are refused, in
+the file and in variables that begin with `FLEETGATE_` alike; the variables that Kubernetes makes for Services
 (`FLEETGATE_SERVICE_HOST` and the like) are left alone.
 
 `fleetgate config show` prints every value with its origin, `fleetgate config schema` the JSON schema of the file.

@@ -20,9 +20,7 @@ from fleetgate.config.catalog import ENV_PREFIX, Setting, sections, settings
 from fleetgate.config.model import Settings
 
 CONFIG_VARIABLE = "FLEETGATE_CONFIG"
-_OTHERS = frozenset(
-    {CONFIG_VARIABLE, "FLEETGATE_CONFORMANCE", "FLEETGATE_CONFORMANCE_REQUIRED", "FLEETGATE_WORKLOADS"}
-)
+_OTHERS = frozenset({CONFIG_VARIABLE, "FLEETGATE_CONFORMANCE", "FLEETGATE_CONFORMANCE_REQUIRED", "FLEETGATE_WORKLOADS"})
 """Variables of the command itself and of the project's tests."""
 
 _SERVICE_LINK = re.compile(r"FLEETGATE_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")

@@ -46,7 +46,7 @@ def _handler(registry: CollectorRegistry, ready: Callable[[], bool]) -> type[Bas
         server_version = "fleetgate"
         sys_version = ""
 
-        def do_GET(self) -> None:  # noqa: N802 (the base class names it)
+        def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/metrics":
                 encode, content_type = choose_encoder(self.headers.get("Accept", ""))

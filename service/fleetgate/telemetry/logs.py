@@ -1,7 +1,7 @@
 """Logs: the standard library's logging with one formatter, JSON or text, on standard error.
 
-Whoever logs puts facts into ``extra={"fields": {...}}``; never an object's body. JSON escapes control characters of names
-that come from outside; the text form escapes them too.
+Whoever logs puts facts into ``extra={"fields": {...}}``; never an object's body. Both forms escape control characters:
+names come from outside.
 """
 
 from __future__ import annotations

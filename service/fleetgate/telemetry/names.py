@@ -1,8 +1,8 @@
 """Every metric, span, attribute and log key that the server emits, with its meaning.
 
 A metric has an OpenTelemetry name (as OTLP carries it); Prometheus' name follows from it by OpenTelemetry's rules: dots
-become underscores, the unit's name and, for counters, ``_total`` are appended. Names that begin with ``gatekeeper_`` mean
-what they mean in Gatekeeper, with ``cluster`` added, so that its dashboards and alerts keep working.
+become underscores, the unit's name and, for counters, ``_total`` are appended. Names that begin with ``gatekeeper_``
+mean what they mean in Gatekeeper, with ``cluster`` added, so that its dashboards and alerts keep working.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ ATTRIBUTE_MATCHED = "fleetgate.constraints_matched"
 ATTRIBUTE_BATCH_SIZE = "fleetgate.batch_size"
 
 LOG_KEYS = ("time", "level", "logger", "message", "decision_id", "trace_id", "cluster", "exception")
-"""Keys of a JSON log line; ``decision_id``, ``trace_id`` and ``cluster`` where they are known. Other keys are the event's."""
+"""Keys of a JSON log line, ``decision_id``, ``trace_id`` and ``cluster`` where known; other keys are the event's."""
 
 
 def span_name(method: str) -> str:

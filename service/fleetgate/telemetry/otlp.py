@@ -121,6 +121,4 @@ def _histogram_points(
 
 
 def _attributes(metric: names.Metric, sample: Sample) -> dict[str, str]:
-    return {
-        attribute: sample.labels[label] for attribute, label in zip(metric.attributes, metric.labels, strict=True)
-    }
+    return {attribute: sample.labels[label] for attribute, label in zip(metric.attributes, metric.labels, strict=True)}

@@ -1,7 +1,7 @@
-"""Traces of sampled calls. A call that is not sampled costs a look at its headers and, without a parent, one random number.
+"""Traces of sampled calls. A call that is not sampled costs a look at its headers and at most one random number.
 
-Sampling is parent-based: a W3C ``traceparent`` decides for its call; calls without one are sampled at a ratio. The decision
-is taken here, before a span exists, and the SDK then records all spans it is given.
+Sampling is parent-based: a W3C ``traceparent`` decides for its call; calls without one are sampled at a ratio. The
+decision is taken here, before a span exists, and the SDK then records all spans it is given.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class CallSpan:
             child.end(end_time=begin)
 
     def end(self, code: str) -> None:
-        """Finish with the gRPC status code's name. Only the server's own faults make the span an error, by convention."""
+        """Finish with the gRPC status code's name. By convention only the server's own faults are errors."""
         self._span.set_attribute(names.ATTRIBUTE_RPC_STATUS, code)
         if code in _SERVER_FAULTS:
             self._span.set_status(Status(StatusCode.ERROR, code))

@@ -1,0 +1,255 @@
+"""The composition root of ``fleetgate serve``: the one module that imports everything and wires it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from datetime import datetime
+from importlib.metadata import version
+from types import FrameType
+
+import grpc
+from fleetgate_proto.v1 import policy_pb2
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from fleetgate.config import Settings
+from fleetgate.engine import Engine, Generation
+from fleetgate.engine.exceptions import PolicyError
+from fleetgate.policy.errors import SourceFailed, StorageFailed
+from fleetgate.policy.lifecycle import Policies
+from fleetgate.policy.store import BundleStore
+from fleetgate.policy.watcher import Watcher
+from fleetgate.telemetry import logs
+from fleetgate.telemetry.endpoint import Endpoint
+from fleetgate.telemetry.metrics import Metrics
+from fleetgate.telemetry.otlp import MetricsExport
+from fleetgate.telemetry.tracing import Tracing
+from fleetgate.transport.denials import DenialLog
+from fleetgate.transport.guard import Callers
+from fleetgate.transport.policy import PolicyServicer
+from fleetgate.transport.review import ReviewService
+from fleetgate.transport.server import Limits, Server
+from fleetgate.transport.server_info import ServerInfoServicer
+from fleetgate.transport.tls import CertificateInvalid, Certificates
+
+_LOGGER = logging.getLogger("fleetgate")
+
+
+class StartupError(Exception):
+    """The server cannot start; the text says why, for a person."""
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal comes. Returns the exit code; raises StartupError."""
+    logs.configure(settings.log.level, settings.log.format)
+    signals = _Signals()
+    with ExitStack() as running:
+        replica = _start(settings, running)
+        _LOGGER.info("ready", extra={"fields": {"listen": replica.address, "http": replica.http}})
+        signals.wait()
+        _drain(settings, replica)
+    _LOGGER.info("stopped")
+    return 0
+
+
+class _Signals:
+    """SIGTERM and SIGINT: the first begins the drain, the second exits at once."""
+
+    def __init__(self) -> None:
+        self._first = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._first.is_set():
+            os._exit(128 + number)
+        self._first.set()
+
+    def wait(self) -> None:
+        """Return once the first signal came."""
+        self._first.wait()
+
+
+class _Replica:
+    """What runs."""
+
+    def __init__(self, server: Server, address: str) -> None:
+        self.server = server
+        self.address = address
+        self.http = ""
+        self.ready = False
+
+
+def _start(settings: Settings, running: ExitStack) -> _Replica:
+    """Bring everything up in the order of its dependencies; ``running`` takes it down in the reverse order."""
+    credentials_mode = _mode(settings)
+    metrics = Metrics(settings.metrics.clusters)
+    tracing = _tracing(settings, metrics, running)
+    engine = Engine(
+        contexts=settings.review.contexts,
+        constraint_instructions=settings.review.constraint_instructions,
+        constraint_seconds=settings.review.constraint_seconds,
+        review_seconds=settings.review.review_seconds,
+    )
+    policies = _policies(settings, engine, metrics)
+    callers = Callers(credentials_mode, settings.tls.trust_domain)
+    server = Server(
+        _limits(settings),
+        callers,
+        metrics,
+        review=ReviewService(engine, callers, metrics, tracing, DenialLog() if settings.log.denies else None),
+        policy=PolicyServicer(engine, policies),
+        info=ServerInfoServicer(engine, callers),
+    )
+    replica = _Replica(server, _listen(settings, server, metrics))
+    if settings.policies:
+        watcher = Watcher(
+            settings.policies,
+            policies.reload,
+            debounce_ms=settings.reload.debounce_ms,
+            rescan_seconds=settings.reload.rescan_seconds,
+            polling=settings.reload.polling,
+        )
+        running.callback(watcher.close)
+    if settings.metrics.listen:
+        replica.http = _endpoint(settings, metrics, replica, running)
+    server.ready()
+    replica.ready = True
+    return replica
+
+
+def _drain(settings: Settings, replica: _Replica) -> None:
+    """NOT_SERVING, a while for load balancers to notice, then no new calls and time for those in flight."""
+    _LOGGER.info("draining", extra={"fields": {"delay_seconds": settings.drain.delay_seconds}})
+    replica.ready = False
+    replica.server.not_serving()
+    time.sleep(settings.drain.delay_seconds)
+    if not replica.server.stop(settings.drain.grace_seconds):
+        _LOGGER.warning("calls were cut off at the end of the grace period")
+
+
+def _mode(settings: Settings) -> str:
+    if settings.tls.certificate is None:
+        if not settings.insecure:
+            raise StartupError(
+                "error: no certificate: give --tls-certificate, --tls-key and --tls-client-ca, "
+                "or --insecure on a loopback address"
+            )
+        return "local"
+    return "mutual-tls" if settings.tls.client_ca else "tls"
+
+
+def _tracing(settings: Settings, metrics: Metrics, running: ExitStack) -> Tracing:
+    """Traces, and the export of both signals where there is an endpoint."""
+    resource = Resource.create(
+        {
+            "service.name": os.environ.get("OTEL_SERVICE_NAME", "fleetgate"),
+            "service.version": version("fleetgate"),
+        }
+    )
+    processor = None
+    if settings.otlp.endpoint:
+        headers = settings.otlp.headers.get_secret_value() or None
+        exporter = OTLPMetricExporter(endpoint=settings.otlp.endpoint, headers=headers)
+        export = MetricsExport(metrics.registry, resource, exporter, settings.otlp.metrics_interval_seconds)
+        running.callback(export.close)
+        processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp.endpoint, headers=headers))
+    tracing = Tracing(settings.trace.sample_ratio, resource, processor)
+    running.callback(tracing.close)
+    return tracing
+
+
+def _policies(settings: Settings, engine: Engine, metrics: Metrics) -> Policies:
+    """Restore all policies; a replica without them never becomes ready."""
+    try:
+        store = BundleStore(settings.state_directory) if settings.state_directory else None
+        policies = Policies(engine, settings.policies, store, _PolicyMetrics(engine, metrics))
+        policies.restore()
+    except PolicyError as error:
+        count = len(error.diagnostics)
+        lines = [f"error: {diagnostic}" for diagnostic in error.diagnostics]
+        summary = f"{count} error{'s' if count != 1 else ''}: the policies are refused as a whole"
+        raise StartupError("\n".join([*lines, summary])) from error
+    except (SourceFailed, StorageFailed) as error:
+        raise StartupError(f"error: {error}") from error
+    if not engine.generation.constraints:
+        _LOGGER.warning("no Constraint is published: every review will be allowed")
+    return policies
+
+
+def _listen(settings: Settings, server: Server, metrics: Metrics) -> str:
+    credentials: grpc.ServerCredentials | None = None
+    if settings.tls.certificate is not None and settings.tls.key is not None:
+
+        def loaded(expires: datetime) -> None:
+            metrics.certificate_expires(expires.timestamp())
+
+        try:
+            certificates = Certificates(
+                settings.tls.certificate,
+                settings.tls.key,
+                settings.tls.client_ca,
+                loaded=loaded,
+                failed=metrics.certificate_failed,
+            )
+        except CertificateInvalid as error:
+            raise StartupError(f"error: {error}") from error
+        credentials = certificates.credentials()
+    try:
+        return server.listen(settings.listen, credentials)
+    except RuntimeError as error:
+        raise StartupError(f"error: cannot listen on {settings.listen}: {error}") from error
+
+
+def _endpoint(settings: Settings, metrics: Metrics, replica: _Replica, running: ExitStack) -> str:
+    try:
+        endpoint = Endpoint(settings.metrics.listen, metrics.registry, lambda: replica.ready)
+    except (OSError, ValueError, OverflowError) as error:
+        raise StartupError(f"error: cannot listen on {settings.metrics.listen} (--metrics-listen): {error}") from error
+    running.callback(endpoint.close)
+    return endpoint.address
+
+
+class _PolicyMetrics:
+    """Tells the metrics what is published."""
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        self._engine, self._metrics = engine, metrics
+        self.loaded, self.reload_failed = metrics.loaded, metrics.reload_failed
+
+    def published(self, generation: Generation) -> None:
+        """Count Constraints by action and templates by engine."""
+        constraints = policy_pb2.ListConstraintsResponse.FromString(self._engine.list_constraints()).constraints
+        templates = policy_pb2.ListTemplatesResponse.FromString(self._engine.list_templates()).templates
+        self._metrics.published(
+            generation.number,
+            len(templates),
+            Counter(constraint.enforcement_action for constraint in constraints),
+            Counter(template.engine for template in templates),
+        )
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.grpc
+    return Limits(
+        threads=settings.review.threads,
+        max_receive_bytes=limits.max_receive_bytes,
+        max_metadata_bytes=limits.max_metadata_bytes,
+        max_concurrent_streams=limits.max_concurrent_streams,
+        max_concurrent_rpcs=limits.max_concurrent_rpcs,
+        max_connections=limits.max_connections,
+        max_connection_age=limits.max_connection_age_seconds,
+        max_connection_age_grace=limits.max_connection_age_grace_seconds,
+        handshake=limits.handshake_seconds,
+        min_ping_interval=limits.min_ping_interval_seconds,
+        max_ping_strikes=limits.max_ping_strikes,
+        reflection=limits.reflection_seconds,
+    )

@@ -1,0 +1,92 @@
+"""Policy files of directories, read as one consistent set.
+
+Kubernetes mounts a ConfigMap as symbolic links into a hidden directory that it replaces by one rename: hidden names are
+skipped and links are followed, as long as they stay inside the path that was given. A set is read between two equal
+fingerprints of the tree, so that a swap in the middle never gives half of each.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetgate.policy.errors import SourceFailed
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+_ATTEMPTS = 10
+_MAX_DEPTH = 32
+"""Depth of directories: ends a circle of links."""
+
+Fingerprint = tuple[tuple[str, str, int, int, int], ...]
+"""Per file: path, real path, inode, size, modification time in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Files of all directories, ``(path as shown, content)``, sorted by path."""
+
+    files: tuple[tuple[str, bytes], ...]
+    fingerprint: Fingerprint
+
+
+def bundle_name(paths: Sequence[Path]) -> str:
+    """Name of the bundle that the directories make together: their absolute paths, as ``PATH`` is written.
+
+    It begins with a slash, which names of applied bundles may not.
+    """
+    return os.pathsep.join(str(path.absolute()) for path in paths)
+
+
+def read(paths: Sequence[Path]) -> Snapshot:
+    """Read all policy files. Raises SourceFailed, also when the tree does not hold still."""
+    for _ in range(_ATTEMPTS):
+        before = fingerprint(paths)
+        try:
+            files = tuple((shown, Path(real).read_bytes()) for shown, real, *_ in before)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SourceFailed(f"{error.filename}: {error.strerror}") from error
+        if fingerprint(paths) == before:
+            return Snapshot(files, before)
+    raise SourceFailed(f"{bundle_name(paths)}: the files kept changing while they were read")
+
+
+def fingerprint(paths: Sequence[Path]) -> Fingerprint:
+    """What distinguishes one state of the directories from another. Raises SourceFailed."""
+    found: dict[str, tuple[str, str, int, int, int]] = {}
+    for path in paths:
+        try:
+            root = path.resolve(strict=True)
+            # A path that is a file itself is taken as it is named; its neighbours are none of ours.
+            files = _walk(path, root, 0) if root.is_dir() else iter([path])
+            for file in files:
+                real = file.resolve(strict=True)
+                status = real.stat()
+                found[str(file)] = (str(file), str(real), status.st_ino, status.st_size, status.st_mtime_ns)
+        except FileNotFoundError as error:
+            if not path.exists():
+                raise SourceFailed(f"{path}: no such file or directory") from error
+            return ()  # swapped under our feet: unequal to any other, hence read again
+        except OSError as error:
+            raise SourceFailed(f"{error.filename or path}: {error.strerror or error}") from error
+    return tuple(found[name] for name in sorted(found))
+
+
+def _walk(directory: Path, root: Path, depth: int) -> Iterator[Path]:
+    if depth > _MAX_DEPTH:
+        raise SourceFailed(f"{directory}: more than {_MAX_DEPTH} directories deep")
+    for entry in sorted(directory.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        real = entry.resolve(strict=True)
+        if not real.is_relative_to(root):
+            raise SourceFailed(f"{entry}: the link leads out of {root}")
+        mode = real.stat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from _walk(entry, root, depth + 1)
+        elif stat.S_ISREG(mode) and entry.suffix.lower() in SUFFIXES:
+            yield entry

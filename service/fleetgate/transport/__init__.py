@@ -1,0 +1,1 @@
+"""The gRPC edge: knows gRPC and nothing of how decisions are made."""

@@ -1,0 +1,161 @@
+"""The gRPC server: its limits, its services, its end.
+
+Threads: Review and BatchReview have a pool of their own, which no stream ever enters. Health's watches hold no thread.
+Reflection's streams hold one each, of a small pool, and end after a while.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from fleetgate_proto.v1 import policy_pb2, policy_pb2_grpc, review_pb2, server_info_pb2, server_info_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+from fleetgate.telemetry.metrics import Metrics
+from fleetgate.transport.guard import Callers, Guard
+from fleetgate.transport.policy import PolicyServicer
+from fleetgate.transport.review import ReviewService
+from fleetgate.transport.server_info import ServerInfoServicer
+
+SERVICES: tuple[str, ...] = (
+    review_pb2.DESCRIPTOR.services_by_name["ReviewService"].full_name,
+    policy_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
+    server_info_pb2.DESCRIPTOR.services_by_name["ServerInfoService"].full_name,
+)
+"""Our services: each has a health status of its own, beside the overall one (``""``)."""
+
+_HEALTH = health.SERVICE_NAME
+_REFLECTION = reflection.SERVICE_NAME
+_SMALL_POOL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the listener; sizes in bytes, times in seconds."""
+
+    threads: int
+    max_receive_bytes: int
+    max_metadata_bytes: int
+    max_concurrent_streams: int
+    max_concurrent_rpcs: int
+    max_connections: int
+    max_connection_age: float
+    max_connection_age_grace: float
+    handshake: float
+    min_ping_interval: float
+    max_ping_strikes: int
+    reflection: float
+
+    def options(self) -> list[tuple[str, int]]:
+        """The limits as gRPC's channel arguments."""
+        return [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", self.max_receive_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_metadata_size", self.max_metadata_bytes),
+            ("grpc.absolute_max_metadata_size", self.max_metadata_bytes),
+            ("grpc.max_concurrent_streams", self.max_concurrent_streams),
+            ("grpc.max_allowed_incoming_connections", self.max_connections),
+            ("grpc.max_connection_age_ms", round(self.max_connection_age * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(self.max_connection_age_grace * 1000)),
+            ("grpc.server_handshake_timeout_ms", round(self.handshake * 1000)),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", round(self.min_ping_interval * 1000)),
+            ("grpc.http2.max_ping_strikes", self.max_ping_strikes),
+        ]
+
+
+class Server:
+    """The listener and its services."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        callers: Callers,
+        metrics: Metrics,
+        *,
+        review: ReviewService,
+        policy: PolicyServicer,
+        info: ServerInfoServicer,
+    ) -> None:
+        self._reviews = ThreadPoolExecutor(limits.threads, thread_name_prefix="review")
+        self._control = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="control")
+        self._health_pool = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="health")
+        self._streams = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="reflection")
+        self._server = grpc.server(
+            self._reviews, options=limits.options(), maximum_concurrent_rpcs=limits.max_concurrent_rpcs
+        )
+        pools = {SERVICES[1]: self._control, SERVICES[2]: self._control}
+        guard = Guard(self._server, callers, metrics, {**pools, _HEALTH: self._health_pool, _REFLECTION: self._streams})
+        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        review.register(self._server)
+        policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)  # type: ignore[arg-type]
+        server_info_pb2_grpc.add_ServerInfoServiceServicer_to_server(info, guard)  # type: ignore[arg-type]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)
+        names = (*SERVICES, _HEALTH, _REFLECTION)
+        reflector = _Reflection(names, limits.reflection)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, guard)
+
+    def listen(self, address: str, credentials: grpc.ServerCredentials | None) -> str:
+        """Bind the address and begin to answer, NOT_SERVING as yet. Returns the address with the port that was bound.
+
+        Raises RuntimeError where it cannot be bound.
+        """
+        if credentials is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, credentials)
+        self._server.start()
+        return address if address.startswith("unix") else f"{address.rpartition(':')[0]}:{port}"
+
+    def ready(self) -> None:
+        """Report SERVING."""
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    def not_serving(self) -> None:
+        """Report NOT_SERVING for good, while calls are still answered."""
+        self._health.enter_graceful_shutdown()
+
+    def stop(self, grace: float) -> bool:
+        """Accept no more calls, wait for those in flight, cancel what is left after ``grace`` seconds.
+
+        Returns whether all of them finished in time.
+        """
+        stopped = self._server.stop(grace)
+        finished = stopped.wait(grace)
+        stopped.wait()
+        for pool in (self._reviews, self._control, self._health_pool, self._streams):
+            pool.shutdown(wait=False, cancel_futures=True)
+        return finished
+
+    def _set_health(self, status: Any) -> None:
+        for service in ("", *SERVICES):
+            self._health.set(service, status)
+
+
+class _Reflection(reflection.ReflectionServicer):
+    """gRPC's reflection; a stream ends after ``seconds``, lest a forgotten one holds its thread for life."""
+
+    def __init__(self, service_names: tuple[str, ...], seconds: float) -> None:
+        super().__init__(service_names)
+        self._seconds = seconds
+
+    def ServerReflectionInfo(  # noqa: N802 (gRPC names it)
+        self, request_iterator: Iterator[Any], context: grpc.ServicerContext
+    ) -> Iterator[reflection_pb2.ServerReflectionResponse]:
+        """Answer questions about the services."""
+        timer = threading.Timer(self._seconds, context.cancel)
+        timer.daemon = True
+        timer.start()
+        context.add_callback(timer.cancel)
+        answers: Iterator[reflection_pb2.ServerReflectionResponse] = super().ServerReflectionInfo(
+            request_iterator, context
+        )
+        return answers
