@@ -3,8 +3,10 @@
 import typer
 
 from fleetgate_clients.loadtest import command as loadtest
+from fleetgate_clients.webhook import command as webhook
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command("loadtest", epilog=loadtest.EXAMPLES)(loadtest.loadtest)
+    app.command("webhook", epilog=webhook.EXAMPLES, help=webhook.HELP)(webhook.webhook)
