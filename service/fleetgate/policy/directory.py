@@ -16,6 +16,8 @@ from pathlib import Path
 from fleetgate.policy.errors import SourceFailed
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+SAMPLES = "samples"
+"""Directories of objects to try policies on, as policy libraries have them beside each template: they are not loaded."""
 _ATTEMPTS = 10
 _MAX_DEPTH = 32
 """Depth of directories: ends a circle of links."""
@@ -80,7 +82,7 @@ def _walk(directory: Path, root: Path, depth: int) -> Iterator[Path]:
     if depth > _MAX_DEPTH:
         raise SourceFailed(f"{directory}: more than {_MAX_DEPTH} directories deep")
     for entry in sorted(directory.iterdir()):
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name == SAMPLES:
             continue
         real = entry.resolve(strict=True)
         if not real.is_relative_to(root):
