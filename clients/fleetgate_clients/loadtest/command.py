@@ -26,14 +26,14 @@ _WEBHOOK_IN_FLIGHT = 800
 EXAMPLES = """\
 Examples:
   # 500 reviews per second for 30 s, as an API server would send them; exit 1 when p99 is above 10 ms
-  fleetgate loadtest --address pdp.example:8443 --ca ca.pem --cert webhook.pem --key webhook.key \\
+  fleetgate loadtest --address pdp.example:9443 --ca ca.pem --cert webhook.pem --key webhook.key \\
       --reviews recorded/ --rate 500 --duration 30s --slo p99=10ms
 
   # as fast as 16 callers go, on a server of this machine without TLS
-  fleetgate loadtest --address 127.0.0.1:8443 --insecure --cluster dev --reviews recorded/ --concurrency 16
+  fleetgate loadtest --address 127.0.0.1:9443 --insecure --cluster dev --reviews recorded/ --concurrency 16
 
   # the webhook over HTTPS, report as JSON
-  fleetgate loadtest --target webhook --address https://127.0.0.1:8444/v1/admit?timeout=10s --ca ca.pem \\
+  fleetgate loadtest --target webhook --address https://127.0.0.1:8443/v1/admit?timeout=10s --ca ca.pem \\
       --reviews recorded/ --rate 200 -o json
 """
 
@@ -89,7 +89,7 @@ def loadtest(  # noqa: PLR0917 - one parameter per option
     address: Annotated[str, typer.Option(help="Server as HOST:PORT, or URL of the webhook.", show_default=False)],
     reviews: Annotated[
         Path,
-        typer.Option(help="AdmissionReviews (and Namespaces): .json, .ndjson, or a directory.", show_default=False),
+        typer.Option(help="AdmissionReviews: .json, .ndjson, or a directory of them.", show_default=False),
     ],
     target: Annotated[TargetOption, typer.Option(help="What is driven.")] = TargetOption.REVIEW,
     batch: Annotated[
@@ -119,7 +119,11 @@ def loadtest(  # noqa: PLR0917 - one parameter per option
     ] = None,
     cluster: Annotated[str, typer.Option(help="Cluster to ask for; with mutual TLS the certificate names it.")] = "",
     namespaces_from: Annotated[
-        Path | None, typer.Option(help="More Namespaces, in JSON, to send with Review.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Namespaces (YAML, JSON) to send with Review. [default: those in the directory --reviews]",
+            show_default=False,
+        ),
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="Authorities to trust (PEM). [default: the system's]")] = None,
     cert: Annotated[Path | None, typer.Option(help="Own certificate (PEM), for mutual TLS.")] = None,
@@ -180,17 +184,20 @@ def _execute(
 ) -> NoReturn:
     # Imported here: the help must not pay for protobuf and HdrHistogram.
     from fleetgate_clients.loadtest.payloads import build_payloads  # noqa: PLC0415
-    from fleetgate_clients.loadtest.recordings import RecordingError, read_namespaces, read_recordings  # noqa: PLC0415
+    from fleetgate_clients.loadtest.recordings import RecordingError, read_recordings  # noqa: PLC0415
     from fleetgate_clients.loadtest.report import Verdict, to_json, to_rows  # noqa: PLC0415
     from fleetgate_clients.loadtest.run import LoadTestError, run_load_test  # noqa: PLC0415
     from fleetgate_clients.output.tables import Column, render_table  # noqa: PLC0415
     from fleetgate_clients.output.terminal import wants_color, width_of  # noqa: PLC0415
 
     try:
-        recordings = read_recordings(reviews)
-        if namespaces_from is not None:
-            recordings.namespaces.update(read_namespaces(namespaces_from))
-        payloads = build_payloads(recordings, plan.endpoint.target, cluster=cluster, batch=batch)
+        payloads = build_payloads(
+            read_recordings(reviews),
+            _namespaces(reviews, namespaces_from),
+            plan.endpoint.target,
+            cluster=cluster,
+            batch=batch,
+        )
         tally = run_load_test(plan, payloads, workers=workers, on_start=lambda: _announce(plan, len(payloads)))
     except (RecordingError, LoadTestError) as error:
         _usage(str(error))
@@ -208,6 +215,18 @@ def _execute(
     if tally.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     raise typer.Exit(0 if verdict.passed else EXIT_FAILED)
+
+
+def _namespaces(reviews: Path, namespaces_from: Path | None) -> dict[str, bytes]:
+    """Namespaces of a file or directory, or those beside the reviews."""
+    from fleetgate_clients.loadtest.recordings import RecordingError  # noqa: PLC0415
+    from fleetgate_clients.webhook.namespaces.files import read_namespaces  # noqa: PLC0415
+
+    source = namespaces_from or (reviews if reviews.is_dir() else None)
+    try:
+        return {} if source is None else read_namespaces(source)
+    except (OSError, ValueError) as error:
+        raise RecordingError(str(error)) from error
 
 
 def _announce(plan: Plan, payloads: int) -> None:

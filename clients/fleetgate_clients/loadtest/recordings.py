@@ -1,12 +1,13 @@
-"""Recorded reviews: AdmissionReview JSON, as an API server sends it, and the Namespaces that the reviews refer to."""
+"""Recorded reviews: AdmissionReview JSON, as an API server sends it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 _JSON_SUFFIXES = {".json", ".ndjson", ".jsonl"}
+_NAMESPACES = {"Namespace", "NamespaceList", "List"}
 
 
 class RecordingError(Exception):
@@ -22,56 +23,28 @@ class Recording:
     namespace: str
 
 
-@dataclass
-class Recordings:
-    """What a directory or file holds, in the order of the paths."""
-
-    reviews: list[Recording] = field(default_factory=list)
-    # JSON of v1 Namespaces by name.
-    namespaces: dict[str, bytes] = field(default_factory=dict)
-
-
 class _Request(msgspec.Struct):
     uid: str
     namespace: str = ""
 
 
-class _Metadata(msgspec.Struct):
-    name: str = ""
-
-
-class _Document(msgspec.Struct, rename="camel"):
+class _Document(msgspec.Struct):
     kind: str = ""
-    api_version: str = ""
     request: msgspec.Raw = msgspec.Raw()
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
-    items: list[msgspec.Raw] = msgspec.field(default_factory=list)
 
 
-def read_recordings(path: Path) -> Recordings:
-    """Read ``path``: a JSON or NDJSON file, or a directory of them at any depth.
+def read_recordings(path: Path) -> list[Recording]:
+    """Read ``path``: a JSON or NDJSON file, or a directory of them at any depth, in the order of the paths.
 
-    Documents are AdmissionReviews, Namespaces or lists of these. Raises RecordingError for anything else, for a file
-    that does not parse and where there is no review at all.
+    Raises RecordingError for a document that is no AdmissionReview and where there is none at all; Namespaces beside
+    the reviews are passed over.
     """
-    recordings = Recordings()
-    for file in _files(path):
-        for place, document in _documents(file):
-            _add(recordings, place, document)
-    if not recordings.reviews:
+    recordings = [
+        recording for file in _files(path) for recording in (_read(*found) for found in _documents(file)) if recording
+    ]
+    if not recordings:
         raise RecordingError(f"{path}: no AdmissionReview found in its .json, .ndjson and .jsonl files")
     return recordings
-
-
-def read_namespaces(path: Path) -> dict[str, bytes]:
-    """Read Namespaces only, in JSON, from a file or a directory; other documents are refused as by read_recordings."""
-    recordings = Recordings()
-    for file in _files(path):
-        for place, document in _documents(file):
-            _add(recordings, place, document)
-    if not recordings.namespaces:
-        raise RecordingError(f"{path}: no Namespace found in its .json, .ndjson and .jsonl files")
-    return recordings.namespaces
 
 
 def _files(path: Path) -> list[Path]:
@@ -96,18 +69,14 @@ def _documents(file: Path) -> Iterator[tuple[str, bytes]]:
             yield f"{file}:{number}", line
 
 
-def _add(recordings: Recordings, place: str, data: bytes) -> None:
+def _read(place: str, data: bytes) -> Recording | None:
     try:
         document = msgspec.json.decode(data, type=_Document)
-        if document.kind == "AdmissionReview":
-            request = msgspec.json.decode(document.request, type=_Request)
-            recordings.reviews.append(Recording(data, bytes(document.request), request.namespace))
-        elif document.kind == "Namespace" and document.metadata.name:
-            recordings.namespaces[document.metadata.name] = data
-        elif document.kind.endswith("List"):
-            for index, item in enumerate(document.items):
-                _add(recordings, f"{place}: items[{index}]", bytes(item))
-        else:
-            raise RecordingError(f"{place}: kind {document.kind!r} is neither AdmissionReview nor Namespace")
+        if document.kind in _NAMESPACES:
+            return None
+        if document.kind != "AdmissionReview":
+            raise RecordingError(f"{place}: kind {document.kind!r} is not AdmissionReview")
+        request = msgspec.json.decode(document.request, type=_Request)
     except msgspec.MsgspecError as error:
         raise RecordingError(f"{place}: {error}") from error
+    return Recording(data, bytes(document.request), request.namespace)

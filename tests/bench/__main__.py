@@ -1,0 +1,95 @@
+"""`make bench`: the core in process and the service around it, each against floors of the same run.
+
+Prints a table per part and, with ``--json FILE``, writes one document. Exit code 1 where a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from fleetgate_clients.output.tables import Column, render_table
+
+from tests.bench import service, workload
+
+
+def main() -> int:
+    """Run the parts that were asked for."""
+    options = _options()
+    try:
+        workload.directory()
+    except workload.WorkloadMissing as missing:
+        print(f"error: {missing}", file=sys.stderr)
+        return 2
+    document: dict[str, object] = {"machine": _machine()}
+    kept = True
+    with tempfile.TemporaryDirectory(prefix="fleetgate-bench-") as scratch:
+        report = service.measure(Path(scratch), rounds=options.rounds, requests=options.requests)
+        document["service"] = report.document()
+        kept &= report.bar_kept
+        print(_service_table(report))
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0 if kept else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
+    parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
+    parser.add_argument("--json", type=Path, help="write the whole report here")
+    return parser.parse_args()
+
+
+def _machine() -> dict[str, object]:
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "loadAverage": os.getloadavg(),
+    }
+
+
+def _service_table(report: service.ServiceReport) -> str:
+    rows = [
+        [
+            str(row.callers),
+            f"{row.sampling:.0%}",
+            *(f"{seconds * 1e6:.0f}" for seconds in (row.service, row.identity, row.core, row.python_share)),
+            f"{row.rate:.0f}",
+            f"{row.identity_rate:.0f}",
+            f"{row.p50 * 1e3:.2f}",
+            f"{row.p99 * 1e3:.2f}",
+        ]
+        for row in report.rows
+    ]
+    titles = [
+        "CALLERS",
+        "SAMPLED",
+        "SERVICE",
+        "IDENTITY",
+        "CORE",
+        "PYTHON",
+        "RPC/S",
+        "IDENTITY-RPC/S",
+        "P50-MS",
+        "P99-MS",
+    ]
+    table = render_table([Column(title) for title in titles], rows, width=None, color=False)
+    bar = service.SHARE_BAR_SECONDS * 1e6
+    return (
+        f"CPU per RPC in µs: medians of {report.rounds} alternating rounds of {report.requests} reviews "
+        f"({report.request_bytes} bytes in, {report.answer_bytes} out)\n"
+        f"{table}"
+        f"PYTHON = SERVICE - IDENTITY - CORE, at most {bar:.0f} at 1 caller and 1% sampling: "
+        f"{'kept' if report.bar_kept else 'MISSED'}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What a process has used of the CPU, and programs that this benchmark starts."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_READY_SECONDS = 60.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process with all its threads, to the nanosecond (Linux: its CPU clock; /proc counts in 10 ms)."""
+    scheduler_clock = 2
+    return time.clock_gettime((~pid << 3) | scheduler_clock)
+
+
+@contextmanager
+def running(command: Sequence[object], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program with its output in ``log`` until the block ends."""
+    with log.open("wb") as output:
+        process = subprocess.Popen([*map(str, command)], stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def printing_its_port(script: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a Python program that prints its port first."""
+    command = [sys.executable, str(script), *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def wait_for_http(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+    """Wait until a path on loopback answers 200; raise RuntimeError with the end of the log where it does not."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if _get(port, path)[0] == http.client.OK:
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"{path} on port {port} does not answer:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def read_metric(port: int, name: str) -> float:
+    """Value of a Prometheus metric without labels at ``/metrics``; raises KeyError where there is none."""
+    for line in _get(port, "/metrics")[1].decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    raise KeyError(name)
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
