@@ -6,7 +6,7 @@ import re
 
 UUID = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 TIME = re.compile(rb"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
-RESOURCE_VERSION = re.compile(rb'(?P<key>"?resourceVersion"?: ?")(?P<value>\d+)(?=")')
+RESOURCE_VERSION = re.compile(rb"""(?P<key>["']?resourceVersion["']?: ?["'])(?P<value>\d+)(?=["'])""")
 FIXED_TIME = b"2026-01-01T00:00:00Z"
 
 
