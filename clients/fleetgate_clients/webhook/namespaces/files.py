@@ -63,13 +63,21 @@ class FileNamespaces:
                 await self._task
 
     def _load(self) -> None:
-        objects: dict[str, bytes] = {}
-        for file in _files(self._path):
-            for document in _documents(file):
-                for name, encoded in _namespaces(document, file):
-                    objects[name] = encoded
-        self._objects = objects
+        self._objects = read_namespaces(self._path)
         self._loaded = True
+
+
+def read_namespaces(path: Path) -> dict[str, bytes]:
+    """Read the Namespaces of a file, or of every YAML and JSON file below a directory: JSON by name.
+
+    Raises OSError or ValueError for what cannot be read.
+    """
+    return {
+        name: encoded
+        for file in _files(path)
+        for document in _documents(file)
+        for name, encoded in _namespaces(document, file)
+    }
 
 
 def _files(path: Path) -> list[Path]:
