@@ -17,7 +17,7 @@ from fleetgate.policy.errors import SourceFailed
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 SAMPLES = "samples"
-"""Directories of objects to try policies on, as policy libraries have them beside each template: they are not loaded."""
+"""Directories of objects to try policies on, as libraries have them beside each template: they are not loaded."""
 _ATTEMPTS = 10
 _MAX_DEPTH = 32
 """Depth of directories: ends a circle of links."""
