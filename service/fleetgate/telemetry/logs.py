@@ -59,7 +59,9 @@ class TextFormatter(logging.Formatter):
 
 def _plain(value: object) -> str:
     text = _visible(str(value))
-    return json.dumps(text, ensure_ascii=False) if " " in text or not text else text
+    if text and not any(char in text for char in ' "='):
+        return text
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def _visible(text: str) -> str:

@@ -113,8 +113,8 @@ def _histogram_points(
                 sum=found["sum"],
                 bucket_counts=counts,
                 explicit_bounds=list(metric.buckets),
-                min=float("inf"),
-                max=float("-inf"),
+                min=None,  # type: ignore[arg-type]  # not known: left out of the message
+                max=None,  # type: ignore[arg-type]
             )
         )
     return points
