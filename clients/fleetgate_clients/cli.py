@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from typer._click import Command, Context, HelpFormatter
+    from typer._click import Command, Context, HelpFormatter, Parameter
 
 ENTRY_POINT_GROUP = "fleetgate.commands"
 SERVER_DISTRIBUTION = "fleetgate"
@@ -64,6 +64,14 @@ class Verb(TyperCommand):
 
 class Root(TyperGroup):
     """The command itself: help that shows what is installed, and errors that say what to do."""
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """Return the options. Typer's own flags are false unless given: to convert None it would import pydantic."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            if parameter.name in ("help", "install_completion", "show_completion") and parameter.default is None:
+                parameter.default = False
+        return parameters
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write examples, usage, verbs per distribution, options, exit codes."""

@@ -9,10 +9,8 @@ from typing import Any
 def with_defaults(constraint: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
     """Return a copy with defaults filled into objects that are there; absent objects stay absent (gatekeeper)."""
     filled = copy.deepcopy(constraint)
-    schema = _at(template, "spec", "crd", "spec", "validation", "openAPIV3Schema")
-    spec = filled.get("spec")
-    if isinstance(schema, dict) and isinstance(spec, dict):
-        _fill(spec, {"properties": {"parameters": schema}})
+    parameters = _at(template, "spec", "crd", "spec", "validation", "openAPIV3Schema")
+    _fill(filled.get("spec"), {"properties": {"enforcementAction": {"default": "deny"}, "parameters": parameters}})
     return filled
 
 

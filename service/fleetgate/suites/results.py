@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TARGET = "admission.k8s.gatekeeper.sh"
 _GATOR_INDENT = 4
+_GO_EXPONENT = 1e21
+"""From here on Go writes a number with an exponent."""
 _STYLES = {"deny": "red", "warn": "yellow", "dryrun": "cyan"}
 
 
@@ -63,21 +65,23 @@ def _document(result: Result) -> dict[str, Any]:
     found = result.found
     optional: dict[str, Any] = {
         "msg": found.message,
-        "metadata": {"details": json.loads(found.details)} if found.details else {},
-        "constraint": sorted_keys(result.constraint),
+        "metadata": {"details": _like_go(json.loads(found.details)) if found.details else {}},
+        "constraint": _like_go(result.constraint),
         "enforcementAction": found.action,
         "scopedActions": list(found.scoped_actions),
     }
     return {
         "target": TARGET,
         **{key: value for key, value in optional.items() if value},
-        "violatingObject": sorted_keys(result.violating.fields),
+        "violatingObject": _like_go(result.violating.fields),
         "trace": None,
     }
 
 
-def sorted_keys(value: Any) -> Any:
-    """Sort the keys of all mappings, as Go's ``encoding/json`` does with maps."""
+def _like_go(value: Any) -> Any:
+    """Sort the keys of all mappings and write whole numbers without a fraction, as Go's ``encoding/json`` does."""
     if isinstance(value, dict):
-        return {key: sorted_keys(value[key]) for key in sorted(value)}
-    return [sorted_keys(item) for item in value] if isinstance(value, list) else value
+        return {key: _like_go(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_like_go(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _GO_EXPONENT else value
