@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _STRING = "tag:yaml.org,2002:str"
 _INTEGER = "tag:yaml.org,2002:int"
 _NULL = "tag:yaml.org,2002:null"
+_DEEPEST = 100
+"""Levels of nesting; a Suite needs six."""
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 
@@ -31,13 +33,10 @@ def read_suite(path: Path, shown: str) -> Suite | None:
         raise SuiteError(f"{shown}: {error.strerror}") from error
     if GROUP.encode() not in data:
         return None  # spares parsing the manifests that lie beside suites
-    loader = yaml.CSafeLoader(data)
     try:
-        root = loader.get_node() if loader.check_node() else None
+        root = _first_document(data)
     except yaml.YAMLError as error:
         raise SuiteError(f"{shown}: {error}") from error
-    finally:
-        loader.dispose()
     if not isinstance(root, yaml.MappingNode):
         return None
     reader = _Reader(shown)
@@ -51,6 +50,25 @@ def read_suite(path: Path, shown: str) -> Suite | None:
         tests=reader.sequence(fields.get("tests"), "tests", reader.test),
         skip=reader.flag(fields.get("skip"), "skip"),
     )
+
+
+def _first_document(data: bytes) -> yaml.Node | None:
+    depth = 0
+    for event in yaml.parse(data, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.DocumentEndEvent):
+            break
+        if depth > _DEEPEST:
+            # libyaml composes nodes by recursion, on the C stack.
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+    loader = yaml.CSafeLoader(data)
+    try:
+        return loader.get_node() if loader.check_node() else None
+    finally:
+        loader.dispose()
 
 
 class _Reader:
@@ -109,7 +127,7 @@ class _Reader:
     def flag(self, node: yaml.Node | None, field: str) -> bool:
         if node is None or node.tag == _NULL:
             return False
-        if isinstance(node, yaml.ScalarNode) and node.style is None and node.value in _TRUE | _FALSE:
+        if isinstance(node, yaml.ScalarNode) and not node.style and node.value in _TRUE | _FALSE:
             return node.value in _TRUE
         raise self.error(node, field, "must be true or false")
 
