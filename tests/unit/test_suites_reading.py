@@ -101,9 +101,19 @@ def test_wrong_types_are_refused_with_their_place(tmp_path: Path, text: str, pro
     assert str(refused.value) == problem
 
 
-def test_yaml_errors_name_the_line(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"suite\.yaml: .*(?s:.)*line 3"):
-        read_suite(write(tmp_path, HEAD + "tests: [\n"), "suite.yaml")
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"tests: [\n", "suite.yaml:4:1: invalid YAML: did not find expected node content"),
+        (b"\xff\xfe\x00", "suite.yaml: invalid YAML: "),
+    ],
+)
+def test_yaml_errors_name_the_place(tmp_path: Path, text: bytes, problem: str) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_bytes(HEAD.encode() + text)
+    with pytest.raises(SuiteError) as refused:
+        read_suite(path, "suite.yaml")
+    assert str(refused.value).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,7 @@ def test_other_files_are_no_suites(tmp_path: Path, text: str) -> None:
 
 
 def test_deep_nesting_is_refused_not_a_crash(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError):
+    with pytest.raises(SuiteError, match=r"suite\.yaml:3:\d+: invalid YAML: nested too deeply"):
         read_suite(write(tmp_path, HEAD + "tests: " + "[" * 100_000), "suite.yaml")
 
 

@@ -35,8 +35,12 @@ def read_suite(path: Path, shown: str) -> Suite | None:
         return None  # spares parsing the manifests that lie beside suites
     try:
         root = _first_document(data)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
+        raise SuiteError(f"{place}: invalid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise SuiteError(f"{shown}: {error}") from error
+        raise SuiteError(f"{shown}: invalid YAML: {error}") from error
     if not isinstance(root, yaml.MappingNode):
         return None
     reader = _Reader(shown)
