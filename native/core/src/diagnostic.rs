@@ -120,6 +120,8 @@ pub mod code {
     pub const INVALID_TEMPLATE: &str = "invalid_template";
     /// A parameter schema that Kubernetes refuses.
     pub const INVALID_SCHEMA: &str = "invalid_schema";
+    /// Rego that does not compile, or that Gatekeeper does not admit in a template.
+    pub const INVALID_REGO: &str = "invalid_rego";
     /// A policy language or engine that is not supported.
     pub const UNSUPPORTED_ENGINE: &str = "unsupported_engine";
     /// A Constraint that Gatekeeper refuses.

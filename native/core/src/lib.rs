@@ -1,9 +1,14 @@
 //! The decision core: Gatekeeper's policies and a review in, a decision out.
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod diagnostic;
+pub mod evaluate;
+pub mod inventory;
 pub mod json;
 pub mod matching;
+pub mod policy;
+pub mod review;
 pub mod template;
 pub mod wire;
 pub mod yaml;

@@ -5,13 +5,24 @@
 //! compiles Rego: that is the driver's work.
 
 mod actions;
+mod constraint_schema;
+mod fields;
+mod names;
 mod operations;
+mod read_constraint;
+mod read_template;
+mod schema;
 
 use std::sync::Arc;
 
 pub use crate::yaml::SourceText;
 pub use actions::EnforcementActions;
 pub use operations::Operations;
+
+pub(crate) use constraint_schema::ConstraintSchema;
+pub(crate) use names::did_you_mean;
+pub(crate) use read_constraint::read_constraint;
+pub(crate) use read_template::read_template;
 
 use crate::diagnostic::Location;
 use crate::matching::Matcher;
@@ -49,10 +60,25 @@ pub struct Template {
     pub libs: Vec<SourceText>,
     /// Operations that it is evaluated for at `validation.gatekeeper.sh`.
     pub operations: Operations,
+    /// What its Constraints may look like.
+    pub(crate) schema: Arc<ConstraintSchema>,
+    /// The whole document.
+    pub document: serde_json::Value,
     /// Where the document begins.
     pub origin: Location,
     /// Name of its bundle.
     pub bundle: Arc<str>,
+}
+
+impl Template {
+    /// Whether the other's program does for this one.
+    pub(crate) fn same_code(&self, other: &Self) -> bool {
+        let texts = |one: &Self| one.libs.iter().map(|lib| lib.text.clone()).collect::<Vec<_>>();
+        self.kind == other.kind
+            && self.version == other.version
+            && self.module.text == other.module.text
+            && texts(self) == texts(other)
+    }
 }
 
 /// A Constraint that its template's schema accepts.
@@ -74,4 +100,13 @@ pub struct Constraint {
     pub origin: Location,
     /// Name of its bundle.
     pub bundle: Arc<str>,
+}
+
+/// A field below another one; the inner path may be empty or begin with an index.
+fn schema_path(outer: &str, inner: &str) -> String {
+    match inner.chars().next() {
+        None => outer.to_owned(),
+        Some('[') => format!("{outer}{inner}"),
+        Some(_) => format!("{outer}.{inner}"),
+    }
 }

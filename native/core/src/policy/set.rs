@@ -1,0 +1,98 @@
+//! The published policies: an immutable snapshot that decisions pin.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::index::Index;
+use crate::evaluate::Program;
+use crate::template::{Constraint, Template};
+
+/// All policies of one generation. Its lists are sorted, so that equal policies give equal reports.
+pub struct PolicySet {
+    pub(super) number: u64,
+    pub(super) digest: Arc<str>,
+    pub(super) bundles: Vec<Arc<str>>,
+    pub(super) templates: Vec<PublishedTemplate>,
+    pub(super) constraints: Vec<PublishedConstraint>,
+    pub(super) index: Index,
+}
+
+/// A template that compiled.
+#[derive(Clone)]
+pub struct PublishedTemplate {
+    /// What the document says.
+    pub template: Arc<Template>,
+    /// Its compiled code.
+    pub program: Arc<dyn Program>,
+    /// Positions of its Constraints in [`PolicySet::constraints`].
+    pub constraints: Range<usize>,
+}
+
+/// A Constraint and its template.
+#[derive(Clone, Debug)]
+pub struct PublishedConstraint {
+    /// What the document says, with defaults.
+    pub constraint: Arc<Constraint>,
+    /// Position of its template in [`PolicySet::templates`].
+    pub template: usize,
+}
+
+impl PolicySet {
+    /// The generation's number; 0 before anything was applied. Numbers of one process only grow.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// SHA-256 of the canonical content, in lower-case hexadecimal: the same for the same policies in every process,
+    /// whatever their bundles and files are called.
+    #[must_use]
+    pub fn digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
+    /// Names of the bundles, sorted.
+    #[must_use]
+    pub fn bundles(&self) -> &[Arc<str>] {
+        &self.bundles
+    }
+
+    /// Templates, sorted by kind.
+    #[must_use]
+    pub fn templates(&self) -> &[PublishedTemplate] {
+        &self.templates
+    }
+
+    /// Constraints, sorted by (kind, name).
+    #[must_use]
+    pub fn constraints(&self) -> &[PublishedConstraint] {
+        &self.constraints
+    }
+
+    /// Whether the same policies stand in the same bundles, given that the digests are equal.
+    pub(super) fn same_bundles(&self, other: &Self) -> bool {
+        let templates = |set: &Self| set.templates.iter().map(|one| one.template.bundle.clone()).collect::<Vec<_>>();
+        let constraints = |set: &Self| set.constraints.iter().map(|one| one.constraint.bundle.clone()).collect::<Vec<_>>();
+        self.bundles == other.bundles && templates(self) == templates(other) && constraints(self) == constraints(other)
+    }
+
+    /// Positions of the Constraints that could match an object of a group and kind, ascending. The others cannot.
+    #[must_use]
+    pub fn candidates(&self, group: &str, kind: &str) -> Cow<'_, [u32]> {
+        self.index.candidates(group, kind)
+    }
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PolicySet")
+            .field("number", &self.number)
+            .field("digest", &self.digest)
+            .field("bundles", &self.bundles)
+            .field("templates", &self.templates.len())
+            .field("constraints", &self.constraints.len())
+            .finish()
+    }
+}

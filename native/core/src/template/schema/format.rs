@@ -1,0 +1,197 @@
+//! `format` of a schema: the names that Kubernetes knows. Others are ignored, as it does.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Number;
+
+use super::Schema;
+
+/// The range that a number does not fit, if any, as messages name it.
+pub(super) fn refused_number(number: &Number, schema: &Schema) -> Option<String> {
+    let (r#type, format) = (schema.r#type.as_str(), schema.format.as_str());
+    let fits = match (r#type, format) {
+        ("integer", "int32") => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        ("number", "float") => number.as_f64().is_some_and(|number| number.abs() <= f64::from(f32::MAX)),
+        _ => true,
+    };
+    (!fits).then(|| format!("{type} with format {format}"))
+}
+
+/// Whether a text fits the schema's format.
+pub(super) fn accepts_text(text: &str, schema: &Schema) -> bool {
+    if !matches!(schema.r#type.as_str(), "" | "string") {
+        return true;
+    }
+    match schema.format.replace('-', "").as_str() {
+        "bsonobjectid" => text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "uri" => URI.is_match(text),
+        "email" => EMAIL.is_match(text),
+        "hostname" => text.len() <= 255 && HOSTNAME.is_match(text),
+        "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
+        "cidr" => cidr(text),
+        "mac" => MAC.is_match(text),
+        "uuid" => UUID.is_match(text),
+        "uuid3" => UUID.is_match(text) && version(text) == Some('3'),
+        "uuid4" => UUID.is_match(text) && version(text) == Some('4'),
+        "uuid5" => UUID.is_match(text) && version(text) == Some('5'),
+        "isbn" => isbn10(text) || isbn13(text),
+        "isbn10" => isbn10(text),
+        "isbn13" => isbn13(text),
+        "creditcard" => CREDIT_CARD.is_match(&text.replace(|symbol: char| !symbol.is_ascii_digit(), "")),
+        "ssn" => SSN.is_match(text),
+        "hexcolor" => HEX_COLOR.is_match(text),
+        "rgbcolor" => RGB_COLOR.is_match(text),
+        "byte" => BASE64.is_match(text) && text.len().is_multiple_of(4),
+        "date" => DATE.captures(text).is_some_and(|parts| real_date(&parts)),
+        "datetime" => DATE_TIME.captures(text).is_some_and(|parts| real_date(&parts)),
+        "duration" => DURATION.is_match(text),
+        "k8sshortname" => text.len() <= 63 && LABEL.is_match(text),
+        "k8slongname" => text.len() <= 253 && text.split('.').all(|label| LABEL.is_match(label)),
+        _ => true,
+    }
+}
+
+macro_rules! expressions {
+    ($($name:ident = $text:expr;)+) => {$(
+        static $name: LazyLock<Expression> = LazyLock::new(|| Expression(Regex::new($text).ok()));
+    )+};
+}
+
+/// A fixed expression. They all compile, which a test checks; one that did not would accept nothing.
+struct Expression(Option<Regex>);
+
+impl Expression {
+    fn is_match(&self, text: &str) -> bool {
+        self.0.as_ref().is_some_and(|regex| regex.is_match(text))
+    }
+
+    fn captures<'text>(&self, text: &'text str) -> Option<regex::Captures<'text>> {
+        self.0.as_ref().and_then(|regex| regex.captures(text))
+    }
+}
+
+expressions! {
+    URI = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:\S+|/\S*)$";
+    EMAIL = r"^[^\s@<>]+@[^\s@<>]+$";
+    HOSTNAME = r"^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$";
+    MAC = r"^(?i)(?:[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?:(?:[:-][0-9a-f]{2}){2})?|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2,3})$";
+    UUID = r"^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$";
+    CREDIT_CARD = concat!(
+        r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}",
+        r"|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35[0-9]{3})[0-9]{11})$"
+    );
+    SSN = r"^[0-9]{3}[- ]?[0-9]{2}[- ]?[0-9]{4}$";
+    HEX_COLOR = r"^#?(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})$";
+    RGB_COLOR = concat!(
+        r"^rgb\(\s*(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\s*,\s*(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])",
+        r"\s*,\s*(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\s*\)$"
+    );
+    BASE64 = r"^[A-Za-z0-9+/]*={0,2}$";
+    DATE = r"^([0-9]{4})-([0-9]{2})-([0-9]{2})$";
+    DATE_TIME = concat!(
+        r"^([0-9]{4})-([0-9]{2})-([0-9]{2})[tT](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)",
+        r"(?:\.[0-9]+)?(?:[zZ]|[+-][0-9]{2}:?[0-9]{2})$"
+    );
+    DURATION = concat!(
+        r"^\s*(?:[-+]?(?:[0-9]*\.?[0-9]+(?:ns|us|µs|μs|ms|s|m|h))+",
+        r"|[0-9]+(?:\.[0-9]+)?\s*(?:ns|nano[a-z]*|us|µs|micro[a-z]*|ms|milli[a-z]*|s|sec[a-z]*|m|min[a-z]*|h|hr|hours?|d|days?|w|weeks?)",
+        r"|0)\s*$"
+    );
+    LABEL = r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$";
+}
+
+fn version(uuid: &str) -> Option<char> {
+    uuid.chars().filter(|symbol| *symbol != '-').nth(12)
+}
+
+fn cidr(text: &str) -> bool {
+    let Some((address, prefix)) = text.split_once('/') else { return false };
+    let digits = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix = prefix.parse::<u8>().ok().filter(|_| digits);
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => prefix.is_some_and(|prefix| prefix <= 32),
+        Ok(IpAddr::V6(_)) => prefix.is_some_and(|prefix| prefix <= 128),
+        Err(_) => false,
+    }
+}
+
+fn real_date(parts: &regex::Captures<'_>) -> bool {
+    let part = |index: usize| parts.get(index).and_then(|part| part.as_str().parse::<u32>().ok()).unwrap_or(0);
+    let (year, month, day) = (part(1), part(2), part(3));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
+}
+
+fn isbn10(text: &str) -> bool {
+    let symbols: Vec<char> = text.chars().filter(|symbol| !matches!(symbol, '-' | ' ')).collect();
+    let digit = |(index, symbol): (usize, &char)| match symbol {
+        'X' if index == 9 => Some(10),
+        symbol => symbol.to_digit(10),
+    };
+    let digits: Option<Vec<u32>> = symbols.iter().enumerate().map(digit).collect();
+    digits.filter(|digits| digits.len() == 10).is_some_and(|digits| {
+        (1..).zip(digits).map(|(weight, digit): (u32, u32)| weight * digit).sum::<u32>().is_multiple_of(11)
+    })
+}
+
+fn isbn13(text: &str) -> bool {
+    let digits: Option<Vec<u32>> =
+        text.chars().filter(|symbol| !matches!(symbol, '-' | ' ')).map(|symbol| symbol.to_digit(10)).collect();
+    digits.filter(|digits| digits.len() == 13).is_some_and(|digits| {
+        let weighted = (0..).zip(digits).map(|(index, digit): (u32, u32)| digit * if index % 2 == 0 { 1 } else { 3 });
+        weighted.sum::<u32>().is_multiple_of(10)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_kubernetes_formats() {
+        for (format, good, bad) in [
+            ("bsonobjectid", "507f1f77bcf86cd799439011", "507f"),
+            ("uri", "https://a.b/c", "a b"),
+            ("email", "a@b.c", "a"),
+            ("hostname", "a-b.c", "-a"),
+            ("ipv4", "10.0.0.1", "10.0.0.256"),
+            ("ipv6", "::1", "10.0.0.1"),
+            ("cidr", "10.0.0.0/8", "10.0.0.0/33"),
+            ("mac", "01:02:03:04:ab:cd", "01:02"),
+            ("uuid", "123E4567-e89b-12d3-a456-426614174000", "123"),
+            ("uuid4", "123e4567-e89b-42d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174000"),
+            ("isbn10", "0321751043", "0321751044"),
+            ("isbn13", "978-0321751041", "978-0321751042"),
+            ("creditcard", "4111-1111-1111-1111", "12"),
+            ("ssn", "111-11-1111", "1"),
+            ("hexcolor", "#FFFFFF", "#GG"),
+            ("rgbcolor", "rgb(255,0,2)", "rgb(256,0,2)"),
+            ("byte", "aGVsbG8=", "a"),
+            ("date", "2024-02-29", "2023-02-29"),
+            ("date-time", "2014-12-15T19:30:20.000Z", "2014-12-15"),
+            ("duration", "1h30m", "x"),
+            ("k8s-short-name", "a-b", "A"),
+            ("k8s-long-name", "a.b", "a..b"),
+        ] {
+            let schema = Schema { r#type: "string".into(), format: format.into(), ..Schema::default() };
+            assert!(accepts_text(good, &schema), "{format} {good}");
+            assert!(!accepts_text(bad, &schema), "{format} {bad}");
+        }
+    }
+
+    #[test]
+    fn ignores_other_formats_and_types() {
+        let of = |r#type: &str, format: &str| Schema { r#type: r#type.into(), format: format.into(), ..Schema::default() };
+        assert!(accepts_text("x", &of("string", "foo")));
+        assert!(accepts_text("x", &of("integer", "ipv4")));
+    }
+}
