@@ -85,7 +85,12 @@ class Reload(Section):
 class Review(Section):
     """Limits of one decision."""
 
-    threads: PositiveInt = Field(default=32, le=1024, description="Threads that answer Review and BatchReview.")
+    threads: PositiveInt = Field(
+        default=128,
+        le=1024,
+        description="Threads that answer Review and BatchReview, made as they are needed. A call that has not sent its "
+        "message yet holds one: more than `grpc.max_concurrent_streams`, and one connection cannot take them all.",
+    )
     contexts: int = Field(default=0, ge=0, le=1024, description="Evaluation contexts; 0 means one per core.")
     constraint_seconds: PositiveFloat = Field(default=0.1, description="Time budget of one constraint.")
     review_seconds: PositiveFloat = Field(default=1.0, description="Time budget of one review.")
