@@ -87,7 +87,7 @@ class Webhook:
         if refusal["code"] != http.HTTPStatus.FORBIDDEN:
             raise DemoError(f"{review.subject}: refused with code {refusal['code']}: {refusal['message']}")
         return Answer(
-            review.subject, Decision.DENIED, tuple(map(_line, refusal["message"].splitlines())) + warnings, seconds
+            review.subject, Decision.DENIED, tuple(map(_line, refusal["message"].split("\n"))) + warnings, seconds
         )
 
     def _exchange(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:

@@ -1,7 +1,7 @@
 """``make demo``: real admission decisions on this machine, without a cluster.
 
-Starts ``fleetgate serve`` with the policies of ``policies/`` and ``fleetgate webhook`` as a cluster called ``dev``, with
-certificates of an authority made for this run. Sends the AdmissionReviews that a real API server once sent
+Starts ``fleetgate serve`` with the policies of ``policies/`` and ``fleetgate webhook`` as a cluster called ``dev``,
+with certificates of an authority made for this run. Sends the AdmissionReviews that a real API server once sent
 (``tests/data/recorded``) to the webhook, as that API server would, and shows what it answers. Stops what it started.
 """
 
@@ -14,10 +14,9 @@ from collections import Counter
 from pathlib import Path
 
 from admission import Answer, Decision, Webhook, recorded_reviews
-from processes import DemoError, Process, free_port
-
 from fleetgate_clients.output.tables import Cell, Column, render_table
 from fleetgate_clients.output.terminal import Color, Paint, printable, wants_color, width_of
+from processes import DemoError, Process, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 FLEETGATE = Path(sys.executable).with_name("fleetgate")
