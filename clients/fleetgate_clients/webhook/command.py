@@ -17,16 +17,16 @@ answers as Gatekeeper does. Every option may come from the environment (FLEETGAT
 EXAMPLES = """\
 Examples:
   # in the cluster: certificates from a mounted Secret, Namespaces by the Pod's service account
-  fleetgate webhook --cluster prod-eu1 --server pdp-0.pdp:8443 --server pdp-1.pdp:8443 \\
+  fleetgate webhook --cluster prod-eu1 --server pdp-0.pdp:9443 --server pdp-1.pdp:9443 \\
       --server-ca /certs/ca.crt --server-cert /certs/client.crt --server-key /certs/client.key \\
       --tls-cert /certs/tls.crt --tls-key /certs/tls.key
 
   # outside of the cluster, believing only its API server
-  fleetgate webhook --cluster lab --server pdp.example:8443 --server-ca ca.crt --kubeconfig ~/.kube/config \\
+  fleetgate webhook --cluster lab --server pdp.example:9443 --server-ca ca.crt --kubeconfig ~/.kube/config \\
       --tls-cert tls.crt --tls-key tls.key --client-ca apiserver-ca.crt --client-cn kube-apiserver
 
   # a try on this machine, without TLS and without a cluster
-  fleetgate webhook --cluster dev --server 127.0.0.1:8081 --server-insecure \\
+  fleetgate webhook --cluster dev --server 127.0.0.1:9443 --server-insecure \\
       --insecure --listen 127.0.0.1:8443 --namespaces-from namespaces.yaml
 """
 

@@ -21,6 +21,10 @@ _UNAVAILABLE = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 )
 
+# gRPC's own words where a server's limit is lower than ours. It says so with the code of an overload, and without
+# details; taken for one, a large object would pass where failurePolicy is Ignore.
+_GRPC_TOO_LARGE = "larger than max"
+
 
 class Failure(StrEnum):
     """Why there is no decision."""
@@ -79,7 +83,7 @@ class Reviewer:
 def _no_decision(error: grpc.aio.AioRpcError) -> NoDecision:
     code = error.code()
     text = error.details() or "no details"
-    if _reason(error) == TOO_LARGE:
+    if _reason(error) == TOO_LARGE or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and _GRPC_TOO_LARGE in text):
         return NoDecision(Failure.TOO_LARGE, text)
     if code in _UNAVAILABLE:
         return NoDecision(Failure.UNAVAILABLE, f"{code.name}: {text}")

@@ -145,6 +145,8 @@ class HttpServer:
         deadline = loop.time() + grace
         while (self._handshakes or self._busy()) and loop.time() < deadline:
             await asyncio.sleep(0.02)
+        # Idle connections first: aiohttp would wait for each as if it were busy.
+        self._server.pre_shutdown()
         await self._server.shutdown(timeout=1.0)
 
     def _busy(self) -> bool:
