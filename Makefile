@@ -60,7 +60,7 @@ demo: build ## real admission decisions: webhook, service and core on recorded r
 .PHONY: bench
 bench: build ## measure against floors of the same run
 	cd native && $(CARGO) build --quiet --locked --release --package fleetgate-core --benches
-	$(BIN)/python tests/bench
+	$(BIN)/python -m tests.bench
 
 # --- checks ----------------------------------------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,27 +50,38 @@ def printing_its_port(script: Path, *arguments: object) -> Iterator[tuple[subpro
 
 def wait_for_http(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
     """Wait until a path on loopback answers 200; raise RuntimeError with the end of the log where it does not."""
+    _wait(process, lambda: http.client.HTTPConnection("localhost", port, timeout=5), path, log)
+
+
+def wait_for_https(process: subprocess.Popen[bytes], port: int, path: str, ca: Path, log: Path) -> None:
+    """As wait_for_http, over TLS."""
+    context = ssl.create_default_context(cafile=str(ca))
+    _wait(process, lambda: http.client.HTTPSConnection("localhost", port, timeout=5, context=context), path, log)
+
+
+def _wait(
+    process: subprocess.Popen[bytes], connect: Callable[[], http.client.HTTPConnection], path: str, log: Path
+) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if _get(port, path)[0] == http.client.OK:
+            if _get(connect(), path)[0] == http.client.OK:
                 return
         except OSError:
             pass
         time.sleep(0.05)
-    raise RuntimeError(f"{path} on port {port} does not answer:\n{log.read_text(errors='replace')[-3000:]}")
+    raise RuntimeError(f"{path} does not answer 200:\n{log.read_text(errors='replace')[-3000:]}")
 
 
 def read_metric(port: int, name: str) -> float:
     """Value of a Prometheus metric without labels at ``/metrics``; raises KeyError where there is none."""
-    for line in _get(port, "/metrics")[1].decode().splitlines():
+    for line in _get(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "/metrics")[1].decode().splitlines():
         if line.startswith(f"{name} "):
             return float(line.split()[1])
     raise KeyError(name)
 
 
-def _get(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
