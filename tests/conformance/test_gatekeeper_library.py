@@ -1,7 +1,8 @@
 """gatekeeper-library's own suites, run unchanged.
 
-The data are not part of the project: ``FLEETGATE_CONFORMANCE`` names the directory that holds ``gatekeeper-library``.
-Where it is absent the test is skipped with a line that says so; ``FLEETGATE_CONFORMANCE_REQUIRED=1`` makes that a failure.
+The data are not part of the project: ``FLEETGATE_CONFORMANCE`` names the directory that holds ``gatekeeper-library``,
+by default ``../shared/conformance``. Where it is absent the test is skipped with a line that says so;
+``FLEETGATE_CONFORMANCE_REQUIRED=1`` makes that a failure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 FLEETGATE = Path(sys.executable).with_name("fleetgate")
+DEFAULT = Path(__file__).parents[3] / "shared" / "conformance"
 SUITES = 33
 KNOWN_TO_FAIL = {"horizontalpodautoscaler", "noupdateserviceaccount", "users"}
 """Policies whose Rego regorus reads or answers differently from OPA; the README's table names them. A suite that starts
@@ -23,11 +25,10 @@ to pass must leave this set, one that starts to fail must not enter it."""
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    directory = os.environ.get("FLEETGATE_CONFORMANCE", "")
-    path = Path(directory, "gatekeeper-library")
-    if directory and path.is_dir():
+    path = Path(os.environ.get("FLEETGATE_CONFORMANCE") or DEFAULT, "gatekeeper-library")
+    if path.is_dir():
         return path
-    missing = f"conformance data are absent: FLEETGATE_CONFORMANCE={directory!r} holds no gatekeeper-library"
+    missing = f"conformance data are absent: {path} (FLEETGATE_CONFORMANCE)"
     if os.environ.get("FLEETGATE_CONFORMANCE_REQUIRED") == "1":
         pytest.fail(missing)
     pytest.skip(missing)

@@ -65,7 +65,7 @@ def _document(result: Result) -> dict[str, Any]:
     found = result.found
     optional: dict[str, Any] = {
         "msg": found.message,
-        "metadata": {"details": _like_go(json.loads(found.details)) if found.details else {}},
+        "metadata": {"details": _like_go(json.loads(found.details))} if found.details else {},
         "constraint": _like_go(result.constraint),
         "enforcementAction": found.action,
         "scopedActions": list(found.scoped_actions),
