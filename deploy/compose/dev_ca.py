@@ -39,7 +39,7 @@ LEAVES = (
     Leaf("webhook", hosts=("webhook", "localhost")),
     # What the webhook shows to the server: the cluster it speaks for, and its role.
     Leaf("webhook-client", identity="cluster/dev/webhook"),
-    # For `fleetgate loadtest` and for applying policies by hand.
+    # For the health check and for applying policies by hand.
     Leaf("admin-client", identity="fleet/admin"),
 )
 

@@ -231,6 +231,15 @@ def test_wrong_usage_is_said_and_exits_with_2(recordings: Path, arguments: list[
     assert message in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("target", [["--target", "webhook", "--address", "https://localhost:1"], []])
+def test_certificates_that_cannot_be_used_are_named(recordings: Path, tmp_path: Path, target: list[str]) -> None:
+    absent = tmp_path / "absent.pem"
+    result = loadtest("--address", "127.0.0.1:1", *target, "--reviews", recordings, "--rate", "1", "--ca", absent)
+    assert result.returncode == 2
+    assert "cannot be used" in result.stderr
+    assert str(absent) in result.stderr
+
+
 def test_nobody_listening_is_no_report(recordings: Path) -> None:
     result = loadtest(
         "--address", "127.0.0.1:1", "--insecure", "--reviews", recordings, "--rate", "1", "--timeout", "1s"

@@ -100,7 +100,11 @@ class WebhookTransport:
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca)
-    if tls.certificate:
-        context.load_cert_chain(tls.certificate, tls.key)
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.certificate:
+            context.load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        files = ", ".join(str(file) for file in (tls.ca, tls.certificate, tls.key) if file)
+        raise ConnectError(f"the certificates ({files}) cannot be used: {error}") from error
     return context
