@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from fleetgate_clients.cli import Verb
 
 from .suite_commands import register as register_suite_verbs
 
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from fleetgate.config import Loaded
 
 EXIT_USAGE = 2
+
+SERVE_EXAMPLES = """Examples:
+fleetgate serve --insecure --policies policies/
+fleetgate serve --listen 0.0.0.0:9443 --policies /etc/fleetgate/policies \\
+    --tls-certificate tls.crt --tls-key tls.key --tls-client-ca ca.crt
+fleetgate serve --config fleetgate.yaml
+"""
+
+SHOW_EXAMPLES = """Examples:
+fleetgate config show
+fleetgate config show --config fleetgate.yaml -o yaml
+"""
 
 ConfigFile = Annotated[
     Path | None,
@@ -33,7 +45,7 @@ class Output(StrEnum):
     JSON = "json"
 
 
-class _WithSettings(TyperCommand):
+class _WithSettings(Verb):
     """A command whose flags are the settings, which are imported when it is parsed."""
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -45,9 +57,14 @@ class _WithSettings(TyperCommand):
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command ``fleetgate`` (entry point group ``fleetgate.commands``)."""
-    app.command("serve", cls=_WithSettings, short_help="Serve decisions over gRPC.")(serve)
+    app.command("serve", cls=_WithSettings, epilog=SERVE_EXAMPLES, short_help="Serve decisions over gRPC.")(serve)
     config = typer.Typer(help="Show what the server would be configured with.", no_args_is_help=True)
-    config.command("show", cls=_WithSettings, short_help="Print every setting and where its value comes from.")(show)
+    config.command(
+        "show",
+        cls=_WithSettings,
+        epilog=SHOW_EXAMPLES,
+        short_help="Print every setting and where its value comes from.",
+    )(show)
     config.command("schema", short_help="Print the JSON schema of the configuration file.")(schema)
     config.command("docs", short_help="Print the reference of all settings (Markdown).", hidden=True)(docs)
     app.add_typer(config, name="config")
@@ -55,14 +72,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(ctx: typer.Context, config: ConfigFile = None) -> None:
-    """Serve decisions over gRPC.
-
-    \b
-    fleetgate serve --insecure --policies policies/
-    fleetgate serve --listen 0.0.0.0:9443 --policies /etc/fleetgate/policies \\
-        --tls-certificate tls.crt --tls-key tls.key --tls-client-ca ca.crt
-    fleetgate serve --config fleetgate.yaml
-    """
+    """Serve decisions over gRPC."""
     from fleetgate.app import StartupError, run  # noqa: PLC0415
 
     loaded = _load(ctx, config)
@@ -78,12 +88,7 @@ def show(
     config: ConfigFile = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="Format.")] = Output.TABLE,
 ) -> None:
-    """Print every setting and where its value comes from; secrets are redacted.
-
-    \b
-    fleetgate config show
-    fleetgate config show --config fleetgate.yaml -o yaml
-    """
+    """Print every setting and where its value comes from; secrets are redacted."""
     from fleetgate.config import render  # noqa: PLC0415
 
     loaded = _load(ctx, config)
