@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import resource
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -58,11 +58,12 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def test_help_takes_at_most_400_milliseconds() -> None:
     def once() -> float:
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run("--help")
-        return time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # The best of a few: the budget is for the work, not for what else the machine does.
+    # It computes and waits for nothing: its CPU time is what it takes on an idle machine, and stays so on a busy one.
     assert min(once() for _ in range(5)) <= 0.4
 
 
