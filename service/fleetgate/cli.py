@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from fleetgate_clients.cli import Verb
@@ -124,7 +124,7 @@ def _load(ctx: typer.Context, config: Path | None) -> Loaded:
         _fail("\n".join(f"error: {problem}" for problem in error.problems))
 
 
-def _fail(message: str) -> typer.NoReturn:
+def _fail(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(EXIT_USAGE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from fleetgate_clients.output.terminal import Color, ColorOption, Paint, printable, wants_color, width_of
@@ -127,6 +127,9 @@ def review_files(
         _fail(str(error))
     shown = [result for result in results if result.found.denies or not deny_only]
     sys.stdout.write(_tested(shown, output, color=color))
+    if output is TestFormat.TABLE or (output is TestFormat.AUTO and sys.stdout.isatty()):
+        denied = sum(1 for result in results if result.found.denies)
+        typer.echo(f"{len(manifests.objects)} objects, {len(results)} violations, {denied} of them deny", err=True)
     if any(result.found.denies for result in results):
         raise typer.Exit(VIOLATED)
 
@@ -164,7 +167,8 @@ def _tested(results: Sequence[Result], output: TestFormat, *, color: Color) -> s
     return as_table(results, width=width_of(sys.stdout), color=wants_color(color, sys.stdout)) if results else ""
 
 
-def _fail(message: str) -> typer.NoReturn:
+def _fail(message: str) -> NoReturn:
     for line in message.splitlines():
-        typer.echo(f"error: {printable(line)}", err=True)
+        # Indented lines (hints, Rego) belong to the error above them.
+        typer.echo(printable(line) if line.startswith(" ") else f"error: {printable(line)}", err=True)
     raise typer.Exit(UNUSABLE)

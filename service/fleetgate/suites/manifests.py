@@ -44,7 +44,7 @@ class Manifests:
         seen: dict[tuple[str, ...], KubernetesObject] = {}
         for item in self.objects:
             identity = (item.api_version, item.kind, item.namespace, item.name)
-            if identity in seen:
+            if item.name and identity in seen:
                 yield item, seen[identity]
             seen[identity] = item
 
@@ -58,6 +58,8 @@ def read_manifests(names: Sequence[str]) -> Manifests:
         objects += found
         policy_files += only(data, found, lambda item: item.is_template or item.is_constraint)
     for item in objects:
+        if not item.api_version or not item.kind:
+            raise ObjectError(f"{item.place}: an object needs apiVersion and kind")
         if item.group == EXPANSION_GROUP:
             raise ObjectError(f"{item.place}: {item.kind} is not supported yet: what it expands would not be reviewed")
     return Manifests(tuple(objects), tuple(policy_files))
@@ -70,7 +72,8 @@ def review_manifests(manifests: Manifests) -> list[Result]:
     refused, ObjectError for an object that could not be decided.
     """
     reviewer = Reviewer(manifests.policy_files)
-    reviewer.replace_inventory(item.json for item in manifests.objects)
+    # An object that the API server is yet to name cannot be in any inventory.
+    reviewer.replace_inventory(item.json for item in manifests.objects if item.name)
     templates = {_kind_of(item.fields): item.fields for item in manifests.objects if item.is_template}
     constraints = {
         (item.kind, item.name): with_defaults(item.fields, templates.get(item.kind, {}))

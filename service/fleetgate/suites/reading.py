@@ -67,7 +67,7 @@ def _first_document(data: bytes) -> yaml.Node | None:
             break
         if depth > _DEEPEST:
             # libyaml composes nodes by recursion, on the C stack.
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", event.start_mark)
     loader = yaml.CSafeLoader(data)
     try:
         return loader.get_node() if loader.check_node() else None
