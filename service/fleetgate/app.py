@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -61,21 +60,26 @@ def run(settings: Settings) -> int:
 
 
 class _Signals:
-    """SIGTERM and SIGINT: the first begins the drain, the second exits at once."""
+    """SIGTERM and SIGINT: the first begins the drain, the second has the system's default action and ends at once.
+
+    A pipe and no lock: a handler runs in the middle of anything, also of another handler.
+    """
+
+    _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
-        self._first = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        self._reader, self._writer = os.pipe()
+        for number in self._NUMBERS:
             signal.signal(number, self._handle)
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._first.is_set():
-            os._exit(128 + number)
-        self._first.set()
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        for number in self._NUMBERS:
+            signal.signal(number, signal.SIG_DFL)
+        os.write(self._writer, b".")
 
     def wait(self) -> None:
         """Return once the first signal came."""
-        self._first.wait()
+        os.read(self._reader, 1)
 
 
 class _Replica:

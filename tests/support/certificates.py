@@ -44,15 +44,24 @@ class Authority:
         """The root certificate."""
         return self._root.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, name: str, *, hosts: tuple[str, ...] = LOOPBACK_NAMES, spiffe_id: str | None = None) -> KeyPair:
+    def issue(
+        self,
+        name: str,
+        *,
+        hosts: tuple[str, ...] = LOOPBACK_NAMES,
+        spiffe_id: str | None = None,
+        uris: tuple[str, ...] = (),
+    ) -> KeyPair:
         """Issue a certificate for `hosts` (DNS names or IP addresses), with a URI name where `spiffe_id` is given.
 
+        `uris` adds further URI names, for certificates that are wrong.
         The files are `<name>.crt` and `<name>.key`; issuing a name again replaces them.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [_general_name(host) for host in hosts]
         if spiffe_id is not None:
             names.append(x509.UniformResourceIdentifier(spiffe_id))
+        names += [x509.UniformResourceIdentifier(uri) for uri in uris]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             _builder(_name(name), self._root.subject, key.public_key())

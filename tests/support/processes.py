@@ -47,6 +47,10 @@ class Process:
                 raise AssertionError(f"{' '.join(self._command)} {state}: not {what}\n{self.tail()}")
             time.sleep(POLL_INTERVAL_S)
 
+    def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Wait until it exits by itself; return the exit code."""
+        return self._popen.wait(timeout_s)
+
     def stop(self) -> int:
         """SIGTERM, and SIGKILL where that does not help; return the exit code."""
         if self._popen.poll() is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -87,9 +88,11 @@ class Tracing:
         )
         return CallSpan(self._tracer, span)
 
-    def close(self) -> None:
-        """Export what is waiting and stop."""
-        self._provider.shutdown()
+    def close(self, timeout: float = 5.0) -> None:
+        """Export what is waiting and stop; a collector that is gone is waited for ``timeout`` seconds at most."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(timeout)
 
 
 class CallSpan:

@@ -93,7 +93,7 @@ class Server:
         )
         pools = {SERVICES[1]: self._control, SERVICES[2]: self._control}
         guard = Guard(self._server, callers, metrics, {**pools, _HEALTH: self._health_pool, _REFLECTION: self._streams})
-        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._health = _Health(experimental_non_blocking=True)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         review.register(self._server)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)  # type: ignore[arg-type]
@@ -138,6 +138,16 @@ class Server:
     def _set_health(self, status: Any) -> None:
         for service in ("", *SERVICES):
             self._health.set(service, status)
+
+
+class _Health(health.HealthServicer):
+    """gRPC's health service, with the method that it leaves out."""
+
+    def List(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 (gRPC's signature)
+        """Tell the status of every service."""
+        services = ("", *SERVICES)
+        statuses = {name: self.Check(health_pb2.HealthCheckRequest(service=name), context) for name in services}
+        return health_pb2.HealthListResponse(statuses=statuses)
 
 
 class _Reflection(reflection.ReflectionServicer):
