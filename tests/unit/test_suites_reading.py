@@ -125,7 +125,7 @@ def test_other_files_are_no_suites(tmp_path: Path, text: str) -> None:
 
 
 def test_deep_nesting_is_refused_not_a_crash(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"suite\.yaml:3:\d+: invalid YAML: nested too deeply"):
+    with pytest.raises(SuiteError, match=r"suite\.yaml:3: invalid YAML: nested too deeply"):
         read_suite(write(tmp_path, HEAD + "tests: " + "[" * 100_000), "suite.yaml")
 
 

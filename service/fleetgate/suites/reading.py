@@ -34,7 +34,7 @@ def read_suite(path: Path, shown: str) -> Suite | None:
     if GROUP.encode() not in data:
         return None  # spares parsing the manifests that lie beside suites
     try:
-        root = _first_document(data)
+        root = _first_document(data, shown)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
@@ -56,7 +56,7 @@ def read_suite(path: Path, shown: str) -> Suite | None:
     )
 
 
-def _first_document(data: bytes) -> yaml.Node | None:
+def _first_document(data: bytes, shown: str) -> yaml.Node | None:
     depth = 0
     for event in yaml.parse(data, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -67,7 +67,9 @@ def _first_document(data: bytes) -> yaml.Node | None:
             break
         if depth > _DEEPEST:
             # libyaml composes nodes by recursion, on the C stack.
-            raise yaml.composer.ComposerError(None, None, "nested too deeply", event.start_mark)
+            mark = event.start_mark
+            line = mark.line + 1 if mark else 0
+            raise SuiteError(f"{shown}:{line}: invalid YAML: nested too deeply")
     loader = yaml.CSafeLoader(data)
     try:
         return loader.get_node() if loader.check_node() else None
