@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -14,13 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import grpc
-import pytest
 from fleetgate_proto.v1 import review_pb2
 
 from tests.support.canned_service import allow, canned_service
 from tests.support.certificates import Authority
 from tests.support.processes import FLEETGATE
-from tests.support.webhook_client import NAMESPACE, RunningWebhook, admission_review, webhook_process
+from tests.support.webhook_client import RunningWebhook, admission_review, webhook_process
 
 REVIEWS = 3_000
 
@@ -131,77 +129,21 @@ def test_requests_at_hand_are_finished(tmp_path: Path) -> None:
         assert answers[0].headers["Connection"] == "close"
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    directory = tmp_path_factory.mktemp("files")
-    pair = Authority(directory / "ca").issue("webhook")
-    other = Authority(directory / "other").issue("webhook")
-    namespaces = directory / "namespaces.json"
-    namespaces.write_text(json.dumps(NAMESPACE))
-    broken = directory / "broken.yaml"
-    broken.write_text("a: [")
-    return {
-        "cert": str(pair.certificate),
-        "key": str(pair.key),
-        "other_key": str(other.key),
-        "namespaces": str(namespaces),
-        "broken": str(broken),
-    }
-
-
 NAMED = ["--cluster=c", "--server=127.0.0.1:1", "--server-insecure"]
-PLAIN = ["--insecure", "--listen=127.0.0.1:0"]
-FROM = ["--namespaces-from={namespaces}"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([], "give --cluster NAME"),
-        (["--cluster=c", *PLAIN, *FROM], "no server is named"),
-        ([*NAMED, *PLAIN], "there is no source of Namespaces"),
-        ([*NAMED, *FROM], "HTTPS only: give --tls-cert and --tls-key"),
-        ([*NAMED, "--insecure", "--listen=0.0.0.0:0", *FROM], "--insecure is for loopback only"),
-        ([*NAMED, "--insecure", *FROM], "--insecure is for loopback only"),
-        ([*NAMED, *PLAIN, "--tls-cert={cert}", *FROM], "exclude each other"),
-        ([*NAMED, *PLAIN, *FROM, "--kubeconfig=/x"], "exclude each other"),
-        ([*NAMED, *PLAIN, *FROM, "--client-cn=x"], "--client-cn needs --client-ca"),
-        ([*NAMED, *PLAIN, "--context=x", *FROM], "give --kubeconfig too"),
-        ([*NAMED, *PLAIN, "--namespaces-from=/does/not/exist"], "/does/not/exist: no such file"),
-        ([*NAMED, *PLAIN, "--namespaces-from={broken}"], "broken.yaml"),
-        ([*NAMED, *PLAIN, "--kubeconfig=/does/not/exist"], "/does/not/exist"),
-        ([*NAMED, *PLAIN, "--kubeconfig={namespaces}"], "no context is chosen"),
-        ([*NAMED, "--insecure", "--listen=nowhere", *FROM], "write HOST:PORT"),
-        ([*NAMED, *PLAIN, "--timeout=10", *FROM], "invalid duration '10'"),
-        ([*NAMED, *PLAIN, "--trace-sample-ratio=2", *FROM], "not between 0 and 1"),
-        ([*NAMED, "--tls-cert=/does/not/exist", "--tls-key={key}", *FROM], "/does/not/exist"),
-        ([*NAMED, "--tls-cert={cert}", "--tls-key={other_key}", *FROM], "KEY_VALUES_MISMATCH"),
-        (["--cluster=c", "--server=pdp:1", "--server-insecure", *PLAIN, *FROM], "pdp:1 is not"),
-        (["--cluster=c", "--server=pdp:1", "--server-cert={cert}", *PLAIN, *FROM], "needs its key"),
-        (["--cluster=c", "--server=pdp:1", "--server-ca=/does/not/exist", *PLAIN, *FROM], "/does/not/exist"),
-    ],
-)
-def test_it_says_why_it_does_not_start(files: dict[str, str], arguments: list[str], says: str) -> None:
-    command = [str(FLEETGATE), "webhook", *(argument.format(**files) for argument in arguments)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("KUBERNETES_")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=environment)
-    assert done.returncode == 2, done.stderr
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_the_environment_gives_options(files: dict[str, str]) -> None:
+def test_the_environment_gives_options(tmp_path: Path) -> None:
     given = {"FLEETGATE_WEBHOOK_CLUSTER": "c", "FLEETGATE_WEBHOOK_SERVER": "pdp:1 127.0.0.1:2"}
     given |= {"FLEETGATE_WEBHOOK_SERVER_INSECURE": "1", "FLEETGATE_WEBHOOK_INSECURE": "1"}
-    given |= {"FLEETGATE_WEBHOOK_LISTEN": "127.0.0.1:0", "FLEETGATE_WEBHOOK_NAMESPACES_FROM": files["namespaces"]}
+    given |= {"FLEETGATE_WEBHOOK_LISTEN": "127.0.0.1:0", "FLEETGATE_WEBHOOK_NAMESPACES_FROM": str(tmp_path)}
     command = [str(FLEETGATE), "webhook"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env={**os.environ, **given})
     assert (done.returncode, "pdp:1 is not" in done.stderr) == (2, True)
 
 
-def test_a_port_that_is_taken(files: dict[str, str], tmp_path: Path) -> None:
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with canned_service() as service, webhook_process(tmp_path, [service.target]) as webhook:
         command = [str(FLEETGATE), "webhook", *NAMED, "--insecure", f"--listen=127.0.0.1:{webhook.port}"]
-        command.append(f"--namespaces-from={files['namespaces']}")
+        command.append(f"--namespaces-from={tmp_path}")
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         assert (done.returncode, "in use" in done.stderr) == (2, True), done.stderr

@@ -170,7 +170,11 @@ async def run(settings: WebhookSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     try:
         webhook = Webhook(settings)
-        await webhook.start()
+        try:
+            await webhook.start()
+        except BaseException:
+            await webhook.close()
+            raise
     except (OSError, ValueError) as error:
         raise StartupError(str(error)) from error
     await stop.wait()

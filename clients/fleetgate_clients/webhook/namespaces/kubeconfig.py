@@ -35,7 +35,7 @@ class KubeconfigError(ValueError):
 class Pem:
     """PEM text, or the file that holds it."""
 
-    data: str = ""
+    data: str = field(default="", repr=False)
     file: Path | None = None
 
     def read(self) -> str:
@@ -60,9 +60,9 @@ class ExecPlugin:
 class Credential:
     """What an exec plugin printed. ``expires`` is None for "until refused"."""
 
-    token: str = ""
+    token: str = field(default="", repr=False)
     cert: str = ""
-    key: str = ""
+    key: str = field(default="", repr=False)
     expires: datetime | None = None
 
 
@@ -76,9 +76,9 @@ class ApiServer:
     server_name: str = ""
     cert: Pem = Pem()
     key: Pem = Pem()
-    token: str = ""
+    token: str = field(default="", repr=False)
     token_file: Path | None = None
-    basic: str = ""
+    basic: str = field(default="", repr=False)
     plugin: ExecPlugin | None = None
     _credential: Credential | None = field(default=None, repr=False)
     _context: tuple[Signature, Credential | None, ssl.SSLContext] | None = field(default=None, repr=False)
