@@ -96,8 +96,8 @@ class Server:
         self._health = _Health(experimental_non_blocking=True)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         review.register(self._server)
-        policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)  # type: ignore[arg-type]
-        server_info_pb2_grpc.add_ServerInfoServiceServicer_to_server(info, guard)  # type: ignore[arg-type]
+        policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)
+        server_info_pb2_grpc.add_ServerInfoServiceServicer_to_server(info, guard)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)
         names = (*SERVICES, _HEALTH, _REFLECTION)
         reflector = _Reflection(names, limits.reflection)
@@ -129,7 +129,7 @@ class Server:
         Returns whether all of them finished in time.
         """
         stopped = self._server.stop(grace)
-        finished = stopped.wait(grace)
+        finished = bool(stopped.wait(grace))
         stopped.wait()
         for pool in (self._reviews, self._control, self._health_pool, self._streams):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -140,7 +140,7 @@ class Server:
             self._health.set(service, status)
 
 
-class _Health(health.HealthServicer):
+class _Health(health.HealthServicer):  # type: ignore[misc]  # grpcio-health-checking has no types
     """gRPC's health service, with the method that it leaves out."""
 
     def List(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 (gRPC's signature)
@@ -150,7 +150,7 @@ class _Health(health.HealthServicer):
         return health_pb2.HealthListResponse(statuses=statuses)
 
 
-class _Reflection(reflection.ReflectionServicer):
+class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # nor has grpcio-reflection
     """gRPC's reflection; a stream ends after ``seconds``, lest a forgotten one holds its thread for life."""
 
     def __init__(self, service_names: tuple[str, ...], seconds: float) -> None:
