@@ -1,6 +1,33 @@
-//! PyO3 only: register, convert, detach, map errors.
+//! The Python door of the decision core. PyO3 only: register, convert, detach, map errors.
+
+mod batch;
+mod decision;
+mod documents;
+mod engine;
+mod enter;
+mod errors;
+mod generation;
+
 use pyo3::prelude::*;
 
 /// The native core of fleetgate.
 #[pymodule]
-mod _native {}
+mod _native {
+    #[pymodule_export]
+    use super::batch::BatchDecision;
+    #[pymodule_export]
+    use super::decision::Decision;
+    #[pymodule_export]
+    use super::documents::{Document, read_documents};
+    #[pymodule_export]
+    use super::engine::Engine;
+    #[pymodule_export]
+    use super::generation::Generation;
+
+    /// SHA-256 over the sources that this was built from; the build script computes it.
+    #[pymodule_export]
+    const SOURCE_DIGEST: &str = env!("FLEETGATE_SOURCE_DIGEST");
+    /// Version of the Rego engine, as the lock file pins it.
+    #[pymodule_export]
+    const REGORUS_VERSION: &str = env!("FLEETGATE_REGORUS_VERSION");
+}

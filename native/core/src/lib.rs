@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+pub mod decide;
 pub mod diagnostic;
 pub mod evaluate;
 pub mod inventory;
 pub mod json;
 pub mod matching;
 pub mod policy;
+pub mod report;
 pub mod review;
 pub mod template;
 pub mod wire;

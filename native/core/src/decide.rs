@@ -1,0 +1,202 @@
+//! The decision: an encoded request in, an encoded answer out.
+//!
+//! Every door of the product ends in [`Engine::review`] (or [`Engine::batch_review`], which is the same for many): decode
+//! the envelope, pin a generation and a snapshot, read the objects, match, evaluate, answer. What it reads is immutable,
+//! so an answer belongs to exactly one generation and one snapshot, and names both.
+
+mod answer;
+mod batch;
+mod call;
+mod evaluation;
+mod oversized;
+
+use std::time::{Duration, Instant};
+
+use prost::Message;
+
+use crate::clock;
+use crate::evaluate::{Context, Pool};
+use crate::inventory::{Inventories, Snapshot};
+use crate::matching::Source;
+use crate::policy::{Policies, PolicySet};
+use crate::review::{Review, ReviewError};
+use crate::wire::{self, ErrorReason, review_request::Subject};
+use answer::{Answer, Point};
+pub use batch::BatchDecision;
+pub use call::{CallError, Caller};
+
+/// Object and oldObject of a review may have this many bytes together.
+pub const MAX_OBJECT_BYTES: usize = 7 << 20;
+
+/// What evaluations may spend.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Instructions of the VM for one Constraint.
+    pub constraint_instructions: usize,
+    /// Wall time for one Constraint.
+    pub constraint_time: Duration,
+    /// Wall time for one review.
+    pub review_time: Duration,
+}
+
+impl Limits {
+    /// More than any template of the public library comes near to; the time limit is what a hostile one meets first.
+    pub const DEFAULT_INSTRUCTIONS: usize = 50_000_000;
+}
+
+/// Policies, inventories and evaluation contexts: everything a decision needs.
+pub struct Engine {
+    /// The policies.
+    pub policies: Policies,
+    /// The inventories of all clusters.
+    pub inventories: Inventories,
+    /// The evaluation contexts.
+    pub pool: Pool,
+    /// What evaluations may spend.
+    pub limits: Limits,
+}
+
+/// One answer, encoded, with what telemetry wants to know of it.
+#[derive(Debug, Clone, Default)]
+pub struct Decision {
+    /// The encoded `fleetgate.v1.ReviewResponse`; empty for the items of a batch.
+    pub response: Vec<u8>,
+    /// 32 hexadecimal digits, unique.
+    pub decision_id: String,
+    /// `allow`, `deny` or `error`.
+    pub admission_status: &'static str,
+    /// Whether the request was a server-side dry run.
+    pub dry_run: bool,
+    /// Canonical name of the cluster that asked.
+    pub cluster: String,
+    /// Number of the generation that decided.
+    pub generation: u64,
+    /// Wall time of decode, match, evaluate, encode.
+    pub stages: [Duration; 4],
+    /// CPU time of the calling thread.
+    pub cpu: Duration,
+    /// Constraints that matched.
+    pub constraints_matched: usize,
+}
+
+impl Engine {
+    /// Decides an encoded `fleetgate.v1.ReviewRequest`.
+    ///
+    /// # Errors
+    /// [`CallError`]: the call itself failed. Whatever concerns the policies or the object is in the answer.
+    pub fn review(&self, request: &[u8], caller: &Caller<'_>) -> Result<Decision, CallError> {
+        let started = Instant::now();
+        let cpu = clock::thread_cpu();
+        let request = wire::ReviewRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
+        let set = self.policies.current();
+        let mut context = self.pool.check_out(caller.wait_until(started, &self.limits)).map_err(|_| {
+            caller.check_deadline().err().unwrap_or(CallError::Overloaded { retry_after: self.limits.constraint_time })
+        })?;
+        let (response, mut decision) = self.decide(&request, &set, &mut context, caller, started)?;
+        let encoding = Instant::now();
+        decision.response = response.encode_to_vec();
+        decision.stages = with_last(decision.stages, encoding.elapsed());
+        decision.cpu = clock::thread_cpu().saturating_sub(cpu);
+        Ok(decision)
+    }
+
+    /// One decision on a pinned generation, in one context. It reads from top to bottom.
+    fn decide(
+        &self,
+        request: &wire::ReviewRequest,
+        set: &PolicySet,
+        context: &mut Context,
+        caller: &Caller<'_>,
+        started: Instant,
+    ) -> Result<(wire::ReviewResponse, Decision), CallError> {
+        let cluster = caller.cluster_of(request)?;
+        let point = Point::of(request)?;
+        let snapshot = self.inventories.pin(cluster);
+        let mut answer = Answer::new(cluster, set, &snapshot, point);
+        let ends = caller.ends(started, &self.limits);
+        ends.check()?;
+
+        context.follow(set.number(), set.templates().len(), set.constraints().len());
+        let review = match read(request, context) {
+            Ok(review) => review,
+            Err(Unread::Oversized(limit)) => {
+                oversized::refuse(request, set, point, limit, &mut answer);
+                return Ok(answer.finish([started.elapsed(), Duration::ZERO, Duration::ZERO], false, 0));
+            }
+            Err(Unread::Failed(message)) => {
+                answer.fail(500, message, ErrorReason::Evaluation);
+                return Ok(answer.finish([started.elapsed(), Duration::ZERO, Duration::ZERO], false, 0));
+            }
+            Err(Unread::Call(error)) => return Err(error),
+        };
+        let decoded = Instant::now();
+
+        let matched = matching(&review, set, &snapshot, point);
+        let evaluating = Instant::now();
+
+        let constraints_matched = matched.len();
+        evaluation::evaluate(&review, &matched, set, &snapshot, context, (&self.limits, &ends), &mut answer)?;
+        ends.check()?;
+        let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
+        Ok(answer.finish(stages, review.dry_run, constraints_matched))
+    }
+}
+
+/// Why a request gave no review.
+enum Unread {
+    Call(CallError),
+    Oversized(String),
+    Failed(String),
+}
+
+fn read(request: &wire::ReviewRequest, context: &mut Context) -> Result<Review, Unread> {
+    if let Some(limit) = oversized::excess(request) {
+        return Err(Unread::Oversized(limit));
+    }
+    let source = match request.source() {
+        wire::Source::Unspecified => Source::Unspecified,
+        wire::Source::Original => Source::Original,
+        wire::Source::Generated => Source::Generated,
+    };
+    let (namespace, keys) = (&request.namespace, &mut context.keys);
+    let review = match &request.subject {
+        Some(Subject::AdmissionRequest(text)) => Review::of_admission_request(text, namespace, source, keys),
+        Some(Subject::Object(text)) => Review::of_object(text, namespace, source, keys),
+        None => return Err(Unread::Call(CallError::invalid("subject", "admission_request or object is expected"))),
+    };
+    review.map_err(|error| match error {
+        ReviewError::Malformed(malformed) => Unread::Call(CallError::invalid(&malformed.field, &malformed.message)),
+        ReviewError::TooDeep("namespace") => Unread::Call(CallError::invalid("namespace", "nested too deeply")),
+        ReviewError::TooDeep(_) => Unread::Oversized(format!("JSON nested deeper than {}", crate::json::MAX_DEPTH)),
+        ReviewError::Failed(message) => Unread::Failed(message),
+    })
+}
+
+/// A Constraint that the review concerns: its position, and the auto-reject message where it could not be matched.
+struct Matched {
+    position: usize,
+    auto_reject: Option<String>,
+}
+
+/// The Constraints that apply, in the order of the set: by kind and name.
+fn matching(review: &Review, set: &PolicySet, snapshot: &Snapshot, point: Point<'_>) -> Vec<Matched> {
+    let known = if review.has_namespace() { None } else { snapshot.namespace(&review.namespace_name) };
+    let subject = review.subject(known);
+    let consider = |position: usize| {
+        let published = set.constraints().get(position)?;
+        if !point.concerns(set, published, Some(&review.operation)) {
+            return None;
+        }
+        match published.constraint.matcher.as_ref().map_or(Ok(true), |matcher| matcher.matches(&subject)) {
+            Ok(true) => Some(Matched { position, auto_reject: None }),
+            Ok(false) => None,
+            Err(error) => Some(Matched { position, auto_reject: Some(error.to_string()) }),
+        }
+    };
+    answer::candidates(set, &subject).filter_map(consider).collect()
+}
+
+fn with_last(stages: [Duration; 4], last: Duration) -> [Duration; 4] {
+    let [decode, matching, evaluate, _] = stages;
+    [decode, matching, evaluate, last]
+}

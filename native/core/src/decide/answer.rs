@@ -1,0 +1,179 @@
+//! The answer: violations, errors, and what they mean for the request.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{CallError, Decision};
+use crate::evaluate::Violation;
+use crate::inventory::Snapshot;
+use crate::matching::Subject;
+use crate::policy::{PolicySet, PublishedConstraint};
+use crate::report;
+use crate::template::EnforcementActions;
+use crate::wire::{self, ErrorReason};
+
+/// Policies that every cluster shares. Scopes of single clusters come with custom resources.
+const FLEET_SCOPE: &str = "fleet";
+
+/// An enforcement point.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point<'a>(&'a str);
+
+impl<'a> Point<'a> {
+    const VALIDATION: &'static str = "validation.gatekeeper.sh";
+    const KNOWN: [&'static str; 3] = [Self::VALIDATION, "audit.gatekeeper.sh", "gator.gatekeeper.sh"];
+
+    /// The request's; admission where it names none.
+    pub(super) fn of(request: &'a wire::ReviewRequest) -> Result<Self, CallError> {
+        match request.enforcement_point.as_str() {
+            "" => Ok(Self(Self::VALIDATION)),
+            point if Self::KNOWN.contains(&point) => Ok(Self(point)),
+            _ => Err(CallError::invalid("enforcement_point", &format!("one of {:?} is expected", Self::KNOWN))),
+        }
+    }
+
+    /// Whether a Constraint is looked at here at all: it has an action here and its template admits the operation, which
+    /// only admission asks about. An unknown operation could be any.
+    pub(super) fn concerns(self, set: &PolicySet, published: &PublishedConstraint, operation: Option<&str>) -> bool {
+        let admits = || {
+            let template = set.templates().get(published.template);
+            template.is_some_and(|t| operation.is_none_or(|operation| t.template.operations.admits(operation)))
+        };
+        self.actions(published).is_some() && (self.0 != Self::VALIDATION || admits())
+    }
+
+    pub(super) fn actions(self, published: &PublishedConstraint) -> Option<&[Arc<str>]> {
+        published.constraint.actions.at(self.0)
+    }
+
+    pub(super) fn denies(self, published: &PublishedConstraint) -> bool {
+        self.actions(published).is_some_and(|actions| actions.iter().any(|action| &**action == "deny"))
+    }
+}
+
+/// Positions of the Constraints that could match a review, ascending. A review without a readable object concerns all of
+/// them: those with a match block then auto-reject.
+pub(super) fn candidates<'a>(set: &'a PolicySet, subject: &Subject<'_>) -> impl Iterator<Item = usize> + use<'a> {
+    let mut sides = subject.readable().map(|facts| (facts.group, facts.kind));
+    let positions = match (subject.is_complete(), sides.next(), sides.next()) {
+        (true, Some((group, kind)), None) => set.candidates(group, kind),
+        (true, Some(one), Some(other)) if one == other => set.candidates(one.0, one.1),
+        (true, Some(one), Some(other)) => {
+            let joined = [one, other].map(|(group, kind)| set.candidates(group, kind));
+            let joined: BTreeSet<u32> = joined.iter().flat_map(|positions| positions.iter().copied()).collect();
+            Cow::Owned(joined.into_iter().collect())
+        }
+        _ => Cow::Owned((0..).take(set.constraints().len()).collect()),
+    };
+    (0..positions.len()).filter_map(move |index| positions.get(index).and_then(|at| usize::try_from(*at).ok()))
+}
+
+/// An answer in the making.
+pub(super) struct Answer<'a> {
+    response: wire::ReviewResponse,
+    cluster: &'a str,
+    set: &'a PolicySet,
+    point: Point<'a>,
+    denied: bool,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(cluster: &'a str, set: &'a PolicySet, snapshot: &Snapshot, point: Point<'a>) -> Self {
+        let age = snapshot.age().map(|age| prost_types::Duration {
+            seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(age.subsec_nanos()).unwrap_or_default(),
+        });
+        let response = wire::ReviewResponse {
+            decision_id: decision_id(),
+            policy_generation: Some(report::generation(set)),
+            inventory_revision: Some(wire::InventoryRevision { number: snapshot.number(), age }),
+            ..Default::default()
+        };
+        Self { response, cluster, set, point, denied: false }
+    }
+
+    /// Adds a violation of a Constraint.
+    pub(super) fn violation(&mut self, position: usize, violation: Violation) {
+        let Some(published) = self.set.constraints().get(position) else { return };
+        let actions = self.enforce(published);
+        self.response.violations.push(wire::Violation {
+            constraint_kind: published.constraint.kind.to_string(),
+            constraint_name: published.constraint.name.to_string(),
+            message: violation.message,
+            details: violation.details.into(),
+            enforcement_action: published.constraint.actions.declared().to_owned(),
+            scoped_enforcement_actions: actions,
+            scope: FLEET_SCOPE.to_owned(),
+        });
+    }
+
+    /// Adds a Constraint that gave no answer. It has the effect of a violation.
+    pub(super) fn constraint_error(&mut self, position: usize, message: String, reason: ErrorReason) {
+        let Some(published) = self.set.constraints().get(position) else { return };
+        let actions = self.enforce(published);
+        self.response.constraint_errors.push(wire::ConstraintError {
+            constraint_kind: published.constraint.kind.to_string(),
+            constraint_name: published.constraint.name.to_string(),
+            message,
+            enforcement_action: published.constraint.actions.declared().to_owned(),
+            scoped_enforcement_actions: actions,
+            scope: FLEET_SCOPE.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Notes whether the Constraint denies here, and gives its actions where they are scoped.
+    fn enforce(&mut self, published: &PublishedConstraint) -> Vec<String> {
+        self.denied |= self.point.denies(published);
+        match &published.constraint.actions {
+            EnforcementActions::Uniform(_) => Vec::new(),
+            EnforcementActions::Scoped(_) => {
+                self.point.actions(published).unwrap_or_default().iter().map(ToString::to_string).collect()
+            }
+        }
+    }
+
+    /// Fails the review as a whole: what was found so far is lost, as in Gatekeeper.
+    pub(super) fn fail(&mut self, code: i32, message: String, reason: ErrorReason) {
+        self.response.violations.clear();
+        self.response.constraint_errors.clear();
+        self.response.review_error = Some(wire::ReviewError { code, message, reason: reason.into() });
+    }
+
+    pub(super) fn finish(
+        mut self,
+        stages: [Duration; 3],
+        dry_run: bool,
+        constraints_matched: usize,
+    ) -> (wire::ReviewResponse, Decision) {
+        let failed = self.response.review_error.is_some();
+        self.response.allowed = !failed && !self.denied;
+        let [decode, matching, evaluate] = stages;
+        let decision = Decision {
+            response: Vec::new(),
+            decision_id: self.response.decision_id.clone(),
+            admission_status: match (failed, self.denied) {
+                (true, _) => "error",
+                (false, true) => "deny",
+                (false, false) => "allow",
+            },
+            dry_run,
+            cluster: self.cluster.to_owned(),
+            generation: self.set.number(),
+            stages: [decode, matching, evaluate, Duration::ZERO],
+            cpu: Duration::ZERO,
+            constraints_matched,
+        };
+        (self.response, decision)
+    }
+}
+
+/// 32 random hexadecimal digits.
+fn decision_id() -> String {
+    let mut bytes = [0_u8; 16];
+    // Without a source of randomness in the kernel there is no TLS either: an id of zeros is the least of it.
+    let _ = getrandom::fill(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}

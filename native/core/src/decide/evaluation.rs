@@ -1,0 +1,112 @@
+//! Evaluates the Constraints that matched, template by template, with Gatekeeper's treatment of what goes wrong.
+
+use std::time::Instant;
+
+use super::answer::Answer;
+use super::call::Ends;
+use super::{CallError, Limits, Matched};
+use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, ExhaustedBudget, Violation};
+use crate::inventory::Snapshot;
+use crate::policy::PolicySet;
+use crate::review::Review;
+use crate::wire::ErrorReason;
+
+type Outcome = Result<Vec<Violation>, EvaluationError>;
+
+pub(super) fn evaluate(
+    review: &Review,
+    matched: &[Matched],
+    set: &PolicySet,
+    snapshot: &Snapshot,
+    context: &mut Context,
+    (limits, ends): (&Limits, &Ends),
+    answer: &mut Answer<'_>,
+) -> Result<(), CallError> {
+    let template_of = |matched: &Matched| set.constraints().get(matched.position).map(|published| published.template);
+    // Constraints of a kind stand together, and Gatekeeper asks one query for all of them.
+    for of_kind in matched.chunk_by(|a, b| template_of(a) == template_of(b)) {
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::with_capacity(of_kind.len());
+        for Matched { position, auto_reject } in of_kind {
+            let outcome = match auto_reject {
+                Some(message) => Ok(vec![Violation::without_details(message.clone())]),
+                None => {
+                    ends.check()?;
+                    let budget = Budget {
+                        instructions: limits.constraint_instructions,
+                        time: limits.constraint_time,
+                        deadline: ends.evaluations,
+                    };
+                    evaluate_one(*position, review, set, snapshot, context, budget)
+                }
+            };
+            outcomes.push((*position, outcome));
+        }
+        if let Some(message) = unusable_message(&outcomes) {
+            answer.fail(500, message, ErrorReason::Evaluation);
+            return Ok(());
+        }
+        report(outcomes, of_kind, answer);
+    }
+    Ok(())
+}
+
+fn evaluate_one(
+    position: usize,
+    review: &Review,
+    set: &PolicySet,
+    snapshot: &Snapshot,
+    context: &mut Context,
+    budget: Budget,
+) -> Outcome {
+    if Instant::now() >= budget.deadline {
+        return Err(EvaluationError::Budget(ExhaustedBudget::Time(budget.time)));
+    }
+    let ready = set.constraints().get(position).and_then(|published| {
+        let template = set.templates().get(published.template)?;
+        context.ready((published.template, &template.program), (position, &published.constraint.parameters))
+    });
+    // A position that the set does not hold cannot match: Gatekeeper skips a Constraint that was removed meanwhile.
+    let Some((instance, parameters)) = ready else { return Ok(Vec::new()) };
+    instance.evaluate(&Evaluation { review: &review.value, parameters, inventory: snapshot, budget })
+}
+
+/// A `msg` that is no string fails the whole review.
+fn unusable_message(outcomes: &[(usize, Outcome)]) -> Option<String> {
+    outcomes.iter().find_map(|(_, outcome)| match outcome {
+        Err(EvaluationError::Message(message)) => Some(message.clone()),
+        _ => None,
+    })
+}
+
+fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], answer: &mut Answer<'_>) {
+    let failure = outcomes.iter().find_map(|(_, outcome)| match outcome {
+        Err(EvaluationError::Program(message)) => Some(message.clone()),
+        _ => None,
+    });
+    for ((position, outcome), matched) in outcomes.into_iter().zip(of_kind) {
+        match (outcome, &failure) {
+            // One query for all Constraints of a kind: its failure is the result of each of them.
+            (_, Some(failure)) if matched.auto_reject.is_none() => {
+                answer.violation(position, Violation::without_details(failure.clone()));
+            }
+            (Ok(violations), _) => violations.into_iter().for_each(|violation| answer.violation(position, violation)),
+            (Err(EvaluationError::Budget(budget)), _) => {
+                let (message, reason) = exhausted(budget);
+                answer.constraint_error(position, message, reason);
+            }
+            (Err(EvaluationError::Program(message) | EvaluationError::Message(message)), _) => {
+                answer.violation(position, Violation::without_details(message));
+            }
+        }
+    }
+}
+
+fn exhausted(budget: ExhaustedBudget) -> (String, ErrorReason) {
+    match budget {
+        ExhaustedBudget::Instructions(limit) => {
+            (format!("the evaluation took more than {limit} instructions"), ErrorReason::InstructionBudget)
+        }
+        ExhaustedBudget::Time(limit) => (format!("the evaluation took longer than {limit:?}"), ErrorReason::TimeBudget),
+        ExhaustedBudget::Memory => ("the evaluation took too much memory".to_owned(), ErrorReason::MemoryBudget),
+    }
+}

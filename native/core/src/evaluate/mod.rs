@@ -1,0 +1,107 @@
+//! Running a ConstraintTemplate's program.
+//!
+//! A [`Driver`] compiles a template for its engine once, when a bundle is loaded. The [`Program`] that results is shared
+//! by a generation; it makes an [`Instance`] for each evaluation context, because engines share state over reference
+//! counts and threads that contend for them lose more than half of their speed. An instance evaluates one Constraint's
+//! parameters against one review and answers with a set of violations.
+//!
+//! Errors are of three kinds ([`EvaluationError`]) because Gatekeeper treats them differently: a failing program is
+//! reported as a violation of every matching Constraint of its kind, a `msg` that is no string fails the review, and a
+//! budget (ours alone) makes that one Constraint unanswered.
+
+mod pool;
+pub mod regorus;
+mod results;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::regorus::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::inventory::Snapshot;
+use crate::template::Template;
+
+pub use pool::{Busy, Context, Lease, Pool};
+pub use results::Violation;
+
+/// Compiles the code of templates for one engine.
+pub trait Driver: Send + Sync {
+    /// Compiles a template. Compiling is pure: the same template gives an equal program.
+    ///
+    /// # Errors
+    /// Every defect of the template's code, located in the policy file.
+    fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>>;
+}
+
+/// A compiled template, immutable and shared.
+pub trait Program: Send + Sync {
+    /// The engine that runs it: `vm` or `interpreter`.
+    fn engine(&self) -> &'static str;
+    /// Whether it reads `data.inventory`.
+    fn referential(&self) -> bool;
+    /// Makes it ready to run in one evaluation context.
+    fn instance(&self) -> Box<dyn Instance>;
+}
+
+/// A program that is ready to run, private to one evaluation context.
+pub trait Instance: Send {
+    /// Evaluates the program for one Constraint.
+    ///
+    /// # Errors
+    /// See [`EvaluationError`].
+    fn evaluate(&mut self, evaluation: &Evaluation<'_>) -> Result<Vec<Violation>, EvaluationError>;
+}
+
+/// What a program is evaluated on.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluation<'a> {
+    /// `input.review`.
+    pub review: &'a Value,
+    /// `input.parameters`.
+    pub parameters: &'a Value,
+    /// `data.inventory`.
+    pub inventory: &'a Snapshot,
+    /// What it may spend.
+    pub budget: Budget,
+}
+
+/// What one evaluation may spend.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Instructions of the bytecode VM.
+    pub instructions: usize,
+    /// Wall time.
+    pub time: Duration,
+    /// The review's own end, which cuts `time` short.
+    pub deadline: Instant,
+}
+
+impl Budget {
+    /// The time that is left for an evaluation that starts now.
+    pub fn time_left(&self) -> Duration {
+        self.time.min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// Why an evaluation gave no violations to report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EvaluationError {
+    /// The program failed at run time, as OPA's `eval_*` errors.
+    Program(String),
+    /// A violation's `msg` is not a string.
+    Message(String),
+    /// A budget ran out.
+    Budget(ExhaustedBudget),
+}
+
+/// The budget that ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExhaustedBudget {
+    /// [`Budget::instructions`], and how many they were.
+    Instructions(usize),
+    /// [`Budget::time`], or what the review's deadline left of it.
+    Time(Duration),
+    /// The size of what a built-in may make.
+    Memory,
+}

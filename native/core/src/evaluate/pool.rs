@@ -1,0 +1,178 @@
+//! Evaluation contexts: as many as there are cores, each with programs, parameters and caches of its own.
+//!
+//! A call checks a context out for as long as it evaluates, and waits for one within its deadline. A context follows the
+//! generations: when it meets a new one it keeps the instances of programs that did not change and makes the others when
+//! they are first needed.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use regorus::Value;
+
+use super::{Instance, Program};
+use crate::json::{self, KeyCache};
+
+/// No context became free before the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy;
+
+/// What one evaluation owns.
+#[derive(Default)]
+pub struct Context {
+    /// Keys of the objects it read.
+    pub keys: KeyCache,
+    generation: Option<u64>,
+    /// By the template's index in the generation.
+    instances: Vec<Option<(Arc<dyn Program>, Box<dyn Instance>)>>,
+    /// By the constraint's index in the generation.
+    parameters: Vec<Option<Value>>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// Prepares for a generation of so many templates and constraints. Numbers of generations are unique in a process.
+    pub fn follow(&mut self, generation: u64, templates: usize, constraints: usize) {
+        if self.generation == Some(generation) {
+            return;
+        }
+        self.generation = Some(generation);
+        self.instances.resize_with(templates, || None);
+        self.parameters.clear();
+        self.parameters.resize(constraints, None);
+    }
+
+    /// A template's program, ready to run here, and a constraint's parameters as values of this context.
+    pub fn ready(
+        &mut self,
+        (template, program): (usize, &Arc<dyn Program>),
+        (constraint, parameters): (usize, &serde_json::Value),
+    ) -> Option<(&mut dyn Instance, &Value)> {
+        let slot = self.instances.get_mut(template)?;
+        if !slot.as_ref().is_some_and(|(made_of, _)| Arc::ptr_eq(made_of, program)) {
+            *slot = Some((program.clone(), program.instance()));
+        }
+        let (_, instance) = slot.as_mut()?;
+        let parameters = self.parameters.get_mut(constraint)?.get_or_insert_with(|| json::from_serde(parameters));
+        Some((instance.as_mut(), parameters))
+    }
+}
+
+/// The contexts of an engine.
+#[derive(Debug)]
+pub struct Pool {
+    free: Mutex<Vec<Context>>,
+    returned: Condvar,
+    size: usize,
+}
+
+impl Pool {
+    /// A pool of so many contexts; at least one.
+    pub fn new(size: usize) -> Self {
+        let size = size.max(1);
+        let free = std::iter::repeat_with(Context::default).take(size).collect();
+        Self { free: Mutex::new(free), returned: Condvar::new(), size }
+    }
+
+    /// Number of contexts.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Takes a context, the one that was used last first: its caches are warm.
+    ///
+    /// # Errors
+    /// [`Busy`] where none was free before the deadline.
+    pub fn check_out(&self, deadline: Instant) -> Result<Lease<'_>, Busy> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(context) = free.pop() {
+                return Ok(Lease { pool: self, context });
+            }
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                return Err(Busy);
+            }
+            free = self.returned.wait_timeout(free, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn give_back(&self, context: Context) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+        self.returned.notify_one();
+    }
+}
+
+/// A context in use; it goes back to the pool when this is dropped. A panic drops it too, with whatever state it left: the
+/// context is then replaced by a fresh one.
+#[derive(Debug)]
+pub struct Lease<'a> {
+    pool: &'a Pool,
+    context: Context,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let context = std::mem::take(&mut self.context);
+        self.pool.give_back(if std::thread::panicking() { Context::default() } else { context });
+    }
+}
+
+impl Deref for Lease<'_> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl DerefMut for Lease<'_> {
+    fn deref_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_context_is_used_by_one_at_a_time() {
+        let pool = Pool::new(1);
+        let lease = pool.check_out(Instant::now()).unwrap();
+        assert_eq!(pool.check_out(Instant::now() + Duration::from_millis(5)).err(), Some(Busy));
+        drop(lease);
+        assert!(pool.check_out(Instant::now()).is_ok());
+    }
+
+    #[test]
+    fn a_waiter_gets_the_context_that_comes_back() {
+        let pool = Pool::new(1);
+        let lease = pool.check_out(Instant::now()).unwrap();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| pool.check_out(Instant::now() + Duration::from_secs(30)).is_ok());
+            drop(lease);
+            assert!(waiter.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_panic_leaves_the_pool_whole() {
+        let pool = Pool::new(1);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut lease = pool.check_out(Instant::now()).unwrap();
+            lease.follow(7, 1, 1);
+            std::panic::resume_unwind(Box::new(()));
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(pool.check_out(Instant::now()).unwrap().generation, None);
+    }
+}

@@ -1,0 +1,167 @@
+//! What Gatekeeper refuses at load beyond the syntax of Rego, and what the VM would answer differently.
+//!
+//! A template may import libraries only, read `data.inventory` and `data.lib` only, and must define `violation` in a form
+//! whose elements can have a `msg`. The checks are those that hold by the syntax alone; types are not inferred.
+
+mod calls;
+mod entry;
+mod walk;
+
+use regorus::Source;
+use regorus::unstable::{Module, Parser};
+
+use super::diagnose;
+use crate::diagnostic::{Diagnostic, Location, code};
+use crate::template::{RegoVersion, SourceText, Template};
+use walk::{Depth, Finding};
+
+/// Name of the entry module in regorus's errors.
+const ENTRY: &str = "template";
+
+/// Nested deeper, array, object and set literals take regorus's compiler seconds: its time doubles with each level.
+const MAX_LITERAL_NESTING: usize = 12;
+
+/// Functions with more arguments lose them in the VM.
+const MAX_VM_ARGUMENTS: usize = 8;
+
+/// Module text for regorus.
+pub(super) struct ModuleText {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// A template that passed the checks.
+pub(super) struct Checked {
+    pub(super) modules: Vec<ModuleText>,
+    /// Whether it reads `data.inventory`.
+    pub(super) referential: bool,
+    /// Whether the VM gives the right answers for what the program uses.
+    pub(super) vm_fits: bool,
+}
+
+impl Checked {
+    /// The place in the policy file of a place in a module that regorus names.
+    pub(super) fn locate(&self, template: &Template, module: &str, line: u32, column: u32) -> Option<Location> {
+        let index = self.modules.iter().position(|text| text.name == module)?;
+        let source = index.checked_sub(1).map_or(Some(&template.module), |lib| template.libs.get(lib))?;
+        Some(source.locate(line, column))
+    }
+}
+
+/// A module with what is needed to talk about it.
+struct Parsed<'a> {
+    module: Module,
+    source: &'a SourceText,
+}
+
+impl Parsed<'_> {
+    fn at(&self, span: &regorus::unstable::Span) -> Location {
+        self.source.locate(span.line, span.col)
+    }
+
+    fn package(&self) -> String {
+        self.module.package.refr.span().text().to_owned()
+    }
+}
+
+pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
+    let mut checked = Checked { modules: Vec::new(), referential: false, vm_fits: true };
+    let mut parsed = Vec::new();
+    let mut defects = Vec::new();
+    let sources = std::iter::once(&template.module).chain(&template.libs);
+    for (index, source) in sources.enumerate() {
+        let name = index.checked_sub(1).map_or_else(|| ENTRY.to_owned(), |lib| format!("lib[{lib}]"));
+        checked.modules.push(ModuleText { name: name.clone(), text: source.text.to_string() });
+        match parse(template, &name, source) {
+            Ok(module) => parsed.push(Parsed { module, source }),
+            Err(error) => defects.push(diagnose::anyhow(template, &checked, &error)),
+        }
+    }
+    let (Some(entry), true) = (parsed.first(), defects.is_empty()) else { return Err(defects) };
+    entry::check(template, entry, &mut defects);
+    if let Some(text) = checked.modules.first_mut() {
+        text.text = with_entry_package(entry, &text.text);
+    }
+    for lib in parsed.iter().skip(1) {
+        library_package(lib, &mut defects);
+    }
+    for one in &parsed {
+        imports(one, &mut defects);
+        uses(one, &mut checked, &mut defects);
+    }
+    calls::check(template.version, &parsed, &mut checked.vm_fits, &mut defects);
+    if defects.is_empty() { Ok(checked) } else { Err(defects) }
+}
+
+fn parse(template: &Template, name: &str, source: &SourceText) -> anyhow::Result<Module> {
+    let limits = &super::LENGTHS;
+    let (bytes, lines) = (limits.max_file_bytes, limits.max_lines);
+    let source = Source::from_contents_with_limits(name.to_owned(), source.text.to_string(), bytes, lines)?;
+    let mut parser = Parser::new(&source)?;
+    parser.set_max_col(limits.max_col);
+    if template.version == RegoVersion::V1 {
+        parser.enable_rego_v1()?;
+    }
+    let module = parser.parse()?;
+    if module.target.is_some() {
+        return Err(module.package.span.error("var __target__ is reserved"));
+    }
+    Ok(module)
+}
+
+/// The entry module's text in package `template`. Lines stay as they are.
+fn with_entry_package(entry: &Parsed<'_>, text: &str) -> String {
+    let span = entry.module.package.refr.span();
+    let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
+    let (before, after) = (text.get(..place(span.start)), text.get(place(span.end)..));
+    format!("{}{ENTRY}{}", before.unwrap_or_default(), after.unwrap_or_default())
+}
+
+fn library_package(lib: &Parsed<'_>, defects: &mut Vec<Diagnostic>) {
+    let package = lib.package();
+    if !package.starts_with("lib.") && !package.starts_with("lib[") {
+        let span = lib.module.package.refr.span();
+        let message = format!("invalid lib prefix: path data.{package} not found in lib prefixes");
+        defects.push(diagnose::diagnostic(&message, lib.at(span)).hint("name the package lib.<something>"));
+    }
+}
+
+fn imports(parsed: &Parsed<'_>, defects: &mut Vec<Diagnostic>) {
+    for import in &parsed.module.imports {
+        let path = import.refr.span().text();
+        let allowed = path.starts_with("data.lib.") || path.starts_with("data.lib[") || path.starts_with("future.keywords");
+        if !allowed {
+            let message = format!("bad import: {path}");
+            let hint = "a template may import data.lib.* and future.keywords";
+            defects.push(diagnose::diagnostic(&message, parsed.at(&import.span)).hint(hint));
+        }
+    }
+}
+
+fn uses(parsed: &Parsed<'_>, checked: &mut Checked, defects: &mut Vec<Diagnostic>) {
+    walk::module(&parsed.module, &mut |finding| match finding {
+        Finding::Data { span, path, depth } => match path.first().map(|name| &**name) {
+            Some("inventory") => checked.referential = true,
+            Some("lib") if depth != Depth::Nested => {}
+            Some("lib") => {
+                let message = "data.lib is resolved in operands of an expression only: here it would be undefined";
+                let hint = "import the library and use the import's name";
+                defects.push(diagnose::diagnostic(message, parsed.at(span)).hint(hint));
+            }
+            _ if depth == Depth::InReference => checked.referential = true,
+            _ => {
+                let path: String = path.iter().map(|name| format!(".{name}")).collect();
+                defects.push(diagnose::diagnostic(&format!("disallowed ref data{path}"), parsed.at(span)));
+            }
+        },
+        Finding::With => checked.vm_fits = false,
+        Finding::Literal { span, nesting } => {
+            if nesting == MAX_LITERAL_NESTING + 1 {
+                let message = format!("array, object and set literals are nested deeper than {MAX_LITERAL_NESTING}");
+                let hint = "bind the inner literal to a variable first";
+                defects.push(Diagnostic::new(code::INVALID_REGO, message).at(parsed.at(span)).hint(hint));
+            }
+        }
+        Finding::Call { .. } => {}
+    });
+}

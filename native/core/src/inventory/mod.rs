@@ -1,0 +1,217 @@
+//! What Rego sees as `data.inventory`: the cached objects of one cluster.
+//!
+//! A cluster's inventory is published as a whole: a [`Snapshot`] is immutable and numbered, a decision pins one and names
+//! it in its answer. Objects are kept as Gatekeeper keeps them, under their whole groupVersion as one key:
+//! `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use regorus::Value;
+
+use crate::json::{self, KeyCache};
+use crate::matching::Facts;
+
+/// An immutable inventory of one cluster.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    number: u64,
+    made: Option<Instant>,
+    /// `{"inventory": {...}}`: the data document of a program.
+    data: Value,
+}
+
+impl Snapshot {
+    /// The inventory of a cluster of which nothing is cached: `{}`, as when Gatekeeper starts.
+    pub fn empty() -> Self {
+        Self { number: 0, made: None, data: data_of(Value::new_object()) }
+    }
+
+    /// Counts up by one for each snapshot of its cluster; 0 where nothing is cached.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How long ago it was made; none where nothing is cached.
+    pub fn age(&self) -> Option<Duration> {
+        self.made.map(|made| made.elapsed())
+    }
+
+    /// The data document of a program.
+    pub const fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// The cached Namespace of a name.
+    pub fn namespace(&self, name: &str) -> Option<&Value> {
+        let mut at = &self.data;
+        for key in ["inventory", "cluster", "v1", "Namespace", name] {
+            let Value::Object(fields) = at else { return None };
+            at = fields.get(&Value::from(key))?;
+        }
+        Some(at)
+    }
+}
+
+/// An object that cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// Its index in the list that was given.
+    pub index: usize,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// The inventories of all clusters.
+#[derive(Debug, Default)]
+pub struct Inventories {
+    clusters: RwLock<HashMap<Box<str>, Arc<Snapshot>>>,
+}
+
+impl Inventories {
+    /// The current snapshot of a cluster.
+    pub fn pin(&self, cluster: &str) -> Arc<Snapshot> {
+        let clusters = self.clusters.read().unwrap_or_else(PoisonError::into_inner);
+        clusters.get(cluster).cloned().unwrap_or_else(|| Arc::new(Snapshot::empty()))
+    }
+
+    /// Replaces a cluster's inventory by objects (JSON) and gives the new snapshot's number. Of objects of the same
+    /// groupVersion, kind, namespace and name the last counts.
+    ///
+    /// # Errors
+    /// The first object that does not parse or lacks a version, kind or name; nothing is published then.
+    pub fn replace<'a>(&self, cluster: &str, objects: impl IntoIterator<Item = &'a [u8]>) -> Result<u64, Unfit> {
+        let mut keys = KeyCache::default();
+        let mut tree = Tree::default();
+        for (index, object) in objects.into_iter().enumerate() {
+            let unfit = |message: String| Unfit { index, message };
+            let object = json::parse(object, &mut keys).map_err(|error| unfit(error.to_string()))?;
+            tree.insert(object).map_err(|message| unfit(message.to_owned()))?;
+        }
+        let data = data_of(tree.into_value());
+        let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
+        let number = clusters.get(cluster).map_or(0, |snapshot| snapshot.number) + 1;
+        clusters.insert(cluster.into(), Arc::new(Snapshot { number, made: Some(Instant::now()), data }));
+        Ok(number)
+    }
+}
+
+type Kinds = BTreeMap<String, BTreeMap<String, BTreeMap<String, Value>>>;
+
+#[derive(Default)]
+struct Tree {
+    cluster: Kinds,
+    namespace: BTreeMap<String, Kinds>,
+}
+
+impl Tree {
+    fn insert(&mut self, object: Value) -> Result<(), &'static str> {
+        let Some(facts) = Facts::of(&object) else { return Err("the object has no kind") };
+        if facts.version.is_empty() {
+            return Err("the object has no version");
+        }
+        if facts.name.is_empty() {
+            return Err("the object has no name");
+        }
+        let group_version = match facts.group {
+            "" => facts.version.to_owned(),
+            group => format!("{group}/{}", facts.version),
+        };
+        let (kind, name) = (facts.kind.to_owned(), facts.name.to_owned());
+        let kinds = match facts.namespace {
+            "" => &mut self.cluster,
+            namespace => self.namespace.entry(namespace.to_owned()).or_default(),
+        };
+        kinds.entry(group_version).or_default().entry(kind).or_default().insert(name, object);
+        Ok(())
+    }
+
+    /// Trees that hold nothing are absent, as before Gatekeeper's first write to them.
+    fn into_value(self) -> Value {
+        let mut fields = Vec::new();
+        if !self.cluster.is_empty() {
+            fields.push((Value::from("cluster"), kinds_value(self.cluster)));
+        }
+        if !self.namespace.is_empty() {
+            fields.push((Value::from("namespace"), level(self.namespace, kinds_value)));
+        }
+        json::object(fields)
+    }
+}
+
+fn kinds_value(kinds: Kinds) -> Value {
+    level(kinds, |kinds| level(kinds, |names| level(names, |object| object)))
+}
+
+fn level<T>(entries: BTreeMap<String, T>, value: impl Fn(T) -> Value) -> Value {
+    json::object(entries.into_iter().map(|(key, entry)| (Value::from(key), value(entry))).collect())
+}
+
+fn data_of(inventory: Value) -> Value {
+    json::object(vec![(Value::from("inventory"), inventory)])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"a"}}"#;
+    const INGRESS: &str = r#"{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"i","namespace":"a"}}"#;
+    const NAMESPACE: &str = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","labels":{"x":"y"}}}"#;
+
+    fn replace(inventories: &Inventories, objects: &[&str]) -> Result<u64, Unfit> {
+        inventories.replace("c", objects.iter().map(|object| object.as_bytes()))
+    }
+
+    #[test]
+    fn objects_stand_under_their_group_version() {
+        let inventories = Inventories::default();
+        replace(&inventories, &[POD, INGRESS, NAMESPACE]).unwrap();
+        let expected = format!(
+            concat!(
+                r#"{{"inventory":{{"cluster":{{"v1":{{"Namespace":{{"a":{}}}}}}},"#,
+                r#""namespace":{{"a":{{"networking.k8s.io/v1":{{"Ingress":{{"i":{}}}}},"v1":{{"Pod":{{"p":{}}}}}}}}}}}}}"#
+            ),
+            NAMESPACE, INGRESS, POD
+        );
+        let snapshot = inventories.pin("c");
+        assert_eq!(*snapshot.data(), Value::from_json_str(&expected).unwrap());
+        assert_eq!(snapshot.namespace("a"), Some(&Value::from_json_str(NAMESPACE).unwrap()));
+        assert_eq!(snapshot.namespace("b"), None);
+    }
+
+    #[test]
+    fn a_snapshot_is_numbered_and_replaced_as_a_whole() {
+        let inventories = Inventories::default();
+        let before = inventories.pin("c");
+        assert_eq!((before.number(), before.age()), (0, None));
+        assert_eq!(before.data().to_json_str().unwrap(), r#"{"inventory":{}}"#);
+        assert_eq!(replace(&inventories, &[POD]), Ok(1));
+        let pinned = inventories.pin("c");
+        assert_eq!(replace(&inventories, &[]), Ok(2));
+        assert_eq!(pinned.number(), 1);
+        assert!(pinned.age().is_some());
+        assert!(pinned.data().to_json_str().unwrap().contains("Pod"));
+        assert_eq!(inventories.pin("c").data().to_json_str().unwrap(), r#"{"inventory":{}}"#);
+        assert_eq!(inventories.pin("other").number(), 0);
+    }
+
+    #[test]
+    fn an_unfit_object_leaves_the_inventory_as_it_was() {
+        let inventories = Inventories::default();
+        replace(&inventories, &[POD]).unwrap();
+        for (object, message) in [
+            ("[", "unexpected end of JSON at byte 1"),
+            ("[]", "the object has no kind"),
+            (r#"{"apiVersion":"v1","metadata":{"name":"p"}}"#, "the object has no kind"),
+            (r#"{"kind":"Pod","metadata":{"name":"p"}}"#, "the object has no version"),
+            (r#"{"apiVersion":"v1","kind":"Pod"}"#, "the object has no name"),
+        ] {
+            let expected = Unfit { index: 1, message: message.to_owned() };
+            assert_eq!(replace(&inventories, &[NAMESPACE, object]), Err(expected));
+        }
+        assert_eq!(inventories.pin("c").number(), 1);
+    }
+}

@@ -1,0 +1,65 @@
+//! Label selectors of apimachinery's meta/v1.
+
+use regorus::Value;
+
+/// The labels of an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a>(Option<&'a regorus::value::Object>);
+
+impl<'a> Labels<'a> {
+    /// The labels of an object's `metadata`. A map with a value that is not a string counts as none at all, as in
+    /// apimachinery's accessors.
+    pub fn of_metadata(metadata: &'a Value) -> Self {
+        let Value::Object(metadata) = metadata else { return Self(None) };
+        let Some(Value::Object(labels)) = metadata.get(super::facts::key::labels()) else { return Self(None) };
+        Self(labels.values().all(|value| matches!(value, Value::String(_))).then_some(&**labels))
+    }
+
+    fn get(&self, key: &Value) -> Option<&'a str> {
+        match self.0?.get(key)? {
+            Value::String(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// A label selector: all requirements have to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    requirements: Vec<Requirement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Requirement {
+    /// The label's key as a ready value, so that a look-up allocates nothing.
+    pub(super) key: Value,
+    pub(super) operator: Operator,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Operator {
+    In(Vec<Box<str>>),
+    NotIn(Vec<Box<str>>),
+    Exists,
+    DoesNotExist,
+}
+
+impl Selector {
+    pub(super) const fn new(requirements: Vec<Requirement>) -> Self {
+        Self { requirements }
+    }
+
+    /// Whether labels satisfy every requirement; an empty selector admits all.
+    pub fn matches(&self, labels: &Labels<'_>) -> bool {
+        self.requirements.iter().all(|requirement| {
+            let value = labels.get(&requirement.key);
+            let listed = |values: &[Box<str>]| value.is_some_and(|value| values.iter().any(|v| &**v == value));
+            match &requirement.operator {
+                Operator::In(values) => listed(values),
+                Operator::NotIn(values) => !listed(values),
+                Operator::Exists => value.is_some(),
+                Operator::DoesNotExist => value.is_none(),
+            }
+        })
+    }
+}

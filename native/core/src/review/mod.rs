@@ -1,0 +1,158 @@
+//! From what a caller sends to `input.review`.
+//!
+//! Gatekeeper hands a template the AdmissionRequest as Go marshals it, and one key more, `namespaceObject`. Which keys are
+//! there when nothing was set is part of what policies rely on, so each shape is written out here: keys that are always
+//! present, keys that appear only when set, and the shape of an object that comes without a request, as audit and gator
+//! review it.
+
+mod admission;
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use regorus::Value;
+
+use crate::json::{self, KeyCache};
+use crate::matching::{Facts, Source, Subject};
+
+pub use fields::Malformed;
+
+/// A review, ready for matching and evaluation.
+#[derive(Debug, Clone)]
+pub struct Review {
+    /// `input.review`.
+    pub value: Value,
+    object: Value,
+    old_object: Value,
+    /// The Namespace that came with the review.
+    namespace: Option<Value>,
+    /// Name of the namespace that the object lives in, or empty.
+    pub namespace_name: String,
+    /// CREATE, UPDATE, DELETE, CONNECT; empty for an object without a request.
+    pub operation: String,
+    /// Whether the API server will not persist the object.
+    pub dry_run: bool,
+    source: Source,
+}
+
+/// Why no review can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReviewError {
+    /// A field that came from the caller does not decode: the call is at fault.
+    Malformed(Malformed),
+    /// JSON of the field named here is nested too deeply to be read.
+    TooDeep(&'static str),
+    /// Gatekeeper answers such a request with code 500 and this text.
+    Failed(String),
+}
+
+impl From<Malformed> for ReviewError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl Review {
+    /// Reads the JSON of an AdmissionRequest.
+    ///
+    /// # Errors
+    /// See [`ReviewError`].
+    pub fn of_admission_request(
+        request: &[u8],
+        namespace: &[u8],
+        source: Source,
+        keys: &mut KeyCache,
+    ) -> Result<Self, ReviewError> {
+        let request = parse("admission_request", request, keys)?;
+        let namespace = parse_namespace(namespace, keys)?;
+        // An AdmissionRequest is about an object that somebody wrote unless it says otherwise.
+        let source = if source == Source::Unspecified { Source::Original } else { source };
+        admission::review(request, namespace, source)
+    }
+
+    /// Reads the JSON of an object that comes without a request.
+    ///
+    /// # Errors
+    /// See [`ReviewError`].
+    pub fn of_object(
+        object: &[u8],
+        namespace: &[u8],
+        source: Source,
+        keys: &mut KeyCache,
+    ) -> Result<Self, ReviewError> {
+        let object = parse("object", object, keys)?;
+        let namespace = parse_namespace(namespace, keys)?;
+        let Some(facts) = Facts::of(&object) else {
+            return Err(Malformed::new("object", "a Kubernetes object with apiVersion and kind is expected").into());
+        };
+        let text = |text: &str| Value::from(text);
+        let mut review = vec![
+            (key("uid"), text("")),
+            (key("kind"), group_version("kind", facts.group, facts.version, facts.kind)),
+            (key("resource"), group_version("resource", "", "", "")),
+            (key("operation"), text("")),
+            (key("userInfo"), Value::new_object()),
+            (key("object"), object.clone()),
+            (key("oldObject"), Value::Null),
+            (key("options"), Value::Null),
+            (key("namespaceObject"), namespace.clone().unwrap_or_else(Value::new_object)),
+        ];
+        for (name, value) in [("name", facts.name), ("namespace", facts.namespace)] {
+            if !value.is_empty() {
+                review.push((key(name), text(value)));
+            }
+        }
+        let namespace_name = facts.namespace.to_owned();
+        Ok(Self {
+            value: json::object(review),
+            object,
+            old_object: Value::Null,
+            namespace,
+            namespace_name,
+            operation: String::new(),
+            dry_run: false,
+            source,
+        })
+    }
+
+    /// The review as match criteria see it. A Namespace that did not come with the review may be known from elsewhere.
+    pub fn subject<'a>(&'a self, known_namespace: Option<&'a Value>) -> Subject<'a> {
+        let namespace = self.namespace.as_ref().or(known_namespace);
+        Subject::new(&self.object, &self.old_object, namespace, self.source)
+    }
+
+    /// Whether the object's Namespace came with the review, or there is none to come.
+    pub fn has_namespace(&self) -> bool {
+        self.namespace.is_some() || self.namespace_name.is_empty()
+    }
+}
+
+fn parse(field: &'static str, text: &[u8], keys: &mut KeyCache) -> Result<Value, ReviewError> {
+    json::parse(text, keys).map_err(|error| match error.kind {
+        json::ErrorKind::TooDeep => ReviewError::TooDeep(field),
+        _ => Malformed::new(field, &error.to_string()).into(),
+    })
+}
+
+fn parse_namespace(text: &[u8], keys: &mut KeyCache) -> Result<Option<Value>, ReviewError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match parse("namespace", text, keys)? {
+        Value::Null => Ok(None),
+        namespace @ Value::Object(_) => Ok(Some(namespace)),
+        _ => Err(Malformed::new("namespace", "an object is expected").into()),
+    }
+}
+
+fn group_version(kind_or_resource: &str, group: &str, version: &str, name: &str) -> Value {
+    json::object(vec![
+        (key("group"), Value::from(group)),
+        (key("version"), Value::from(version)),
+        (key(kind_or_resource), Value::from(name)),
+    ])
+}
+
+fn key(name: &str) -> Value {
+    Value::from(name)
+}

@@ -1,0 +1,128 @@
+//! `Engine`.
+
+use std::convert::Infallible;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fleetgate_core::decide::{self, Caller, Limits};
+use fleetgate_core::evaluate::{Pool, regorus::RegorusDriver};
+use fleetgate_core::inventory::Inventories;
+use fleetgate_core::policy::Policies;
+use fleetgate_core::report;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+
+use crate::batch::BatchDecision;
+use crate::decision::Decision;
+use crate::enter::enter_core;
+use crate::generation::Generation;
+
+/// Policies, inventory and evaluation contexts of one process. Thread-safe.
+#[pyclass(frozen, module = "fleetgate._native")]
+pub(crate) struct Engine(decide::Engine);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0))]
+    fn new(
+        contexts: usize,
+        constraint_instructions: usize,
+        constraint_seconds: f64,
+        review_seconds: f64,
+    ) -> PyResult<Self> {
+        let limits = Limits {
+            constraint_instructions: match constraint_instructions {
+                0 => Limits::DEFAULT_INSTRUCTIONS,
+                instructions => instructions,
+            },
+            constraint_time: seconds("constraint_seconds", constraint_seconds)?,
+            review_time: seconds("review_seconds", review_seconds)?,
+        };
+        let contexts = match contexts {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            contexts => contexts,
+        };
+        Ok(Self(decide::Engine {
+            policies: Policies::new(Arc::new(RegorusDriver)),
+            inventories: Inventories::default(),
+            pool: Pool::new(contexts),
+            limits,
+        }))
+    }
+
+    #[getter]
+    const fn contexts(&self) -> usize {
+        self.0.pool.size()
+    }
+
+    #[getter]
+    fn generation(&self) -> Generation {
+        Generation(self.0.policies.current())
+    }
+
+    #[pyo3(signature = (name, files, *, dry_run=false))]
+    fn apply_bundle(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        files: Vec<(String, PyBackedBytes)>,
+        dry_run: bool,
+    ) -> PyResult<Generation> {
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect();
+        enter_core(py, || self.0.policies.apply(name, &files, dry_run)).map(|applied| Generation(applied.set))
+    }
+
+    fn replace_inventory(&self, py: Python<'_>, cluster: &str, objects: Vec<PyBackedBytes>) -> PyResult<u64> {
+        enter_core(py, || self.0.inventories.replace(cluster, objects.iter().map(|object| &**object)))
+    }
+
+    #[pyo3(signature = (request, *, cluster=None, timeout_seconds=None))]
+    fn review(
+        &self,
+        py: Python<'_>,
+        request: &[u8],
+        cluster: Option<&str>,
+        timeout_seconds: Option<f64>,
+    ) -> PyResult<Decision> {
+        let caller = caller(cluster, timeout_seconds)?;
+        enter_core(py, || self.0.review(request, &caller)).map(Decision)
+    }
+
+    #[pyo3(signature = (request, *, cluster=None, timeout_seconds=None))]
+    fn batch_review(
+        &self,
+        py: Python<'_>,
+        request: &[u8],
+        cluster: Option<&str>,
+        timeout_seconds: Option<f64>,
+    ) -> PyResult<BatchDecision> {
+        let caller = caller(cluster, timeout_seconds)?;
+        enter_core(py, || self.0.batch_review(request, &caller)).and_then(|batch| BatchDecision::new(py, batch))
+    }
+
+    fn list_templates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let encoded = enter_core(py, || Ok::<_, Infallible>(report::templates(&self.0.policies.current())))?;
+        Ok(PyBytes::new(py, &encoded))
+    }
+
+    fn list_constraints<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let encoded = enter_core(py, || Ok::<_, Infallible>(report::constraints(&self.0.policies.current())))?;
+        Ok(PyBytes::new(py, &encoded))
+    }
+}
+
+/// A caller whose time begins to count now. Time that has run out already is no time.
+fn caller(cluster: Option<&str>, timeout_seconds: Option<f64>) -> PyResult<Caller<'_>> {
+    let timeout = timeout_seconds.map(|timeout| seconds("timeout_seconds", timeout.max(0.0))).transpose()?;
+    // A deadline beyond what the clock can name is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    Ok(Caller { cluster, deadline })
+}
+
+fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value).map_err(|error| PyValueError::new_err(format!("{name}: {error}")))
+}

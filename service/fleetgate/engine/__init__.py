@@ -1,0 +1,47 @@
+"""The decision core: the only door to the native extension.
+
+Import from here, never from :mod:`fleetgate._native`: importing this package checks first that the extension was built
+from the sources that stand beside it.
+"""
+
+from __future__ import annotations
+
+from fleetgate.engine._ffi import (
+    REGORUS_VERSION,
+    BatchDecision,
+    Decision,
+    Document,
+    Engine,
+    Generation,
+    read_documents,
+)
+from fleetgate.engine.exceptions import (
+    ClusterMismatch,
+    DeadlineExceeded,
+    Diagnostic,
+    EngineError,
+    InternalError,
+    InvalidRequest,
+    Overloaded,
+    PolicyError,
+    RequestTooLarge,
+)
+
+__all__ = [
+    "REGORUS_VERSION",
+    "BatchDecision",
+    "ClusterMismatch",
+    "DeadlineExceeded",
+    "Decision",
+    "Diagnostic",
+    "Document",
+    "Engine",
+    "EngineError",
+    "Generation",
+    "InternalError",
+    "InvalidRequest",
+    "Overloaded",
+    "PolicyError",
+    "RequestTooLarge",
+    "read_documents",
+]
