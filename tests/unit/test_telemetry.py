@@ -29,6 +29,7 @@ def _used() -> Metrics:
     metrics = Metrics(["eu-1"])
     metrics.reviewed("allow", False, "eu-1", 0.0015)
     metrics.reviewed("deny", True, "us-1", 20.0)
+    metrics.computed(1_500_000)
     metrics.called("fleetgate.v1.ReviewService/Review", "OK", 0.003)
     metrics.loaded(True, 0.02)
     metrics.published(7, 2, {"deny": 3, "warn": 1}, {"vm": 2})
@@ -48,6 +49,7 @@ def test_prometheus_names_are_gatekeepers() -> None:
         'gatekeeper_constraint_templates{status="active"} 2.0',
         'gatekeeper_constraint_template_ingestion_count_total{status="active"} 1.0',
         'fleetgate_constraint_template_engines{engine="vm"} 2.0',
+        "fleetgate_core_cpu_seconds_total 0.0015",
         "fleetgate_policy_generation 7.0",
         "fleetgate_policy_reload_failures_total 0.0",
         'rpc_server_call_duration_seconds_count{rpc_method="fleetgate.v1.ReviewService/Review",'

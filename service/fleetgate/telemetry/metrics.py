@@ -28,6 +28,7 @@ class Metrics:
         self._counts: dict[tuple[str, bool, str], Any] = {}
         self._durations: dict[str, Any] = {}
         self._calls: dict[tuple[str, str], Any] = {}
+        self._core_cpu = self._instruments[names.CORE_CPU.name]
         for method_free in (names.RELOAD_FAILURES, names.CERTIFICATE_FAILURES):
             self._instruments[method_free.name].inc(0)
 
@@ -52,6 +53,10 @@ class Metrics:
         if duration is None:
             duration = self._durations[status] = self._instruments[names.REQUEST_DURATION.name].labels(status)
         duration.observe(seconds)
+
+    def computed(self, cpu_nanos: int) -> None:
+        """Add the CPU time that the core took for a call."""
+        self._core_cpu.inc(cpu_nanos / 1e9)
 
     def called(self, method: str, code: str, seconds: float) -> None:
         """Record a gRPC call: ``method`` without leading slash, ``code`` as ``OK`` or ``INVALID_ARGUMENT``."""

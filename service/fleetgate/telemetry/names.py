@@ -74,6 +74,12 @@ REQUEST_DURATION = Metric(
     unit="s",
     buckets=_REQUEST_BUCKETS,
 )
+CORE_CPU = Metric(
+    "fleetgate_core_cpu_seconds",
+    Kind.COUNTER,
+    "CPU time that the core took for decisions, by the clock of the thread that ran them.",
+    unit="s",
+)
 CONSTRAINTS = Metric(
     "gatekeeper_constraints",
     Kind.GAUGE,
@@ -136,6 +142,7 @@ RPC_DURATION = Metric(
 METRICS: tuple[Metric, ...] = (
     REQUEST_COUNT,
     REQUEST_DURATION,
+    CORE_CPU,
     CONSTRAINTS,
     TEMPLATES,
     INGESTION_COUNT,

@@ -63,6 +63,7 @@ class ReviewService:
             self._refuse(context, error, _Call(_REVIEW, started, span, parent))
         seconds = perf_counter() - started
         self._metrics.reviewed(decision.admission_status, decision.dry_run, decision.cluster, seconds)
+        self._metrics.computed(decision.cpu_nanos)
         self._metrics.called(names.span_name(_REVIEW), "OK", seconds)
         if span:
             _describe(span, decision)
@@ -86,6 +87,7 @@ class ReviewService:
         items = batch.items
         for item in items:
             self._metrics.reviewed(item.admission_status, item.dry_run, item.cluster, sum(item.stage_nanos) / 1e9)
+        self._metrics.computed(batch.cpu_nanos)
         self._metrics.called(names.span_name(_BATCH), "OK", perf_counter() - started)
         if span:
             span.annotate(**{names.ATTRIBUTE_BATCH_SIZE: len(items)})
