@@ -71,7 +71,8 @@ def _service_table(report: service.ServiceReport) -> str:
     verdict = "kept" if report.bar_kept else "MISSED"
     return (
         f"Service: CPU per RPC in µs, medians of {report.rounds} alternating rounds of {report.requests} reviews "
-        f"({report.request_bytes} bytes in, {report.answer_bytes} out)\n"
+        f"({report.request_bytes} bytes in, {report.answer_bytes} out) by {report.templates} templates\n"
+        + "".join(f"left out, because the core refuses it: {reason}\n" for reason in report.refused)
         + _table("CALLERS SAMPLED SERVICE IDENTITY CORE PYTHON RPC/S IDENTITY-RPC/S P50-MS P99-MS", rows)
         + "PYTHON = SERVICE - IDENTITY - CORE (median of the rounds' differences), at most "
         f"{report.python_share_bar * 1e6:.0f} at 1 caller and 1% sampling: {verdict}\n"

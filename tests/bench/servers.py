@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import workload
 from tests.bench.process import cpu_seconds, printing_its_port, read_metric, running, wait_for_http, wait_for_https
 from tests.support.certificates import Authority
 from tests.support.processes import FLEETGATE, free_port
@@ -57,14 +56,14 @@ def identity(answer_bytes: int) -> Iterator[Server]:
 
 
 @contextmanager
-def service(scratch: Path, sampling: float) -> Iterator[tuple[Server, int]]:
+def service(scratch: Path, policies: Path, sampling: float) -> Iterator[tuple[Server, int]]:
     """`fleetgate serve` on workload W's policies, with its traces going to a sink; and its port."""
     port, metrics_port = free_port(), free_port()
     log = scratch / f"serve-{sampling}.log"
     with printing_its_port(IDENTITY, 2, 0) as (_, sink):
         command = [
             FLEETGATE, "serve", "--insecure", "--listen", f"127.0.0.1:{port}",
-            "--policies", workload.directory() / "policies.yaml",
+            "--policies", policies,
             "--metrics-listen", f"127.0.0.1:{metrics_port}",
             "--otlp-endpoint", f"http://127.0.0.1:{sink}",
             "--trace-sample-ratio", str(sampling),

@@ -59,6 +59,8 @@ class ServiceReport:
 
     rounds: int
     requests: int
+    templates: int
+    refused: list[str]
     request_bytes: int
     answer_bytes: int
     rows: list[Row]
@@ -79,11 +81,11 @@ class ServiceReport:
 
 def measure(scratch: Path, *, rounds: int, requests: int) -> ServiceReport:
     """Run everything; ``requests`` per sample. Raises RuntimeError where a server does not start or a call fails."""
-    recordings = workload.write_recordings(scratch)
+    recordings, policies = workload.write_recordings(scratch), workload.write_policies(scratch)
     payloads = build_payloads(read_recordings(recordings), {}, Target.REVIEW, cluster="bench", batch=1)
     with ExitStack() as stack:
-        seldom, port = stack.enter_context(servers.service(scratch, SELDOM))
-        always, _ = stack.enter_context(servers.service(scratch, ALWAYS))
+        seldom, port = stack.enter_context(servers.service(scratch, policies.file, SELDOM))
+        always, _ = stack.enter_context(servers.service(scratch, policies.file, ALWAYS))
         answer_bytes = _mean_answer(port, payloads)
         floor = stack.enter_context(servers.identity(answer_bytes))
         webhook = stack.enter_context(servers.webhook(scratch, port, SELDOM))
@@ -91,6 +93,8 @@ def measure(scratch: Path, *, rounds: int, requests: int) -> ServiceReport:
     return ServiceReport(
         rounds=rounds,
         requests=requests,
+        templates=policies.templates,
+        refused=policies.refused,
         request_bytes=round(statistics.mean(map(len, payloads))),
         answer_bytes=answer_bytes,
         rows=[

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from fleetgate.engine import Engine, PolicyError
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +35,70 @@ def write_recordings(target: Path) -> Path:
     file = target / "workload-w.ndjson"
     file.write_text("".join(json.dumps(_review(number, pod)) + "\n" for number, pod in enumerate(pods)))
     return file
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The file that the service loads, and why templates of the workload are not in it."""
+
+    file: Path
+    templates: int
+    refused: list[str]
+
+
+def write_policies(target: Path) -> Policies:
+    """Write the workload's policies without the templates that the core refuses, and these templates' Constraints.
+
+    A bundle is published as a whole or not at all, so one template that the engine does not understand yet would leave
+    nothing to measure.
+    """
+    text = (directory() / "policies.yaml").read_text()
+    documents = ["".join(lines) for lines in _documents(text)]
+    refused: list[str] = []
+    while True:
+        try:
+            generation = Engine(contexts=1).apply_bundle("w", [("policies.yaml", _joined(documents))])
+        except PolicyError as error:
+            refused += [str(diagnostic) for diagnostic in error.diagnostics]
+            kinds = {_kind_of_line(documents, diagnostic.line) for diagnostic in error.diagnostics}
+            documents = [document for document in documents if not kinds & set(_kinds(document))]
+        else:
+            break
+    file = target / "policies.yaml"
+    file.write_bytes(_joined(documents))
+    return Policies(file, generation.templates, refused)
+
+
+def _documents(text: str) -> Iterator[list[str]]:
+    lines: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if line.rstrip() == "---":
+            yield lines
+            lines = []
+        else:
+            lines.append(line)
+    yield lines
+
+
+def _joined(documents: list[str]) -> bytes:
+    return "---\n".join(documents).encode()
+
+
+def _kind_of_line(documents: list[str], line: int) -> str:
+    """The kind that the document at a 1-based line of the joined file defines or is of."""
+    end = 0
+    for document in documents:
+        end += document.count("\n") + 1
+        if line <= end:
+            return _kinds(document)[-1]
+    raise ValueError(f"line {line} is behind the end of the policies")
+
+
+def _kinds(document: str) -> list[str]:
+    """The document's kind, and the kind that it defines if it is a template."""
+    content = yaml.safe_load(document) or {}
+    kind = content.get("kind", "")
+    return [kind, content["spec"]["crd"]["spec"]["names"]["kind"]] if kind == "ConstraintTemplate" else [kind]
 
 
 def _review(number: int, pod: dict[str, object]) -> dict[str, object]:
