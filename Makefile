@@ -97,7 +97,7 @@ lint: build ## formatting, lints, types, import rules, generated files
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest fleetgate._native
+	MYPYPATH=service $(BIN)/python -m mypy.stubtest fleetgate._native
 	$(BIN)/lint-imports
 	cd native && $(CARGO) fmt --all --check
 	cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings

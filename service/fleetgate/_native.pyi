@@ -6,6 +6,17 @@ Every call detaches from the GIL. Errors are the classes of :mod:`fleetgate.engi
 from collections.abc import Sequence
 from typing import final
 
+__all__ = [
+    "BatchDecision",
+    "Decision",
+    "Document",
+    "Engine",
+    "Generation",
+    "REGORUS_VERSION",
+    "SOURCE_DIGEST",
+    "read_documents",
+]
+
 SOURCE_DIGEST: str
 """SHA-256 over the sources of ``native/`` that the extension was built from: the stale-extension guard compares it."""
 
@@ -112,10 +123,11 @@ class Engine:
         when nothing changed). Raises PolicyError with every located diagnostic; the published generation stays.
         """
     def replace_inventory(self, cluster: str, objects: Sequence[bytes]) -> int:
-        """Replace the inventory of a cluster by objects (JSON), returning the snapshot's number. Raises InvalidRequest."""
-    def review(
-        self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None
-    ) -> Decision:
+        """Replace the inventory of a cluster by objects (JSON), returning the snapshot's number.
+
+        Raises InvalidRequest.
+        """
+    def review(self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None) -> Decision:
         """Decide an encoded ``fleetgate.v1.ReviewRequest``.
 
         ``cluster`` is the name that the caller's certificate carries: it must equal the request's or the request's is
@@ -124,7 +136,10 @@ class Engine:
     def batch_review(
         self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None
     ) -> BatchDecision:
-        """Decide an encoded ``fleetgate.v1.BatchReviewRequest`` on one generation. Raises as ``review``, RequestTooLarge."""
+        """Decide an encoded ``fleetgate.v1.BatchReviewRequest`` on one generation.
+
+        Raises as ``review``, and RequestTooLarge.
+        """
     def list_templates(self) -> bytes:
         """The encoded ``fleetgate.v1.ListTemplatesResponse``."""
     def list_constraints(self) -> bytes:

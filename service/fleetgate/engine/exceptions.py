@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Diagnostic:
     """One defect of a policy file, where it is and how to mend it.
 
-    ``line`` and ``column`` are 1-based and 0 where unknown; ``field`` is a path such as ``spec.match.kinds[0].apiGroups``.
+    ``line`` and ``column`` are 1-based and 0 where unknown; ``field`` is a path such as
+    ``spec.match.kinds[0].apiGroups``.
     """
 
     code: str
