@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import time
 from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 from importlib.metadata import version
-from types import FrameType
 
 import grpc
 from fleetgate_proto.v1 import policy_pb2
@@ -62,24 +62,27 @@ def run(settings: Settings) -> int:
 class _Signals:
     """SIGTERM and SIGINT: the first begins the drain, the second has the system's default action and ends at once.
 
-    A pipe and no lock: a handler runs in the middle of anything, also of another handler.
+    The interpreter's own C handler writes to a pipe. A Python handler would run only between byte codes, and so be late
+    for a thread that is just about to block; and it could interrupt itself while it holds a lock.
     """
 
     _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
+        self._reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in self._NUMBERS:
-            signal.signal(number, self._handle)
-
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        for number in self._NUMBERS:
-            signal.signal(number, signal.SIG_DFL)
-        os.write(self._writer, b".")
+            signal.signal(number, lambda *_: None)
 
     def wait(self) -> None:
-        """Return once the first signal came."""
+        """Return once the first signal came; end the process if a second one came with it."""
         os.read(self._reader, 1)
+        for number in self._NUMBERS:
+            signal.signal(number, signal.SIG_DFL)
+        # Whatever came before this line is in the pipe, whatever comes after it ends the process.
+        if select.select([self._reader], [], [], 0)[0]:
+            signal.raise_signal(signal.SIGTERM)
 
 
 class _Replica:

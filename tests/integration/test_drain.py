@@ -67,7 +67,7 @@ def test_signals_in_quick_succession_always_end_it(serve: Serve, labels: Path) -
     server = serve(f"--policies={labels}", "--drain-delay-seconds=60")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
         os.kill(server.process.pid, number)
-    assert server.process.wait() != 0
+    assert server.process.wait() in {-signal.SIGTERM, -signal.SIGINT}
 
 
 def test_one_of_two_replicas_stops_under_load_and_no_review_fails(serve: Serve, labels: Path) -> None:
