@@ -95,24 +95,28 @@ def issue_certificates(directory: Path) -> None:
 def show(answers: list[Answer], paint: Paint) -> None:
     """Print the table: all that was denied or warned about, some of what was allowed."""
     columns = (
-        Column("OBJECT"), Column("DECISION"), Column("CONSTRAINT"), Column("MESSAGE", wraps=True), Column("TIME"),
+        Column("OBJECT"), Column("DECISION"), Column("TIME"), Column("CONSTRAINT"), Column("MESSAGE", wraps=True),
     )  # fmt: skip
     rows: list[list[Cell | str]] = []
     allowed = [answer for answer in answers if answer.decision is Decision.ALLOWED]
     for answer in allowed[:ALLOWED_SHOWN]:
-        rows.append([answer.subject, Cell("allowed", STYLES[answer.decision]), "", "", answer.time])
+        rows.append([*head(answer), "", ""])
     for wanted in (Decision.WARNED, Decision.DENIED):
         for answer in answers:
             if answer.decision is wanted:
-                head: tuple[Cell | str, ...] = (answer.subject, Cell(wanted.value, STYLES[wanted]))
-                for index, (constraint, message) in enumerate(answer.lines):
-                    first, second = head if index == 0 else ("", "")
-                    rows.append([first, second, constraint, message, "" if index else answer.time])
+                first, *others = answer.lines
+                rows.append([*head(answer), *first])
+                rows.extend(["", "", "", *line] for line in others)
     sys.stdout.write("\n" + render_table(columns, rows, width=width_of(sys.stdout), color=paint.enabled))
     counts = Counter(answer.decision for answer in answers)
     summary = ", ".join(f"{paint(str(counts[decision]), STYLES[decision], 'bold')} {decision}" for decision in Decision)
     hidden = len(allowed) - min(len(allowed), ALLOWED_SHOWN)
     sys.stdout.write(f"\n{summary}" + (f" ({hidden} of the allowed ones not shown)\n" if hidden else "\n"))
+
+
+def head(answer: Answer) -> tuple[Cell | str, ...]:
+    """Return the cells that name the object and its decision."""
+    return answer.subject, Cell(answer.decision, STYLES[answer.decision]), Cell(answer.time, "dim")
 
 
 def expect_all_decisions(answers: list[Answer]) -> None:

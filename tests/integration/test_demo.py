@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
+DECISIONS = {"allowed", "warned", "denied"}
 
 
 def demo(root: Path) -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,8 @@ def test_demo_shows_every_decision_and_stops_what_it_started() -> None:
     done = demo(ROOT)
     assert done.returncode == 0, done.stderr
     rows = [re.split(r" {2,}", line.strip()) for line in done.stdout.splitlines()]
-    decisions = {row[0]: row[1:4] for row in rows if len(row) >= 3 and row[1] in ("allowed", "warned", "denied")}
+    # object, decision, time, constraint, message
+    decisions = {row[0]: row[1:2] + row[3:5] for row in rows if len(row) >= 3 and row[1] in DECISIONS}
     assert decisions["create Pod storefront/web"][0] == "allowed"
     assert decisions["create Pod storefront/foreign-image"] == [
         "denied",

@@ -75,7 +75,7 @@ def test_documents_that_are_no_objects(text: str, what: str) -> None:
 
 
 def test_objects_know_where_and_what_they_are() -> None:
-    text = f"\n# comment\n{POD}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d, namespace: n}}\n"
+    text = f"\n# comment\n{POD}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d, namespace: ns}}\n"
     pod, deployment = objects_of("x.yaml", text.encode())
     assert (pod.place, str(pod), pod.group) == ("x.yaml:3", "v1/Pod p", "")
-    assert (deployment.place, str(deployment), deployment.group) == ("x.yaml:7", "apps/v1/Deployment n/d", "apps")
+    assert (deployment.place, str(deployment), deployment.group) == ("x.yaml:7", "apps/v1/Deployment ns/d", "apps")

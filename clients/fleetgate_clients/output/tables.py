@@ -82,7 +82,8 @@ def _render_blocks(columns: Sequence[Column], rows: list[list[Cell]], *, width: 
     parts: list[Text | Padding] = []
     for row in rows:
         head, *rest = zip(columns, row, strict=True)
-        parts.append(Text(head[1].text, f"bold {head[1].style}".strip(), overflow="fold"))
+        if head[1].text:  # empty: the row goes on where the one before it ended
+            parts.append(Text(head[1].text, f"bold {head[1].style}".strip(), overflow="fold"))
         parts.extend(Padding(_labelled(column.title, cell), (0, 0, 0, 2)) for column, cell in rest if cell.text)
     return _printed(Group(*parts), width=width, color=color)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 _SHOWN_STANDARD_INPUT = "<stdin>"
 _EXTENSIONS = frozenset({".yaml", ".yml", ".json"})
+_DEFAULT_NAMESPACE = b'{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def review_manifests(manifests: Manifests) -> list[Result]:
         for item in manifests.objects
         if item.is_constraint
     }
-    namespaces = {item.name: item.json for item in manifests.objects if item.is_namespace}
+    namespaces = {item.name for item in manifests.objects if item.is_namespace}
     results = [
         Result(item, found, constraints[found.kind, found.name])
         for item in manifests.objects
@@ -89,18 +90,17 @@ def review_manifests(manifests: Manifests) -> list[Result]:
     return sorted(results, key=lambda result: (result.found.action, result.found.message))
 
 
-def _review(reviewer: Reviewer, item: KubernetesObject, namespaces: dict[str, bytes]) -> list[Found]:
+def _review(reviewer: Reviewer, item: KubernetesObject, namespaces: set[str]) -> list[Found]:
     try:
         return reviewer.review_object(item.json, _namespace_of(item, namespaces))
     except (ReviewFailed, EngineError) as error:
         raise ObjectError(f"{item.place}: reviewing {item}: {error}") from error
 
 
-def _namespace_of(item: KubernetesObject, namespaces: dict[str, bytes]) -> bytes:
-    if item.namespace == "default":
-        # It exists in every cluster, so gator takes it for granted, without labels.
-        return namespaces.get("default", b'{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}')
-    return namespaces.get(item.namespace, b"")
+def _namespace_of(item: KubernetesObject, known: set[str]) -> bytes:
+    # The core matches with the Namespaces of the inventory. gator shows none of them to the rules (`namespaceObject`),
+    # and takes for granted, without labels, the one that every cluster has.
+    return _DEFAULT_NAMESPACE if item.namespace == "default" and "default" not in known else b""
 
 
 def _kind_of(template: dict[str, Any]) -> str:
