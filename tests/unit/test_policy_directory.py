@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -123,4 +124,12 @@ def test_a_change_of_content_size_or_name_changes_the_fingerprint(tmp_path: Path
 
 
 def test_the_bundle_is_named_by_its_paths() -> None:
-    assert directory.bundle_name([Path("/etc/a"), Path("/etc/b")]) == "/etc/a:/etc/b"
+    assert directory.bundle_name([Path("/etc/a-1")]) == "/etc/a-1"
+    names = {
+        directory.bundle_name([Path("/etc/a"), Path("/etc/b")]),
+        directory.bundle_name([Path("/etc/a"), Path("/etc/c")]),
+        directory.bundle_name([Path("/etc/with space")]),
+        directory.bundle_name([Path("/" + "x" * 300)]),
+    }
+    assert len(names) == 4
+    assert all(re.fullmatch(r"/directories/[0-9a-f]{16}", name) for name in names)

@@ -7,7 +7,9 @@ fingerprints of the tree, so that a swap in the middle never gives half of each.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 SAMPLES = "samples"
 """Directories of objects to try policies on, as libraries have them beside each template: they are not loaded."""
 _ATTEMPTS = 10
+_BUNDLE_NAME = re.compile(r"[A-Za-z0-9._/-]{1,253}")
 _MAX_DEPTH = 32
 """Depth of directories: ends a circle of links."""
 
@@ -35,11 +38,15 @@ class Snapshot:
 
 
 def bundle_name(paths: Sequence[Path]) -> str:
-    """Name of the bundle that the directories make together: their absolute paths, as ``PATH`` is written.
+    """Name of the bundle that the directories make together: the absolute path, or where there are several, or where
+    a bundle cannot be called so, ``/directories/`` and a digest of them.
 
     It begins with a slash, which names of applied bundles may not.
     """
-    return os.pathsep.join(str(path.absolute()) for path in paths)
+    joined = os.pathsep.join(str(path.absolute()) for path in paths)
+    if _BUNDLE_NAME.fullmatch(joined):
+        return joined
+    return f"/directories/{hashlib.sha256(joined.encode()).hexdigest()[:16]}"
 
 
 def read(paths: Sequence[Path]) -> Snapshot:
@@ -54,7 +61,7 @@ def read(paths: Sequence[Path]) -> Snapshot:
             raise SourceFailed(f"{error.filename}: {error.strerror}") from error
         if fingerprint(paths) == before:
             return Snapshot(files, before)
-    raise SourceFailed(f"{bundle_name(paths)}: the files kept changing while they were read")
+    raise SourceFailed(f"{', '.join(map(str, paths))}: the files kept changing while they were read")
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
