@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 from tests.support.canned_service import CannedService, allow, canned_service
 from tests.support.certificates import Authority
 from tests.support.processes import free_port
+from tests.support.serving import DATA, serving
 from tests.support.webhook_client import RunningWebhook, admission_review, webhook_process
 
 MIB = 1024 * 1024
@@ -166,7 +167,8 @@ def test_trace_context_goes_on_untouched_where_it_is_not_sampled(
 class Load:
     """Callers that send reviews, one after the other each, and count what was not a decision."""
 
-    def __init__(self, webhook: RunningWebhook, callers: int, total: int) -> None:
+    def __init__(self, webhook: RunningWebhook, callers: int, total: int, review: dict[str, Any] | None = None) -> None:
+        self._review = review or admission_review()
         self.failures: list[str] = []
         self.done = 0
         self._webhook = webhook
@@ -198,7 +200,7 @@ class Load:
                     break
                 self.done += 1
             try:
-                answered = self._webhook.admit(admission_review(), connection=connection)
+                answered = self._webhook.admit(self._review, connection=connection)
                 if answered.status != 200 or not answered.review["allowed"]:
                     self.failures.append(f"{answered.status} {answered.body[:200]!r}")
             except OSError as error:
@@ -245,6 +247,23 @@ def test_a_replica_that_is_killed_costs_retries_not_answers(tmp_path: Path) -> N
         load.finish()
         assert load.failures == []
         assert first.calls > calls, "it is used again"
+
+
+def test_a_replica_of_the_real_service_drains_without_loss(tmp_path: Path) -> None:
+    arguments = (f"--policies={DATA / 'labels'}", "--drain-delay-seconds=0.5")
+    review = admission_review(
+        object={"kind": "Pod", "metadata": {"name": "web", "labels": {"owner": "a", "team": "b"}}}
+    )
+    review["request"]["object"]["apiVersion"] = "v1"
+    with serving(tmp_path, *arguments) as first, serving(tmp_path, *arguments) as second:
+        targets = [f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}"]
+        with webhook_process(tmp_path, targets) as webhook:
+            load = Load(webhook, callers=8, total=5_000, review=review)
+            load.start()
+            load.wait_for(1_500)
+            assert first.process.stop() == 0
+            load.finish()
+            assert load.failures == []
 
 
 def test_not_serving_is_not_ready(tmp_path: Path) -> None:

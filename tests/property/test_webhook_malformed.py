@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from typing import Any
 
 import psutil
 import pytest
-from fleetgate_proto.v1 import review_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.canned_service import canned_service
 from tests.support.malformed import corpus, mutations
+from tests.support.serving import DATA, serving
 from tests.support.webhook_client import RunningWebhook, admission_review, webhook_process
 
 TOTAL = 10_000
@@ -194,27 +194,28 @@ class SlowHeads:
                 self.given_up += 1
 
 
-def answer(request: review_pb2.ReviewRequest, _context: object) -> review_pb2.ReviewResponse:
-    """Deny what is called `bad`."""
-    if b'"name": "bad"' not in request.admission_request:
-        return review_pb2.ReviewResponse(decision_id="0" * 32, allowed=True)
-    violation = review_pb2.Violation(constraint_name="c", message="no", enforcement_action="deny")
-    return review_pb2.ReviewResponse(decision_id="0" * 32, allowed=False, violations=[violation])
-
-
 @pytest.fixture(scope="module")
 def webhook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWebhook]:
     directory = tmp_path_factory.mktemp("webhook")
-    with canned_service(answer) as service, webhook_process(directory, [service.target]) as running:
+    with (
+        serving(directory, f"--policies={DATA / 'labels'}") as service,
+        webhook_process(directory, [f"127.0.0.1:{service.port}"]) as running,
+    ):
         yield running
 
 
+def labelled(uid: str, **labels: str) -> dict[str, Any]:
+    """A review of a Pod; the policies want the label owner."""
+    metadata = {"name": "web", "namespace": "default", "labels": labels}
+    return admission_review(uid, object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+
+
 def valid(webhook: RunningWebhook) -> None:
-    """A review is right, within its time."""
+    """Two reviews are right, within their time."""
     started = time.monotonic()
-    for name, allowed in (("good", True), ("bad", False)):
-        review = webhook.admit(admission_review(f"uid-{name}", name=name)).review
-        assert (review["uid"], review["allowed"]) == (f"uid-{name}", allowed)
+    for review, allowed in ((labelled("good", owner="a", team="b"), True), (labelled("bad"), False)):
+        answered = webhook.admit(review).review
+        assert (answered["uid"], answered["allowed"]) == (review["request"]["uid"], allowed)
     assert time.monotonic() - started < VALID_S
 
 
@@ -271,7 +272,7 @@ def test_whatever_hypothesis_thinks_of(
 def test_a_good_request_in_many_pieces(webhook: RunningWebhook) -> None:
     rng = random.Random(3)
     for _ in range(20):
-        data = announced(json.dumps(admission_review("pieces", name="bad")).encode())
+        data = announced(json.dumps(labelled("pieces")).encode())
         cuts = sorted(rng.sample(range(1, len(data)), 12))
         with closing(socket.create_connection(("127.0.0.1", webhook.port), 5)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
