@@ -12,10 +12,13 @@ import platform
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from fleetgate_clients.output.tables import Column, render_table
 
-from tests.bench import service, workload
+from tests.bench import core, service, workload
+
+PARTS = ["core", "service"]
 
 
 def main() -> int:
@@ -28,8 +31,12 @@ def main() -> int:
         return 2
     document: dict[str, object] = {"machine": _machine()}
     kept = True
-    with tempfile.TemporaryDirectory(prefix="fleetgate-bench-") as scratch:
-        report = service.measure(Path(scratch), rounds=options.rounds, requests=options.requests)
+    if "core" in options.parts:
+        document["core"] = in_process = core.measure()
+        kept &= in_process["barKept"]
+        print(_core_table(in_process))
+    if "service" in options.parts:
+        report = _measure_service(options)
         document["service"] = report.document()
         kept &= report.bar_kept
         print(_service_table(report))
@@ -39,8 +46,14 @@ def main() -> int:
     return 0 if kept else 1
 
 
+def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
+    with tempfile.TemporaryDirectory(prefix="fleetgate-bench-") as scratch:
+        return service.measure(Path(scratch), rounds=options.rounds, requests=options.requests)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
     parser.add_argument("--json", type=Path, help="write the whole report here")
@@ -54,6 +67,26 @@ def _machine() -> dict[str, object]:
         "python": platform.python_version(),
         "loadAverage": os.getloadavg(),
     }
+
+
+def _core_table(report: dict[str, Any]) -> str:
+    names = {"ours": "bytes to bytes", "vm": "floor: VM, ready values", "json": "JSON to value"}
+    rows = [
+        [
+            text,
+            *(f"{report[name][figure]:.3f}" for figure in ("meanMs", "p50Ms", "p99Ms")),
+            f"{report[name]['reviewsPerSecond']:.0f}",
+        ]
+        for name, text in names.items()
+    ]
+    verdict = "kept" if report["barKept"] else "MISSED"
+    return (
+        f"Core in process, one core: {report['pods']} Pods, {report['templates']} templates, "
+        f"{report['programsPerPass']} programs and {report['violationsPerPass']} violations per pass\n"
+        + "".join(f"left out, because the core refuses it: {reason}\n" for reason in report["refused"])
+        + _table("WHAT MEAN-MS P50-MS P99-MS REVIEWS/S", rows)
+        + f"{report['ratio']:.2f} x the floor; at most 1.2 x the floor + JSON = {report['barMs']:.3f} ms: {verdict}\n"
+    )
 
 
 def _service_table(report: service.ServiceReport) -> str:

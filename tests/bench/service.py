@@ -76,7 +76,16 @@ class ServiceReport:
 
     def document(self) -> dict[str, object]:
         """The report for JSON."""
-        return {**asdict(self), "bar_kept": self.bar_kept}
+        document = asdict(self, dict_factory=_camel_case)
+        return {**document, "barKept": self.bar_kept}
+
+
+def _camel_case(fields: list[tuple[str, object]]) -> dict[str, object]:
+    def camel(name: str) -> str:
+        first, *rest = name.split("_")
+        return first + "".join(map(str.capitalize, rest))
+
+    return {camel(name): value for name, value in fields}
 
 
 def measure(scratch: Path, *, rounds: int, requests: int) -> ServiceReport:
