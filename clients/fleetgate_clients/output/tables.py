@@ -11,13 +11,13 @@ from .terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.text import Text
-
 _UNBOUNDED = 100_000
 """Columns of a pipe: lines are never wrapped there."""
 
 _NARROWEST = 24
 """Columns that a wrapping column needs to be readable; with less each row becomes a block of lines."""
+
+_BLOCK_INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def render_table(
 ) -> str:
     """Lay rows out in ``width`` terminal columns (None: unbounded) and return the text, newline-terminated.
 
-    Where the names alone leave no room for the wrapping columns, each row becomes a block of ``TITLE  text`` lines.
+    Where the names alone leave no room for the wrapping columns, each row becomes a block of lines without headings.
     """
     from rich.cells import cell_len  # noqa: PLC0415 (rich is slow to import; help and JSON do without)
 
@@ -75,23 +75,41 @@ def _render_columns(columns: Sequence[Column], rows: list[list[Cell]], *, width:
 
 
 def _render_blocks(columns: Sequence[Column], rows: list[list[Cell]], *, width: int, color: bool) -> str:
+    """Write each row as lines of names, as many as fit beside each other, and its long texts below."""
     from rich.console import Group  # noqa: PLC0415
     from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     parts: list[Text | Padding] = []
     for row in rows:
-        head, *rest = zip(columns, row, strict=True)
-        if head[1].text:  # empty: the row goes on where the one before it ended
-            parts.append(Text(head[1].text, f"bold {head[1].style}".strip(), overflow="fold"))
-        parts.extend(Padding(_labelled(column.title, cell), (0, 0, 0, 2)) for column, cell in rest if cell.text)
+        names = [cell for column, cell in zip(columns, row, strict=True) if not column.wraps and cell.text]
+        texts = [cell for column, cell in zip(columns, row, strict=True) if column.wraps and cell.text]
+        # A row without its first cell goes on where the one before it ended.
+        for index, line in enumerate(_packed(names, width - _BLOCK_INDENT)):
+            text = Text("  ").join(Text(cell.text, "bold" if cell is row[0] else cell.style) for cell in line)
+            text.overflow = "fold"
+            is_head = index == 0 and row[0].text
+            parts.append(Padding(text, (0, 0, 0, 0 if is_head else _BLOCK_INDENT)))
+        parts.extend(
+            Padding(Text(cell.text, cell.style, overflow="fold"), (0, 0, 0, 2 * _BLOCK_INDENT)) for cell in texts
+        )
     return _printed(Group(*parts), width=width, color=color)
 
 
-def _labelled(title: str, cell: Cell) -> Text:
-    from rich.text import Text  # noqa: PLC0415
+def _packed(cells: list[Cell], width: int) -> list[list[Cell]]:
+    from rich.cells import cell_len  # noqa: PLC0415
 
-    return Text.assemble((f"{title.lower()}: ", "dim"), (cell.text, cell.style), overflow="fold")
+    lines: list[list[Cell]] = []
+    used = width
+    for cell in cells:
+        needed = cell_len(cell.text) + 2
+        if lines and used + needed <= width:
+            lines[-1].append(cell)
+            used += needed
+        else:
+            lines.append([cell])
+            used = cell_len(cell.text)
+    return lines
 
 
 def _printed(renderable: object, *, width: int | None, color: bool) -> str:
