@@ -45,18 +45,23 @@ controllers wrote in the background is left out. All names, addresses and secret
 
 
 def main() -> int:
+    count = record(TARGET)
+    print(f"{count} reviews in {TARGET.relative_to(Path.cwd())}")
+    return 0
+
+
+def record(target: Path) -> int:
+    """Record into `target`, replacing an earlier recording; return how many reviews there were."""
     with tempfile.TemporaryDirectory(prefix="fleetgate-record-") as name, start_fleet(Path(name), ["dev"]) as fleet:
         cluster = fleet["dev"]
         authority = Authority(Path(name) / "pki")
         with recording_webhook(authority.issue("webhook")) as webhook:
             _register(cluster, webhook, authority.pem)
             stabilise = Stabiliser()
-            namespaces = _walk(cluster, steps(), webhook)
+            namespaces = stabilise(_walk(cluster, steps(), webhook))
             version = json.loads(cluster.kubectl("version", "-o", "json").stdout)["serverVersion"]["gitVersion"]
-            stable_namespaces = stabilise(namespaces)
-            _write([stabilise(body) for body in webhook.bodies], stable_namespaces, version)
-    print(f"{len(webhook.bodies)} reviews in {TARGET.relative_to(Path.cwd())}")
-    return 0
+            _write(target, [stabilise(body) for body in webhook.bodies], namespaces, version)
+            return len(webhook.bodies)
 
 
 def _register(cluster: Cluster, webhook: RecordingWebhook, ca_pem: bytes) -> None:
@@ -95,18 +100,18 @@ def _walk(cluster: Cluster, walk: Sequence[Step], webhook: RecordingWebhook) -> 
     return namespaces
 
 
-def _write(reviews: Sequence[bytes], namespaces: bytes, version: str) -> None:
-    TARGET.mkdir(parents=True, exist_ok=True)
-    for old in TARGET.glob("[0-9]*.json"):
+def _write(target: Path, reviews: Sequence[bytes], namespaces: bytes, version: str) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.glob("[0-9]*.json"):
         old.unlink()
     rows = []
     for number, body in enumerate(reviews, start=1):
         request = json.loads(body)["request"]
-        path = TARGET / f"{number:03d}-{_slug(request)}.json"
+        path = target / f"{number:03d}-{_slug(request)}.json"
         path.write_bytes(body.rstrip(b"\n") + b"\n")
         rows.append(f"| {path.name} | {' | '.join(_row(request))} |")
-    (TARGET / "namespaces.yaml").write_bytes(namespaces)
-    (TARGET / "README.md").write_text(INDEX.format(count=len(reviews), version=version, rows="\n".join(rows)))
+    (target / "namespaces.yaml").write_bytes(namespaces)
+    (target / "README.md").write_text(INDEX.format(count=len(reviews), version=version, rows="\n".join(rows)))
 
 
 def _slug(request: dict[str, Any]) -> str:
