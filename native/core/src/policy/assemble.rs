@@ -13,14 +13,20 @@ use crate::diagnostic::{Diagnostic, Location, code};
 use crate::template::{self, Constraint, did_you_mean};
 use crate::yaml::Document;
 
-/// Puts bundles together.
+/// Puts bundles together. Of two documents of one name, that of the bundle `latest` is at fault.
 ///
 /// # Errors
 /// Every defect that shows only between documents, and those of Constraints, which need their template to be judged.
-pub(super) fn assemble(number: u64, bundles: &BTreeMap<Arc<str>, Arc<Bundle>>) -> Result<PolicySet, Vec<Diagnostic>> {
+pub(super) fn assemble(
+    number: u64,
+    bundles: &BTreeMap<Arc<str>, Arc<Bundle>>,
+    latest: &str,
+) -> Result<PolicySet, Vec<Diagnostic>> {
     let mut defects = Vec::new();
-    let templates = unique_templates(bundles, &mut defects);
-    let constraints = bound_constraints(bundles, &templates, &mut defects);
+    let mut in_order: Vec<&Bundle> = bundles.values().map(Arc::as_ref).collect();
+    in_order.sort_by_key(|bundle| &*bundle.name == latest);
+    let templates = unique_templates(&in_order, &mut defects);
+    let constraints = bound_constraints(&in_order, &templates, &mut defects);
     if !defects.is_empty() {
         return Err(defects);
     }
@@ -58,12 +64,9 @@ fn publish(number: u64, bundles: Vec<Arc<str>>, mut templates: Vec<&Compiled>, c
 }
 
 /// Templates by name, which is the lower case of their kind.
-fn unique_templates<'set>(
-    bundles: &'set BTreeMap<Arc<str>, Arc<Bundle>>,
-    defects: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, &'set Compiled> {
+fn unique_templates<'set>(bundles: &[&'set Bundle], defects: &mut Vec<Diagnostic>) -> BTreeMap<String, &'set Compiled> {
     let mut templates: BTreeMap<String, &Compiled> = BTreeMap::new();
-    for compiled in bundles.values().flat_map(|bundle| &bundle.templates) {
+    for compiled in bundles.iter().flat_map(|bundle| &bundle.templates) {
         let (template, name) = (&compiled.template, compiled.template.kind.to_lowercase());
         match templates.get(&name) {
             Some(first) => {
@@ -81,13 +84,14 @@ fn unique_templates<'set>(
 }
 
 fn bound_constraints(
-    bundles: &BTreeMap<Arc<str>, Arc<Bundle>>,
+    bundles: &[&Bundle],
     templates: &BTreeMap<String, &Compiled>,
     defects: &mut Vec<Diagnostic>,
 ) -> Named {
-    let broken = |name: &str| bundles.values().any(|bundle| bundle.broken.contains(name));
+    let broken = |name: &str| bundles.iter().any(|bundle| bundle.broken.contains(name));
     let mut constraints = Named::new();
-    for (bundle, document) in bundles.values().flat_map(|bundle| bundle.constraints.iter().map(|one| (&bundle.name, one))) {
+    let documents = bundles.iter().flat_map(|bundle| bundle.constraints.iter().map(|one| (&bundle.name, one)));
+    for (bundle, document) in documents {
         let kind = document.value.get("kind").and_then(Value::as_str).unwrap_or_default();
         let name = kind.to_lowercase();
         let Some(compiled) = templates.get(&name) else {
@@ -122,9 +126,6 @@ fn without_template(document: &Document, kind: &str, templates: &BTreeMap<String
 }
 
 fn duplicate(what: &str, here: (&Location, &Arc<str>), first: (&Location, &Arc<str>)) -> Diagnostic {
-    let message = format!(
-        "{what} of bundle {:?} is already defined at {} in bundle {:?}",
-        here.1, first.0, first.1
-    );
+    let message = format!("{what} of bundle {:?} is already defined at {} in bundle {:?}", here.1, first.0, first.1);
     Diagnostic::new(code::DUPLICATE, message).at(here.0.clone())
 }

@@ -134,7 +134,8 @@ fn refused(document: &Document, group: &str, kind: &str) -> Diagnostic {
         _ => {
             let known = [TEMPLATES_GROUP, CONSTRAINTS_GROUP];
             let hint = did_you_mean(group, known).unwrap_or_else(|| {
-                "a bundle holds ConstraintTemplates and Constraints; give objects to review to `fleetgate test`".to_owned()
+                "a bundle holds ConstraintTemplates and Constraints; give objects to review to `fleetgate test`"
+                    .to_owned()
             });
             ("kind", format!("{kind} ({api_version}) is not a policy"), Some(hint))
         }

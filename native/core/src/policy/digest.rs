@@ -43,7 +43,8 @@ mod tests {
     fn is_of_the_meaning() {
         let of = |document: &Value| digest([document].into_iter());
         let one = json!({"kind": "Foo", "metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}});
-        let same = json!({"spec": {"y": 2, "x": 1}, "kind": "Foo", "metadata": {"uid": "u", "name": "a"}, "status": {}});
+        let same =
+            json!({"spec": {"y": 2, "x": 1}, "kind": "Foo", "metadata": {"uid": "u", "name": "a"}, "status": {}});
         let other = json!({"kind": "Foo", "metadata": {"name": "a"}, "spec": {"x": 1, "y": 3}});
         assert_eq!(of(&one), of(&same));
         assert_ne!(of(&one), of(&other));

@@ -30,7 +30,13 @@ impl Index {
         let list = |group: Option<&Arc<str>>, kind: Option<&Arc<str>>| -> Vec<u32> {
             let key = |group: Option<&Arc<str>>, kind: Option<&Arc<str>>| (group.cloned(), kind.cloned());
             let keys = BTreeSet::from([key(group, kind), key(group, None), key(None, kind), key(None, None)]);
-            keys.iter().filter_map(|key| pairs.get(key)).flatten().copied().collect::<BTreeSet<_>>().into_iter().collect()
+            keys.iter()
+                .filter_map(|key| pairs.get(key))
+                .flatten()
+                .copied()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect()
         };
         let mut index = Self { any: list(None, None), ..Self::default() };
         for pair in pairs.keys() {
@@ -77,5 +83,8 @@ fn pairs(selector: &KindSelector) -> Vec<(Option<Arc<str>>, Option<Arc<str>>)> {
         list.map_or_else(|| vec![None], |list| list.iter().map(|name| Some(Arc::from(&**name))).collect())
     };
     let kinds = names(selector.kinds());
-    names(selector.groups()).into_iter().flat_map(|group| kinds.iter().map(move |kind| (group.clone(), kind.clone()))).collect()
+    names(selector.groups())
+        .into_iter()
+        .flat_map(|group| kinds.iter().map(move |kind| (group.clone(), kind.clone())))
+        .collect()
 }

@@ -70,7 +70,7 @@ impl Policies {
             defects = found;
             next.insert(bundle.name.clone(), Arc::new(bundle));
         }
-        let assembled = assemble(current.number, &next).map_err(|found| defects.extend(found));
+        let assembled = assemble(current.number, &next, name).map_err(|found| defects.extend(found));
         let Some(mut set) = assembled.ok().filter(|_| defects.is_empty()) else {
             defects.sort_by(Diagnostic::report_order);
             defects.dedup();
@@ -97,3 +97,6 @@ fn check_name(name: &str) -> Result<(), Diagnostic> {
     let message = format!("invalid bundle name {name:?}: it must be 1 to 253 characters of [A-Za-z0-9._/-]");
     Err(Diagnostic::new(code::INVALID_BUNDLE, message))
 }
+
+#[cfg(test)]
+mod tests;

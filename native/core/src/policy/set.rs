@@ -74,7 +74,8 @@ impl PolicySet {
     /// Whether the same policies stand in the same bundles, given that the digests are equal.
     pub(super) fn same_bundles(&self, other: &Self) -> bool {
         let templates = |set: &Self| set.templates.iter().map(|one| one.template.bundle.clone()).collect::<Vec<_>>();
-        let constraints = |set: &Self| set.constraints.iter().map(|one| one.constraint.bundle.clone()).collect::<Vec<_>>();
+        let constraints =
+            |set: &Self| set.constraints.iter().map(|one| one.constraint.bundle.clone()).collect::<Vec<_>>();
         self.bundles == other.bundles && templates(self) == templates(other) && constraints(self) == constraints(other)
     }
 

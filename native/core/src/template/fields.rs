@@ -65,7 +65,11 @@ impl<'doc> Checked<'doc> {
                 Value::Array(_) => "array",
                 _ => "object",
             };
-            self.refuse(code::INVALID_FIELD, field, format!("json: cannot unmarshal {found} into field of type {wanted}"));
+            self.refuse(
+                code::INVALID_FIELD,
+                field,
+                format!("json: cannot unmarshal {found} into field of type {wanted}"),
+            );
         }
         typed
     }

@@ -5,7 +5,8 @@ pub(crate) fn subdomain_defect(name: &str) -> Option<&'static str> {
     if name.len() > 253 {
         return Some("must be no more than 253 characters");
     }
-    let well_formed = name.split('.').all(|label| ends_well(label, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    let well_formed =
+        name.split('.').all(|label| ends_well(label, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
     (!well_formed).then_some(
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start \
          and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
@@ -14,7 +15,7 @@ pub(crate) fn subdomain_defect(name: &str) -> Option<&'static str> {
 }
 
 /// Why a name is no DNS-1035 label, in Kubernetes' words.
-pub(crate) fn label_defect(name: &str) -> Option<&'static str> {
+pub(crate) fn dns_label_defect(name: &str) -> Option<&'static str> {
     if name.len() > 63 {
         return Some("must be no more than 63 characters");
     }
@@ -25,6 +26,47 @@ pub(crate) fn label_defect(name: &str) -> Option<&'static str> {
          character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation \
          is '[a-z]([-a-z0-9]*[a-z0-9])?')",
     )
+}
+
+/// Why a text is no label key, in Kubernetes' words: a name of up to 63 characters, behind a subdomain and `/` if any.
+pub(crate) fn label_key_defect(key: &str) -> Option<&'static str> {
+    let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if let Some(prefix) = prefix {
+        if prefix.is_empty() {
+            return Some("prefix part must be non-empty");
+        }
+        if subdomain_defect(prefix).is_some() {
+            return Some(
+                "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'",
+            );
+        }
+    }
+    if name.len() > 63 {
+        return Some("name part must be no more than 63 characters");
+    }
+    (!is_label_text(name)).then_some(
+        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+         alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+         '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+    )
+}
+
+/// Why a text is no label value, in Kubernetes' words.
+pub(crate) fn label_value_defect(value: &str) -> Option<&'static str> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 characters");
+    }
+    (!value.is_empty() && !is_label_text(value)).then_some(
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start \
+         and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
+         validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+    )
+}
+
+fn is_label_text(text: &str) -> bool {
+    let ends = [text.bytes().next(), text.bytes().last()];
+    ends.into_iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// Alphanumeric, with hyphens inside only.
@@ -78,18 +120,25 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (one, other, edits) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("a", "A", 0), ("ab", "ba", 2)] {
+        for (one, other, edits) in
+            [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("a", "A", 0), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(one, other), edits, "{one} {other}");
         }
     }
 
     #[test]
     fn names() {
-        for (name, subdomain, label) in
-            [("a.b-c", true, false), ("a", true, true), ("1a", true, false), ("A", false, false), ("a-", false, false), ("", false, false)]
-        {
+        for (name, subdomain, label) in [
+            ("a.b-c", true, false),
+            ("a", true, true),
+            ("1a", true, false),
+            ("A", false, false),
+            ("a-", false, false),
+            ("", false, false),
+        ] {
             assert_eq!(subdomain_defect(name).is_none(), subdomain, "{name}");
-            assert_eq!(label_defect(name).is_none(), label, "{name}");
+            assert_eq!(dns_label_defect(name).is_none(), label, "{name}");
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn read_constraint(
     let text = |field: &str| document.value.get(field).and_then(Value::as_str).unwrap_or_default();
     let kind = text("kind");
     if kind != &*template.kind {
-        let message = format!("invalid Constraint: wrong kind {kind:?} for constraint {name:?}; want {:?}", template.kind);
+        let message =
+            format!("invalid Constraint: wrong kind {kind:?} for constraint {name:?}; want {:?}", template.kind);
         checked.refuse(code::INVALID_CONSTRAINT, "kind", message);
         return Err(checked.diagnostics);
     }
@@ -115,14 +116,16 @@ fn actions(checked: &mut Checked<'_>, spec: Option<&Map<String, Value>>) -> Enfo
     if declared != EnforcementActions::SCOPED {
         return EnforcementActions::uniform(declared);
     }
-    let Some(entries) = field("scopedEnforcementActions").and_then(Value::as_array) else {
+    let Some(entries) = field("scopedEnforcementActions") else {
         let message = "missing required field: spec.scopedEnforcementActions must be defined";
-        checked.refuse(code::INVALID_CONSTRAINT, "spec.scopedEnforcementActions", message);
+        checked.refuse(code::INVALID_CONSTRAINT, "spec.enforcementAction", message);
         return EnforcementActions::scoped([]);
     };
     let text = |value: Option<&'_ Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let entries: Vec<(String, Vec<String>)> = entries
-        .iter()
+        .as_array()
+        .into_iter()
+        .flatten()
         .map(|entry| {
             let points = entry.get("enforcementPoints").and_then(Value::as_array);
             (text(entry.get("action")), points.into_iter().flatten().map(|point| text(point.get("name"))).collect())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::fields::Checked;
-use super::names::{did_you_mean, label_defect};
+use super::names::{did_you_mean, dns_label_defect, label_key_defect, label_value_defect};
 use super::schema::{self, Schema};
 use super::{ConstraintSchema, Operations, RegoVersion, SourceText, Template};
 use crate::diagnostic::{Diagnostic, code};
@@ -30,6 +30,7 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
     let fields = document.value.as_object();
     let metadata = checked.object(fields.and_then(|fields| fields.get("metadata")), "metadata");
     let name = checked.text(get(metadata, "name"), "metadata.name");
+    labels(&mut checked, get(metadata, "labels"));
     let spec = checked.object(fields.and_then(|fields| fields.get("spec")), "spec");
     let crd = checked.object(get(spec, "crd"), "spec.crd");
     let crd_spec = checked.object(get(crd, "spec"), "spec.crd.spec");
@@ -90,17 +91,33 @@ fn kind<'doc>(checked: &mut Checked<'doc>, crd_spec: Option<&'doc Map<String, Va
         let message =
             format!("the ConstraintTemplate's name {name:?} is not equal to the lowercase of CRD's Kind: {lower:?}");
         invalid(checked, "metadata.name", &message);
-    } else if let Some(defect) = label_defect(&lower).or_else(|| label_defect(&format!("{lower}list"))) {
+    } else if let Some(defect) = dns_label_defect(&lower).or_else(|| dns_label_defect(&format!("{lower}list"))) {
         invalid(checked, field, &format!("Invalid value: {kind:?}: {defect}"));
     }
-    for (index, value) in checked.array(get(names, "shortNames"), &format!("{names_field}.shortNames")).iter().enumerate() {
+    for (index, value) in
+        checked.array(get(names, "shortNames"), &format!("{names_field}.shortNames")).iter().enumerate()
+    {
         let field = format!("{names_field}.shortNames[{index}]");
         let short = checked.text(Some(value), &field);
-        if let Some(defect) = label_defect(short) {
+        if let Some(defect) = dns_label_defect(short) {
             invalid(checked, &field, &format!("Invalid value: {short:?}: {defect}"));
         }
     }
     kind
+}
+
+/// Labels: the CustomResourceDefinition that Gatekeeper would create carries them.
+fn labels<'doc>(checked: &mut Checked<'doc>, labels: Option<&'doc Value>) {
+    for (key, value) in checked.object(labels, "metadata.labels").into_iter().flatten() {
+        let field = format!("metadata.labels.{key}");
+        if let Some(defect) = label_key_defect(key) {
+            invalid(checked, &field, &format!("Invalid value: {key:?}: {defect}"));
+        }
+        let value = checked.text(Some(value), &field);
+        if let Some(defect) = label_value_defect(value) {
+            invalid(checked, &field, &format!("Invalid value: {value:?}: {defect}"));
+        }
+    }
 }
 
 /// The schema of `spec.parameters`; `None` where no parameters are allowed.
@@ -225,7 +242,9 @@ fn no_rego(checked: &mut Checked<'_>, engines: &[(&str, Option<&Value>, String)]
     match engines.iter().find(|(engine, ..)| *engine == CEL).or(engines.first()) {
         Some((engine, _, field)) => {
             let hint = match *engine {
-                CEL => Some("CEL is not supported yet; add the same policy as an entry with engine \"Rego\"".to_owned()),
+                CEL => {
+                    Some("CEL is not supported yet; add the same policy as an entry with engine \"Rego\"".to_owned())
+                }
                 other => did_you_mean(other, [REGO]),
             };
             let message = format!("{message}, wanted {engine:?}");

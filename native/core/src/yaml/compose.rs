@@ -167,10 +167,10 @@ impl<'doc, 'text> Composer<'doc, 'text> {
             Event::Alias(anchor) => self.alias(*anchor, *span),
             Event::SequenceStart(..) => self.sequence(*span),
             Event::MappingStart(..) => self.mapping(*span),
-            Event::Scalar(text, style, _, tag) => {
+            Event::Scalar(text, style, anchor, tag) => {
                 self.charge(*span, text.len())?;
                 let value = scalar::resolve(tag_of(tag.as_deref(), *style), text);
-                let shape = Shape::Scalar(style_of(*style));
+                let shape = Shape::Scalar { style: style_of(*style), decorated: *anchor != 0 || tag.is_some() };
                 value.map(|value| leaf(value, *span, shape)).map_err(|message| Defect::new(*span, message))
             }
             other => Err(Defect::new(*span, format!("unexpected {other:?}"))),
@@ -277,7 +277,9 @@ impl<'doc, 'text> Composer<'doc, 'text> {
     ) -> Result<(), Defect> {
         let refuse = || Defect::new(span, "map merge requires map or sequence of maps as the value");
         let sources: Vec<(Value, Mark)> = match (node.value, node.mark.shape) {
-            (Value::Array(all), Shape::Sequence(places)) if !node.aliased => all.into_iter().zip(places).rev().collect(),
+            (Value::Array(all), Shape::Sequence(places)) if !node.aliased => {
+                all.into_iter().zip(places).rev().collect()
+            }
             (value, shape) => vec![(value, Mark { shape, ..self.mark_at(first) })],
         };
         for source in sources {
@@ -292,7 +294,7 @@ impl<'doc, 'text> Composer<'doc, 'text> {
 
     fn mark_at(&self, index: usize) -> Mark {
         let span = self.document.events.get(index).map_or(Span::default(), |(_, span)| *span);
-        mark(span, Shape::Scalar(Style::Plain))
+        mark(span, Shape::Scalar { style: Style::Plain, decorated: false })
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::compose::small;
 use super::source::{LineStart, SourceMap};
 use crate::diagnostic::Location;
 
@@ -21,7 +22,11 @@ pub(super) struct Mark {
 /// What stands there.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
-    Scalar(Style),
+    Scalar {
+        style: Style,
+        /// Whether a tag or an anchor stands before it: the place is then theirs.
+        decorated: bool,
+    },
     Sequence(Vec<Mark>),
     /// By key. The mark is that of the value; keys stand before it on the same line or above.
     Mapping(BTreeMap<String, Mark>),
@@ -70,7 +75,7 @@ impl Mark {
 
     fn step<'mark, 'field>(&'mark self, field: &'field str) -> Option<(&'mark Mark, &'field str)> {
         match &self.shape {
-            Shape::Scalar(_) => None,
+            Shape::Scalar { .. } => None,
             Shape::Sequence(elements) => {
                 let (index, rest) = split_index(field)?;
                 Some((elements.get(index)?, rest))
@@ -85,11 +90,17 @@ impl Mark {
     /// The way from places in a scalar's text to places in `source`.
     pub(super) fn source_map(&self, source: &str, text: &str) -> SourceMap {
         let raw = || source.char_indices().nth(self.index).and_then(|(at, _)| source.get(at..)).unwrap_or_default();
+        let single = !text.contains('\n');
         let starts = match self.shape {
-            Shape::Scalar(Style::Literal) => literal_lines(raw(), text, self.line),
-            Shape::Scalar(Style::DoubleQuoted) => quoted_lines(raw(), self.line, self.column),
-            Shape::Scalar(Style::Plain) if !text.contains('\n') => one_line(self.line, self.column),
-            Shape::Scalar(Style::SingleQuoted) if !text.contains('\n') => one_line(self.line, self.column + 1),
+            Shape::Scalar { style: Style::Literal, decorated: true } => header_lines(raw(), text, self.line),
+            Shape::Scalar { style: Style::Literal, .. } => Some(literal_lines(text, self.line, self.column)),
+            Shape::Scalar { style: Style::DoubleQuoted, decorated: false } => {
+                quoted_lines(raw(), self.line, self.column)
+            }
+            Shape::Scalar { style: Style::Plain, decorated: false } if single => Some(one_line(self.line, self.column)),
+            Shape::Scalar { style: Style::SingleQuoted, decorated: false } if single => {
+                Some(one_line(self.line, self.column + 1))
+            }
             _ => None,
         };
         let whole = SourceMap::Whole { line: self.line, column: self.column };
@@ -130,23 +141,26 @@ fn split_key<'field>(field: &'field str, exists: impl Fn(&str) -> bool) -> Optio
     Some((key, rest.strip_prefix('.').unwrap_or(rest)))
 }
 
-fn one_line(line: u32, column: u32) -> Option<Vec<LineStart>> {
-    Some(vec![LineStart { line, column, ahead: Vec::new() }])
+fn one_line(line: u32, column: u32) -> Vec<LineStart> {
+    vec![LineStart { line, column, ahead: Vec::new() }]
 }
 
-/// Lines of a block literal: its header ends the line it stands on, then source and text run side by side.
-fn literal_lines(raw: &str, text: &str, header: u32) -> Option<Vec<LineStart>> {
-    let (first, raw) = raw.split_once('\n')?;
-    // The mark may stand on the header or on the first line of the text; the header begins with its indicator.
-    let (raw, first_line) = if first.starts_with('|') { (raw.to_owned(), header + 1) } else { return None };
-    let indent = |(raw, text): (&str, &str)| {
-        let raw = raw.trim_end_matches('\r');
-        raw.chars().count().saturating_sub(text.chars().count())
-    };
-    let filled = raw.split('\n').zip(text.split('\n')).find(|(_, text)| !text.is_empty());
-    let column = super::compose::small(filled.map_or(0, indent)) + 1;
-    let lines = text.split('\n').count();
-    Some((first_line..).take(lines).map(|line| LineStart { line, column, ahead: Vec::new() }).collect())
+/// Lines of a block literal whose first filled line has its text at the given place: source and text run side by side.
+fn literal_lines(text: &str, line: u32, column: u32) -> Vec<LineStart> {
+    let empty = text.chars().take_while(|symbol| *symbol == '\n').count();
+    let first = line.saturating_sub(small(empty)).max(1);
+    (first..).take(text.split('\n').count()).map(|line| LineStart { line, column, ahead: Vec::new() }).collect()
+}
+
+/// The same of a literal behind a tag or an anchor, from there on.
+fn header_lines(raw: &str, text: &str, line: u32) -> Option<Vec<LineStart>> {
+    let (header, body) = raw.split_at_checked(raw.find('|')?)?;
+    let line = line + small(header.matches('\n').count());
+    let body = body.split_once('\n')?.1;
+    let filled = text.lines().position(|line| !line.is_empty())?;
+    let (raw, text_line) = (body.lines().nth(filled)?, text.lines().nth(filled)?);
+    let indent = raw.chars().count().saturating_sub(text_line.chars().count());
+    Some(literal_lines(text, line + 1 + small(filled), small(indent) + 1))
 }
 
 /// Lines of a double-quoted scalar that stands on one line of the source, as all of JSON's do.

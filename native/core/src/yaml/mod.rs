@@ -47,14 +47,20 @@ pub struct Reading {
 #[must_use]
 pub fn read(path: &str, data: &[u8]) -> Reading {
     let path: Arc<str> = path.into();
-    match std::str::from_utf8(data) {
-        Ok(text) => compose::documents(&path, text.strip_prefix('\u{feff}').unwrap_or(text)),
+    let refuse = |good: &str, message: &str| {
+        let diagnostic = Diagnostic::new(code::SYNTAX, message).at(location_after(&path, good));
+        Reading { documents: Vec::new(), diagnostics: vec![diagnostic] }
+    };
+    let text = match std::str::from_utf8(data) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let good = data.get(..error.valid_up_to()).unwrap_or_default();
-            let location = location_after(&path, &String::from_utf8_lossy(good));
-            let diagnostic = Diagnostic::new(code::SYNTAX, "the file is not UTF-8").at(location);
-            Reading { documents: Vec::new(), diagnostics: vec![diagnostic] }
+            return refuse(&String::from_utf8_lossy(good), "the file is not UTF-8");
         }
+    };
+    match text.find(|symbol: char| symbol.is_control() && !matches!(symbol, '\t' | '\n' | '\r' | '\u{85}')) {
+        Some(at) => refuse(text.get(..at).unwrap_or_default(), "yaml: control characters are not allowed"),
+        None => compose::documents(&path, text),
     }
 }
 
@@ -112,3 +118,6 @@ impl Document {
         Diagnostic::new(code, message).at(self.locate(field)).field(field)
     }
 }
+
+#[cfg(test)]
+mod tests;

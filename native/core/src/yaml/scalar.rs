@@ -104,10 +104,8 @@ fn plain(text: &str) -> Result<Plain<'_>, String> {
 fn number(text: &str) -> Plain<'_> {
     let digits = text.replace('_', "");
     if let Some(whole) = integer(&digits) {
-        return i64::try_from(whole).map_or_else(
-            |_| u64::try_from(whole).map_or_else(|_| decimal(&digits, text), Plain::Uint),
-            Plain::Int,
-        );
+        return i64::try_from(whole)
+            .map_or_else(|_| u64::try_from(whole).map_or_else(|_| decimal(&digits, text), Plain::Uint), Plain::Int);
     }
     decimal(&digits, text)
 }

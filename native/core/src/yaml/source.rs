@@ -40,7 +40,8 @@ impl SourceText {
     #[must_use]
     pub fn detached(text: impl Into<Arc<str>>, path: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
-        let starts = (1..).zip(text.lines()).map(|(line, _)| LineStart { line, column: 1, ahead: Vec::new() }).collect();
+        let starts =
+            (1..).zip(text.lines()).map(|(line, _)| LineStart { line, column: 1, ahead: Vec::new() }).collect();
         Self { text, path: path.into(), map: SourceMap::Lines(starts) }
     }
 

@@ -29,7 +29,8 @@ pub(super) fn accepts_text(text: &str, schema: &Schema) -> bool {
         "uri" => URI.is_match(text),
         "email" => EMAIL.is_match(text),
         "hostname" => text.len() <= 255 && HOSTNAME.is_match(text),
-        "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
+        // Leading zeros are allowed, and decimal.
+        "ipv4" => text.split('.').map(decimal).collect::<Vec<_>>().join(".").parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
         "cidr" => cidr(text),
         "mac" => MAC.is_match(text),
@@ -44,7 +45,7 @@ pub(super) fn accepts_text(text: &str, schema: &Schema) -> bool {
         "ssn" => SSN.is_match(text),
         "hexcolor" => HEX_COLOR.is_match(text),
         "rgbcolor" => RGB_COLOR.is_match(text),
-        "byte" => BASE64.is_match(text) && text.len().is_multiple_of(4),
+        "byte" => !text.is_empty() && BASE64.is_match(text) && text.len().is_multiple_of(4),
         "date" => DATE.captures(text).is_some_and(|parts| real_date(&parts)),
         "datetime" => DATE_TIME.captures(text).is_some_and(|parts| real_date(&parts)),
         "duration" => DURATION.is_match(text),
@@ -75,8 +76,13 @@ impl Expression {
 
 expressions! {
     URI = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:\S+|/\S*)$";
-    EMAIL = r"^[^\s@<>]+@[^\s@<>]+$";
-    HOSTNAME = r"^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$";
+    // An address, or a name and an address in angle brackets.
+    EMAIL = r"^(?:[^\s@<>]+@[^\s@<>]+|[^<>@]*<[^\s@<>]+@[^\s@<>]+>)$";
+    // One label, or labels before a top-level domain of two letters or more. Letters of all scripts count.
+    HOSTNAME = concat!(
+        r"^(?:[0-9\p{S}\p{L}](?:-?[0-9\p{S}\p{L}]{0,62})?",
+        r"|(?:[0-9\p{S}\p{L}](?:[0-9\p{S}\p{L}-]{0,61}[0-9\p{S}\p{L}])?\.)+\p{L}{2,63})$"
+    );
     MAC = r"^(?i)(?:[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?:(?:[:-][0-9a-f]{2}){2})?|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2,3})$";
     UUID = r"^(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$";
     CREDIT_CARD = concat!(
@@ -95,12 +101,17 @@ expressions! {
         r"^([0-9]{4})-([0-9]{2})-([0-9]{2})[tT](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)",
         r"(?:\.[0-9]+)?(?:[zZ]|[+-][0-9]{2}:?[0-9]{2})$"
     );
+    // Go's durations, and Scala's words for them.
     DURATION = concat!(
-        r"^\s*(?:[-+]?(?:[0-9]*\.?[0-9]+(?:ns|us|µs|μs|ms|s|m|h))+",
-        r"|[0-9]+(?:\.[0-9]+)?\s*(?:ns|nano[a-z]*|us|µs|micro[a-z]*|ms|milli[a-z]*|s|sec[a-z]*|m|min[a-z]*|h|hr|hours?|d|days?|w|weeks?)",
-        r"|0)\s*$"
+        r"^\s*(?:0|[-+]?(?:[0-9]*\.?[0-9]+\s*(?:nanoseconds?|nanos?|ns|microseconds?|micros?|us|µs|μs|milliseconds?|millis?",
+        r"|ms|seconds?|secs?|sec|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|wk|w)\s*)+)$"
     );
     LABEL = r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$";
+}
+
+fn decimal(part: &str) -> &str {
+    let trimmed = part.trim_start_matches('0');
+    if trimmed.is_empty() && !part.is_empty() { "0" } else { trimmed }
 }
 
 fn version(uuid: &str) -> Option<char> {
@@ -162,7 +173,7 @@ mod tests {
             ("bsonobjectid", "507f1f77bcf86cd799439011", "507f"),
             ("uri", "https://a.b/c", "a b"),
             ("email", "a@b.c", "a"),
-            ("hostname", "a-b.c", "-a"),
+            ("hostname", "a-b.cd", "a-b.c"),
             ("ipv4", "10.0.0.1", "10.0.0.256"),
             ("ipv6", "::1", "10.0.0.1"),
             ("cidr", "10.0.0.0/8", "10.0.0.0/33"),
@@ -190,7 +201,8 @@ mod tests {
 
     #[test]
     fn ignores_other_formats_and_types() {
-        let of = |r#type: &str, format: &str| Schema { r#type: r#type.into(), format: format.into(), ..Schema::default() };
+        let of =
+            |r#type: &str, format: &str| Schema { r#type: r#type.into(), format: format.into(), ..Schema::default() };
         assert!(accepts_text("x", &of("string", "foo")));
         assert!(accepts_text("x", &of("integer", "ipv4")));
     }

@@ -1,14 +1,20 @@
 //! Regular expressions of schemas: RE2's syntax, run by the `regex` crate.
 //!
-//! Both are finite automata with nearly the same syntax. Where they differ, the expression is rewritten: Go's `\d`, `\w`,
-//! `\s` and `\b` are ASCII, and in Go's character classes `[`, `&&`, `--` and `~~` have no meaning of their own.
+//! Both are finite automata with nearly the same syntax. Where they differ, the expression is rewritten or refused: Go's
+//! `\d`, `\w`, `\s` and `\b` are ASCII; in Go's character classes `[`, `&&`, `--` and `~~` have no meaning of their own;
+//! Go knows fewer flags and escapes and refuses repeated repetitions.
 
-use std::fmt::Write as _;
+use std::iter::Peekable;
+use std::str::Chars;
 
 use regex::{Regex, RegexBuilder};
 
 /// Most bytes of a compiled expression.
 const SIZE_LIMIT: usize = 1 << 20;
+/// Most groups inside one another.
+const NEST_LIMIT: u32 = 250;
+/// Most repetitions that a count may ask for.
+const MAX_COUNT: u32 = 1000;
 
 /// A pattern as written, and compiled.
 #[derive(Clone, Debug)]
@@ -19,8 +25,11 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     pub(crate) fn new(text: &str) -> Self {
-        let compiled = RegexBuilder::new(&translate(text)).size_limit(SIZE_LIMIT).nest_limit(250).build();
-        Self { text: text.to_owned(), compiled: compiled.map_err(|error| reason(&error)) }
+        let compiled = Translation::of(text).and_then(|translated| {
+            let built = RegexBuilder::new(&translated).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
+            built.map_err(|error| reason(&error))
+        });
+        Self { text: text.to_owned(), compiled }
     }
 
     /// Why it is no regular expression.
@@ -41,88 +50,157 @@ fn reason(error: &regex::Error) -> String {
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
-fn translate(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut symbols = text.chars().peekable();
-    // Inside a class: how many characters of it were seen, since `]` may stand first.
-    let mut class: Option<usize> = None;
-    while let Some(symbol) = symbols.next() {
-        match (symbol, class) {
-            ('\\', _) => {
-                let Some(escaped) = symbols.next() else {
-                    out.push('\\');
-                    break;
-                };
-                match (escaped, class.is_some()) {
-                    ('Q', false) => quote(&mut symbols, &mut out),
-                    ('d', _) => out.push_str("[0-9]"),
-                    ('D', _) => out.push_str("[^0-9]"),
-                    ('w', _) => out.push_str("[0-9A-Za-z_]"),
-                    ('W', _) => out.push_str("[^0-9A-Za-z_]"),
-                    ('s', _) => out.push_str("[\\t\\n\\f\\r ]"),
-                    ('S', _) => out.push_str("[^\\t\\n\\f\\r ]"),
-                    ('b', false) => out.push_str("(?-u:\\b)"),
-                    ('B', false) => out.push_str("(?-u:\\B)"),
-                    // `\1` is a back reference that RE2 refuses; the crate does so too. The rest is the same.
-                    (other, _) => out.extend(['\\', other]),
-                }
-                class = class.map(|seen| seen + 1);
+/// An expression on its way from Go's spelling to the crate's.
+struct Translation<'text> {
+    rest: Peekable<Chars<'text>>,
+    out: String,
+}
+
+impl Translation<'_> {
+    fn of(text: &str) -> Result<String, String> {
+        let mut translation = Translation { rest: text.chars().peekable(), out: String::with_capacity(text.len() + 8) };
+        translation.expression()?;
+        Ok(translation.out)
+    }
+
+    fn expression(&mut self) -> Result<(), String> {
+        let mut repeated = false;
+        while let Some(symbol) = self.rest.next() {
+            let repeats = matches!(symbol, '*' | '+' | '?') || symbol == '{' && self.is_count();
+            if repeats && repeated {
+                return Err("error parsing regexp: invalid nested repetition operator".to_owned());
             }
-            ('[', None) => {
-                out.push('[');
-                if symbols.next_if_eq(&'^').is_some() {
-                    out.push('^');
-                }
-                class = Some(0);
+            match symbol {
+                '\\' => self.escape(false)?,
+                '[' => self.class()?,
+                '(' => self.group()?,
+                '{' if repeats => self.count()?,
+                // Not a count: Go takes the brace as it stands.
+                '{' => self.out.push_str("\\{"),
+                other => self.out.push(other),
             }
-            ('[', Some(seen)) => {
-                out.push_str(if symbols.peek() == Some(&':') { "[" } else { "\\[" });
-                if symbols.next_if_eq(&':').is_some() {
-                    out.push(':');
-                    for symbol in symbols.by_ref() {
-                        out.push(symbol);
+            if repeats && let Some(lazy) = self.rest.next_if_eq(&'?') {
+                self.out.push(lazy);
+            }
+            repeated = repeats;
+        }
+        Ok(())
+    }
+
+    /// Whether `{` begins a count such as `{2}`, `{2,}` or `{2,3}`.
+    fn is_count(&self) -> bool {
+        let body: String = self.rest.clone().take_while(|symbol| *symbol != '}').collect();
+        let closed = self.rest.clone().any(|symbol| symbol == '}');
+        let (low, high) = body.split_once(',').unwrap_or((&body, ""));
+        closed && !low.is_empty() && low.chars().chain(high.chars()).all(|symbol| symbol.is_ascii_digit())
+    }
+
+    fn count(&mut self) -> Result<(), String> {
+        let body: String = self.rest.by_ref().take_while(|symbol| *symbol != '}').collect();
+        let numbers = body.split(',').filter(|number| !number.is_empty());
+        if numbers.map(str::parse::<u32>).any(|number| number.is_ok_and(|number| number <= MAX_COUNT) != true) {
+            return Err(format!("error parsing regexp: invalid repeat count: `{{{body}}}`"));
+        }
+        self.out.push_str(&format!("{{{body}}}"));
+        Ok(())
+    }
+
+    /// A group's head: the crate knows flags that Go does not.
+    fn group(&mut self) -> Result<(), String> {
+        self.out.push('(');
+        if self.rest.next_if_eq(&'?').is_none() {
+            return Ok(());
+        }
+        self.out.push('?');
+        let flags: String =
+            self.rest.clone().take_while(|symbol| symbol.is_ascii_alphabetic() || *symbol == '-').collect();
+        let named = flags.starts_with('P') || flags.is_empty();
+        if !named && flags.chars().any(|flag| !matches!(flag, 'i' | 'm' | 's' | 'U' | '-')) {
+            return Err(format!("error parsing regexp: invalid or unsupported Perl syntax: `(?{flags}`"));
+        }
+        Ok(())
+    }
+
+    fn escape(&mut self, in_class: bool) -> Result<(), String> {
+        let Some(escaped) = self.rest.next() else {
+            return Err("error parsing regexp: trailing backslash at end of expression: ``".to_owned());
+        };
+        match (escaped, in_class) {
+            ('Q', false) => self.quoted(),
+            ('d', _) => self.out.push_str("[0-9]"),
+            ('D', _) => self.out.push_str("[^0-9]"),
+            ('w', _) => self.out.push_str("[0-9A-Za-z_]"),
+            ('W', _) => self.out.push_str("[^0-9A-Za-z_]"),
+            ('s', _) => self.out.push_str("[\\t\\n\\f\\r ]"),
+            ('S', _) => self.out.push_str("[^\\t\\n\\f\\r ]"),
+            ('b', false) => self.out.push_str("(?-u:\\b)"),
+            ('B', false) => self.out.push_str("(?-u:\\B)"),
+            ('u' | 'U' | 'b' | 'B', _) => {
+                return Err(format!("error parsing regexp: invalid escape sequence: `\\{escaped}`"));
+            }
+            // Other escaped punctuation stands for itself in Go; the crate gives some of it a meaning.
+            (other, _) if other.is_ascii_punctuation() => {
+                self.out.push_str(&regex::escape(other.encode_utf8(&mut [0; 4])))
+            }
+            ('p' | 'P' | 'x', _) => {
+                self.out.extend(['\\', escaped]);
+                if self.rest.peek() == Some(&'{') {
+                    let closed = |symbol: &char| *symbol != '}';
+                    while let Some(symbol) = self.rest.next_if(closed) {
+                        self.out.push(symbol);
+                    }
+                }
+            }
+            (other, _) => self.out.extend(['\\', other]),
+        }
+        Ok(())
+    }
+
+    /// The text between `\Q` and `\E` as text.
+    fn quoted(&mut self) {
+        while let Some(symbol) = self.rest.next() {
+            if symbol == '\\' && self.rest.next_if_eq(&'E').is_some() {
+                return;
+            }
+            self.out.push_str(&regex::escape(symbol.encode_utf8(&mut [0; 4])));
+        }
+    }
+
+    /// A character class, after its `[`.
+    fn class(&mut self) -> Result<(), String> {
+        self.out.push('[');
+        if let Some(negation) = self.rest.next_if_eq(&'^') {
+            self.out.push(negation);
+        }
+        let (mut first, mut range) = (true, false);
+        while let Some(symbol) = self.rest.next() {
+            let was_range = std::mem::replace(&mut range, false);
+            match symbol {
+                ']' if !first => {
+                    self.out.push(']');
+                    return Ok(());
+                }
+                '\\' => self.escape(true)?,
+                '[' if self.rest.peek() == Some(&':') => {
+                    self.out.push('[');
+                    for symbol in self.rest.by_ref() {
+                        self.out.push(symbol);
                         if symbol == ']' {
                             break;
                         }
                     }
                 }
-                class = Some(seen + 1);
+                // A hyphen between two ends is a range; at either end of the class, or as an end itself, a character.
+                '-' if !first && !was_range => {
+                    self.out.push('-');
+                    range = true;
+                }
+                ']' | '[' | '&' | '~' | '-' => self.out.extend(['\\', symbol]),
+                other => self.out.push(other),
             }
-            (']', Some(0)) => {
-                out.push_str("\\]");
-                class = Some(1);
-            }
-            (']', Some(_)) => {
-                out.push(']');
-                class = None;
-            }
-            ('&' | '~', Some(seen)) => {
-                out.extend(['\\', symbol]);
-                class = Some(seen + 1);
-            }
-            ('-', Some(seen)) => {
-                // The second of two hyphens is an operator to the crate only.
-                let doubled = symbols.peek() == Some(&'-');
-                out.push_str(if doubled && seen == 0 { "\\-" } else { "-" });
-                class = Some(seen + 1);
-            }
-            (other, seen) => {
-                out.push(other);
-                class = seen.map(|seen| seen + 1);
-            }
+            first = false;
         }
-    }
-    out
-}
-
-/// Copies the text between `\Q` and `\E` as text.
-fn quote(symbols: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
-    while let Some(symbol) = symbols.next() {
-        if symbol == '\\' && symbols.next_if_eq(&'E').is_some() {
-            return;
-        }
-        // Writing into a string never fails.
-        let _ = write!(out, "{}", regex::escape(symbol.encode_utf8(&mut [0; 4])));
+        Err("error parsing regexp: missing closing ]".to_owned())
     }
 }
 
@@ -150,6 +228,10 @@ mod tests {
             (r"^\*?[-:a-z0-9]*\*?$", "kube-*", true),
             (r"^\*?[-:a-z0-9]*\*?$", "n*1", false),
             (r"(?i)^A$", "a", true),
+            (r"^\p{L}\pN\x{41}\x41$", "é1AA", true),
+            (r"^[\p{L}]{2}$", "éa", true),
+            ("^a{,2}$", "a{,2}", true),
+            (r"^a\<b$", "a<b", true),
         ] {
             let compiled = Pattern::new(pattern);
             assert_eq!(compiled.defect(), None, "{pattern}");
@@ -159,7 +241,20 @@ mod tests {
 
     #[test]
     fn refuses_what_re2_refuses() {
-        for pattern in ["(", "(?=a)", r"(a)\1", "[z-a]", "a**b\\", "(a{1000}){1000}"] {
+        for pattern in [
+            "(",
+            "(?=a)",
+            r"(a)\1",
+            "[z-a]",
+            "a**",
+            "a{2}{3}",
+            "a\\",
+            "a{1001}",
+            "(?x)a",
+            r"\u0041",
+            "[a--b]",
+            "(a{1000}){1000}",
+        ] {
             assert!(Pattern::new(pattern).defect().is_some(), "{pattern}");
         }
     }

@@ -105,7 +105,10 @@ fn lists_and_maps(schema: &Schema, path: &str, errors: &mut Vec<SchemaError>) {
             let message = format!("Unsupported value: {found:?}: supported values: {}", quoted(&known));
             refuse("x-kubernetes-list-type", message);
         } else if schema.r#type != "array" {
-            refuse("type", format!("Invalid value: {:?}: must be array if x-kubernetes-list-type is specified", schema.r#type));
+            refuse(
+                "type",
+                format!("Invalid value: {:?}: must be array if x-kubernetes-list-type is specified", schema.r#type),
+            );
         }
     }
     if list == Some("map") && schema.list_map_keys.is_empty() {

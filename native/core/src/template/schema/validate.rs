@@ -22,7 +22,8 @@ fn judge(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<SchemaErro
     };
     if !types.is_empty() && !(value.is_null() && schema.nullable) && !types.iter().any(|name| is_a(value, name)) {
         let found = type_name(value);
-        let message = format!("Invalid value: {found:?}: {path} in body must be of type {}: {found:?}", types.join(","));
+        let message =
+            format!("Invalid value: {found:?}: {path} in body must be of type {}: {found:?}", types.join(","));
         errors.push(SchemaError::new(path, message));
         return;
     }
@@ -147,7 +148,8 @@ fn object(fields: &serde_json::Map<String, Value>, schema: &Schema, path: &str, 
             (Some(property), _) => judge(value, property, &path, errors),
             (None, Some(Additional::Typed(schema))) => judge(value, schema, &path, errors),
             (None, Some(Additional::Allowed(false))) => {
-                errors.push(SchemaError::new(&path, format!("Invalid value: \"\": {path} in body is a forbidden property")));
+                let message = format!("Invalid value: {name:?}: {path} in body is a forbidden property");
+                errors.push(SchemaError::new(&path, message));
             }
             (None, _) => {}
         }
