@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiohttp import StreamReader
@@ -87,7 +87,9 @@ class BodyBudget:
             if granted.done() and not granted.cancelled():
                 self._release(amount)
             else:
-                self._waiting.remove((amount, granted))
+                # Another release may have passed over it meanwhile.
+                with suppress(ValueError):
+                    self._waiting.remove((amount, granted))
                 self._grant()
             raise
 

@@ -8,6 +8,7 @@ docs/adr/0004-webhook-http-server.md.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -115,13 +116,19 @@ class HttpServer:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE, family=socket.AF_UNSPEC
         )
         for family, _, _, _, address in dict.fromkeys(found):
-            listener = socket.create_server(
-                (str(address[0]), port or self._port()), family=family, backlog=1024, reuse_port=False
-            )
+            try:
+                listener = socket.create_server((str(address[0]), port or self._port()), family=family, backlog=1024)
+            except OSError as error:
+                # "Every address" means those that this machine has: IPv6 may be compiled in and switched off.
+                if host or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                continue
             listener.setblocking(False)
             self._listeners.append(listener)
             self._accepting.add(asyncio.create_task(self._accept(listener), name="accept"))
         self._accepting.add(asyncio.create_task(self._expire_heads(), name="expire-heads"))
+        if not self._listeners:
+            raise OSError(errno.EADDRNOTAVAIL, "this machine has no address to listen on")
         return self._port()
 
     @property
