@@ -26,6 +26,9 @@ SERVER_DISTRIBUTION = "fleetgate"
 SERVER_VERBS = ("serve", "config", "verify", "test")
 """Verbs that only the server distribution has: the thin command names it instead of denying that they exist."""
 
+UNUSABLE = 2
+"""Exit code where nothing was decided."""
+
 SUMMARY = "Decide Kubernetes admission by Gatekeeper policies, for a fleet of clusters."
 
 EXAMPLES = {
@@ -202,4 +205,9 @@ def _options(
 
 def main() -> None:
     """Run the command."""
-    sys.exit(build_app()(prog_name="fleetgate"))
+    try:
+        sys.exit(build_app()(prog_name="fleetgate"))
+    except ImportError as error:
+        # A verb needs something that is missing, or a core that was built from other sources: told, not traced.
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(UNUSABLE)
