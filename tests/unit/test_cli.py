@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import resource
 import subprocess
 import sys
@@ -138,3 +139,37 @@ def test_broken_distribution_does_not_take_the_others_away(
     done = CliRunner().invoke(app, ["loadtest", "--help"])
     assert done.exit_code == 0
     assert "No module named 'fleetgate.no_such_module'" in done.stderr
+
+
+@pytest.fixture
+def extra(tmp_path: Path) -> dict[str, str]:
+    """An environment with one more installed distribution that brings verbs."""
+    (tmp_path / "extra.py").write_text(
+        textwrap.dedent("""
+            def register(app):
+                app.command("hello")(hello)
+                app.command("needy")(needy)
+
+            def hello():
+                print("hello")
+
+            def needy():
+                import no_such_core
+        """)
+    )
+    information = tmp_path / "extra-1.5.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: extra\nVersion: 1.5\n")
+    (information / "entry_points.txt").write_text("[fleetgate.commands]\nextra = extra:register\n")
+    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+
+def test_any_distribution_can_bring_verbs(extra: dict[str, str]) -> None:
+    assert "Verbs of extra 1.5:\n  hello" in run("--help", env=extra).stdout
+    assert run("hello", env=extra).stdout == "hello\n"
+
+
+def test_a_verb_that_misses_something_says_so(extra: dict[str, str]) -> None:
+    done = run("needy", env=extra)
+    assert done.stderr == "error: No module named 'no_such_core'\n"
+    assert done.returncode == 2
