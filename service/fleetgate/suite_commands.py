@@ -109,7 +109,7 @@ def review_files(
     All objects are each other's inventory too. Exits with 0 where nothing denies, 1 where something does, 2 where a
     file or a policy cannot be used.
     """
-    from fleetgate.engine import PolicyError  # noqa: PLC0415
+    from fleetgate.engine import EngineError  # noqa: PLC0415
     from fleetgate.suites.manifests import read_manifests, review_manifests  # noqa: PLC0415
     from fleetgate.suites.objects import ObjectError  # noqa: PLC0415
 
@@ -123,7 +123,7 @@ def review_files(
         for later, earlier in manifests.duplicates():
             typer.echo(f"warning: {printable(f'{later.place}: {later} is already in {earlier.place}')}", err=True)
         results = review_manifests(manifests)
-    except (ObjectError, PolicyError) as error:
+    except (ObjectError, EngineError) as error:
         _fail(str(error))
     shown = [result for result in results if result.found.denies or not deny_only]
     sys.stdout.write(_tested(shown, output, color=color))

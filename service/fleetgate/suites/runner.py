@@ -122,6 +122,8 @@ def _load(test: Test, directory: Path) -> Reviewer:
         template = [diagnostic for diagnostic in error.diagnostics if diagnostic.path == files[0][0]]
         doing = "adding template" if template else "adding constraint"
         raise _ProblemError("\n".join([f"{doing}:", *map(str, template or error.diagnostics)])) from error
+    except EngineError as error:
+        raise _ProblemError(str(error)) from error
 
 
 def _expect_refused(test: Test, directory: Path) -> None:
@@ -131,9 +133,12 @@ def _expect_refused(test: Test, directory: Path) -> None:
     try:
         Reviewer(files)
     except PolicyError as error:
-        if any(diagnostic.code != SCHEMA_VIOLATION for diagnostic in error.diagnostics):
+        of_constraint = files[1][0]
+        if any((found.code, found.path) != (SCHEMA_VIOLATION, of_constraint) for found in error.diagnostics):
             raise _ProblemError(f"{refused}, but:\n{error}") from error
         return
+    except EngineError as error:
+        raise _ProblemError(str(error)) from error
     raise _ProblemError(f"{refused}, but it is valid")
 
 
@@ -161,7 +166,7 @@ def _first(path: Path) -> tuple[KubernetesObject, tuple[str, bytes]]:
     try:
         data = read_bytes(path)
         objects = objects_of(str(path), data)
-    except (ObjectError, PolicyError) as error:
+    except (ObjectError, EngineError) as error:
         raise _ProblemError(str(error)) from error
     if not objects:
         raise _ProblemError(f"missing objects: path {str(path)!r} defines no YAML objects")
