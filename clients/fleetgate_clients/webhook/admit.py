@@ -195,7 +195,7 @@ class AdmitHandler:
             return answer.error(f"failed to create augmentedReview: {error}")
         except NoDecision as error:
             return self._without_decision(error, record)
-        made = answer.from_decision(decision)
+        made = answer.from_decision(decision, review.request.name or "")
         record.outcome = "error" if decision.HasField("review_error") else "allow" if made.allowed else "deny"
         record.fields.update(decision_id=decision.decision_id, generation=decision.policy_generation.number)
         if record.outcome == "error":

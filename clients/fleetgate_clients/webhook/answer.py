@@ -14,6 +14,8 @@ from typing import Protocol
 import msgspec
 from fleetgate_proto.v1 import review_pb2
 
+TARGET = "admission.k8s.gatekeeper.sh"
+
 DENY, WARN, SCOPED = "deny", "warn", "scoped"
 
 FORBIDDEN, OK, OK_WITH_WARNINGS, ERROR = 403, 200, 299, 500
@@ -61,10 +63,14 @@ def error(message: str, code: int = ERROR) -> Answer:
     return Answer(allowed=False, code=code, message=message)
 
 
-def from_decision(decision: review_pb2.ReviewResponse) -> Answer:
-    """Turn a decision of the service into Gatekeeper's answer."""
+def from_decision(decision: review_pb2.ReviewResponse, name: str = "") -> Answer:
+    """Turn a decision about the object ``name`` into Gatekeeper's answer."""
     if decision.HasField("review_error"):
-        return error(decision.review_error.message, decision.review_error.code or ERROR)
+        failed = decision.review_error
+        if failed.code in (0, ERROR):
+            # What Gatekeeper's handler and its framework's map of errors by target put around it, newline included.
+            return error(f"error reviewing resource {name}: {TARGET}: {failed.message}\n")
+        return error(failed.message, failed.code)
     results: list[_Result] = [*decision.violations, *decision.constraint_errors]
     results.sort(key=lambda result: (result.enforcement_action, result.message, result.constraint_name))
     denied = tuple(_lines(results, DENY))
