@@ -105,6 +105,21 @@ def test_a_lower_limit_of_grpc_is_no_way_around_a_policy(tmp_path: Path) -> None
     service.stop()
 
 
+@pytest.mark.parametrize(("option", "status"), [("deny", 200), ("failure-policy", 413)])
+def test_a_review_that_is_too_deep_for_the_service(tmp_path: Path, option: str, status: int) -> None:
+    def answer(_request: review_pb2.ReviewRequest, _context: grpc.ServicerContext) -> review_pb2.ReviewResponse:
+        return review_pb2.ReviewResponse(review_error=review_pb2.ReviewError(code=413, message="too deep"))
+
+    with (
+        canned_service(answer) as service,
+        webhook_process(tmp_path, [service.target], f"--on-oversize={option}") as webhook,
+    ):
+        answered = webhook.admit(admission_review())
+        assert answered.status == status
+        if status == 200:
+            assert (answered.review["allowed"], answered.review["status"]["code"]) == (False, 413)
+
+
 @pytest.mark.parametrize(
     ("query", "seconds"),
     [("?timeout=3s", 2.9), ("?timeout=500ms", 0.45), ("", 9.9), ("?timeout=x", 9.9), ("?timeout=2h", 29.9)],

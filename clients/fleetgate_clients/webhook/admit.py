@@ -13,6 +13,7 @@ from enum import StrEnum
 from aiohttp import ClientConnectionError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
+from fleetgate_proto.v1 import review_pb2
 
 from fleetgate_clients.telemetry import Instruments, RequestTrace, Tracing
 from fleetgate_clients.webhook import answer, envelope
@@ -195,11 +196,15 @@ class AdmitHandler:
             return answer.error(f"failed to create augmentedReview: {error}")
         except NoDecision as error:
             return self._without_decision(error, record)
-        made = answer.from_decision(decision, review.request.name or "")
-        record.outcome = "error" if decision.HasField("review_error") else "allow" if made.allowed else "deny"
         record.fields.update(decision_id=decision.decision_id, generation=decision.policy_generation.number)
-        if record.outcome == "error":
-            record.fields["error"] = made.message
+        if decision.review_error.code == 413:
+            return self._without_decision(NoDecision(Failure.TOO_LARGE, decision.review_error.message), record)
+        made = answer.from_decision(decision, review.request.name or "")
+        record.outcome = "allow" if made.allowed else "deny"
+        if decision.HasField("review_error"):
+            record.outcome = "error"
+            # Not its message: a policy's mistake may put a part of the object into it.
+            record.fields["reason"] = review_pb2.ErrorReason.Name(decision.review_error.reason)
         return made
 
     def _without_decision(self, error: NoDecision, record: _Record) -> Answer:
