@@ -230,7 +230,7 @@ fn reports_all_defects_sorted_and_located() {
     assert_eq!(
         found,
         [
-            "a.yaml:2:1: yaml: while parsing a flow sequence, expected ',' or ']' [syntax_error]",
+            "a.yaml:2:1: yaml: did not find expected ',' or ']' [syntax_error]",
             "m.yaml:2:7: kind: missing ConstraintTemplate: template \"k8sfo\" not found [template_not_found]\n  hint: did you mean \"K8sFoo\"?",
             "z.yaml:6:11: spec.match.kind: invalid Constraint: unknown fields: [spec.match.kind] [unknown_field]\n  hint: did you mean \"kinds\"?",
             "z.yaml:8:14: spec.parameters.labels[0]: schema validation failed: Invalid value: \"number\": spec.parameters.labels[0] in body must be of type string: \"number\" [invalid_field]",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::compose::small;
+use super::events::small;
 use super::source::{LineStart, SourceMap};
 use crate::diagnostic::Location;
 
@@ -14,7 +14,7 @@ use crate::diagnostic::Location;
 pub(super) struct Mark {
     pub(super) line: u32,
     pub(super) column: u32,
-    /// Index of its first character in the source, counted in characters.
+    /// Index of its first byte in the source.
     pub(super) index: usize,
     pub(super) shape: Shape,
 }
@@ -89,17 +89,16 @@ impl Mark {
 
     /// The way from places in a scalar's text to places in `source`.
     pub(super) fn source_map(&self, source: &str, text: &str) -> SourceMap {
-        let raw = || source.char_indices().nth(self.index).and_then(|(at, _)| source.get(at..)).unwrap_or_default();
+        let raw = || source.get(self.index..).unwrap_or_default();
         let single = !text.contains('\n');
         let starts = match self.shape {
-            Shape::Scalar { style: Style::Literal, decorated: true } => header_lines(raw(), text, self.line),
-            Shape::Scalar { style: Style::Literal, .. } => Some(literal_lines(text, self.line, self.column)),
+            Shape::Scalar { style: Style::Literal, .. } => literal_lines(raw(), text, self.line),
             Shape::Scalar { style: Style::DoubleQuoted, decorated: false } => {
                 quoted_lines(raw(), self.line, self.column)
             }
-            Shape::Scalar { style: Style::Plain, decorated: false } if single => Some(one_line(self.line, self.column)),
+            Shape::Scalar { style: Style::Plain, decorated: false } if single => one_line(self.line, self.column),
             Shape::Scalar { style: Style::SingleQuoted, decorated: false } if single => {
-                Some(one_line(self.line, self.column + 1))
+                one_line(self.line, self.column + 1)
             }
             _ => None,
         };
@@ -141,26 +140,20 @@ fn split_key<'field>(field: &'field str, exists: impl Fn(&str) -> bool) -> Optio
     Some((key, rest.strip_prefix('.').unwrap_or(rest)))
 }
 
-fn one_line(line: u32, column: u32) -> Vec<LineStart> {
-    vec![LineStart { line, column, ahead: Vec::new() }]
+fn one_line(line: u32, column: u32) -> Option<Vec<LineStart>> {
+    Some(vec![LineStart { line, column, ahead: Vec::new() }])
 }
 
-/// Lines of a block literal whose first filled line has its text at the given place: source and text run side by side.
-fn literal_lines(text: &str, line: u32, column: u32) -> Vec<LineStart> {
-    let empty = text.chars().take_while(|symbol| *symbol == '\n').count();
-    let first = line.saturating_sub(small(empty)).max(1);
-    (first..).take(text.split('\n').count()).map(|line| LineStart { line, column, ahead: Vec::new() }).collect()
-}
-
-/// The same of a literal behind a tag or an anchor, from there on.
-fn header_lines(raw: &str, text: &str, line: u32) -> Option<Vec<LineStart>> {
-    let (header, body) = raw.split_at_checked(raw.find('|')?)?;
-    let line = line + small(header.matches('\n').count());
-    let body = body.split_once('\n')?.1;
-    let filled = text.lines().position(|line| !line.is_empty())?;
-    let (raw, text_line) = (body.lines().nth(filled)?, text.lines().nth(filled)?);
-    let indent = raw.chars().count().saturating_sub(text_line.chars().count());
-    Some(literal_lines(text, line + 1 + small(filled), small(indent) + 1))
+/// Lines of a block literal: below its header, source and text run side by side. `raw` begins with the header, or with
+/// the tag or anchor before it, on the given line.
+fn literal_lines(raw: &str, text: &str, line: u32) -> Option<Vec<LineStart>> {
+    let (before, header) = raw.split_at_checked(raw.find('|')?)?;
+    let first = line + small(before.matches('\n').count()) + 1;
+    let body = header.split_once('\n')?.1;
+    let filled = text.split('\n').position(|line| !line.is_empty())?;
+    let (raw, filled) = (body.lines().nth(filled)?, text.split('\n').nth(filled)?);
+    let column = small(raw.chars().count().saturating_sub(filled.chars().count())) + 1;
+    Some((first..).take(text.split('\n').count()).map(|line| LineStart { line, column, ahead: Vec::new() }).collect())
 }
 
 /// Lines of a double-quoted scalar that stands on one line of the source, as all of JSON's do.

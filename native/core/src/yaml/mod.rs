@@ -8,6 +8,7 @@
 //! Files come from strangers: nesting and what aliases may unfold to are limited, and no input panics.
 
 mod compose;
+mod events;
 mod marks;
 mod scalar;
 mod source;
@@ -67,7 +68,7 @@ pub fn read(path: &str, data: &[u8]) -> Reading {
 fn location_after(path: &Arc<str>, text: &str) -> Location {
     let line = text.matches('\n').count() + 1;
     let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Location { path: path.clone(), line: compose::small(line), column: compose::small(column) }
+    Location { path: path.clone(), line: events::small(line), column: events::small(column) }
 }
 
 impl Document {
