@@ -66,6 +66,15 @@ def test_a_denial_carries_the_warnings_too(west: Cluster, namespace: str) -> Non
     assert errors.endswith(f'{DENIED}[owner-required] the label "owner" is missing\n')
 
 
+def test_each_violation_is_a_line_sorted_by_its_message(west: Cluster, namespace: str) -> None:
+    make_namespace(west, "decisions-production", tenant=TENANT, labels={"stage": "production"})
+
+    _, _, errors = create(west, config_map("bare", "decisions-production"))
+
+    lines = '[auditor-in-production] the label "auditor" is missing\n[owner-required] the label "owner" is missing\n'
+    assert errors.endswith(DENIED + lines)
+
+
 def test_a_server_side_dry_run_is_decided_alike_and_changes_nothing(west: Cluster, namespace: str) -> None:
     denied = create(west, config_map("rehearsal", namespace, {"purpose": "testing"}), "--dry-run=server")
     allowed = create(west, config_map("rehearsal", namespace, GOOD), "--dry-run=server")
