@@ -142,7 +142,7 @@ class AdmitHandler:
         return seconds - min(0.1, seconds * 0.1)
 
     @asynccontextmanager
-    async def _body(self, request: web.BaseRequest, deadline: float) -> AsyncIterator[bytes | Oversize]:
+    async def _body(self, request: web.BaseRequest, deadline: float) -> AsyncIterator[bytearray | Oversize]:
         """Read the body; hold its share of the memory until the answer is made."""
         length = request.content_length
         async with AsyncExitStack() as held:
@@ -164,20 +164,22 @@ class AdmitHandler:
                 raise Refusal(400, "invalid", "request body is empty")
             yield body
 
-    async def _answer(self, body: bytes | Oversize, deadline: float, record: _Record, trace: RequestTrace) -> bytes:
+    async def _answer(self, body: bytearray | Oversize, deadline: float, record: _Record, trace: RequestTrace) -> bytes:
         """Make the AdmissionReview to send, or raise Refusal."""
         if isinstance(body, Oversize):
             return self._oversize(body.prefix, f"the request is over {MAX_BODY_BYTES} bytes", 413, record)
         try:
             review = envelope.decode(body)
         except envelope.TooDeep as error:
-            return self._oversize(body[:PREFIX_BYTES], str(error), 400, record)
+            return self._oversize(bytes(body[:PREFIX_BYTES]), str(error), 400, record)
         except envelope.NotDecodable as error:
             raise Refusal(400, "invalid", str(error)) from error
         except envelope.InvalidRequest as error:
             record.outcome = "error"
             record.fields.update(uid=error.uid, error=str(error))
             return answer.error(str(error), 400).encode(error.api_version, error.uid)
+        # What is needed of it goes on in `review`: a large body is not held twice while the service decides.
+        body.clear()
         _describe(review.request, record)
         made = await self._decide(review, deadline, record, trace)
         return made.encode(review.api_version, review.request.uid)

@@ -28,7 +28,7 @@ class Oversize:
     prefix: bytes
 
 
-async def read_body(content: StreamReader, length: int | None) -> bytes | Oversize:
+async def read_body(content: StreamReader, length: int | None) -> bytearray | Oversize:
     """Read a body of ``length`` bytes (None: not announced).
 
     Raises TimeoutError after BODY_SECONDS, and aiohttp's payload and connection errors.
@@ -41,7 +41,7 @@ async def read_body(content: StreamReader, length: int | None) -> bytes | Oversi
             body += await content.readany()
             if len(body) > MAX_BODY_BYTES:
                 return Oversize(bytes(body[:PREFIX_BYTES]))
-        return bytes(body)
+        return body
 
 
 async def _read_prefix(content: StreamReader) -> bytes:
