@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,14 +31,17 @@ def test_health_of_each_service(serve: Serve, labels: Path) -> None:
 def test_a_watch_sees_the_drain(serve: Serve, labels: Path) -> None:
     server = serve(f"--policies={labels}", "--drain-delay-seconds=1")
     health = health_pb2_grpc.HealthStub(server.channel)
-    watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]), timeout=20)
+    watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]), timeout=60)
     assert next(watch).status == SERVING
     stopping = threading.Thread(target=server.process.stop)
     stopping.start()
     assert next(watch).status == NOT_SERVING
     assert server.get("/readyz")[0] == 503
     assert server.get("/healthz")[0] == 200
+    began = time.monotonic()
     stopping.join()
+    assert time.monotonic() - began < 10, "the watch held up the end"
+    assert next(watch, None) is None
 
 
 def test_streams_never_take_the_threads_of_reviews(serve: Serve, labels: Path) -> None:

@@ -28,6 +28,7 @@ _LOGGER = logging.getLogger(__name__)
 _SERVICE = "fleetgate.v1.ReviewService"
 _REVIEW = f"/{_SERVICE}/Review"
 _BATCH = f"/{_SERVICE}/BatchReview"
+_REVIEW_NAME, _BATCH_NAME = names.span_name(_REVIEW), names.span_name(_BATCH)
 _NO_DEADLINE = 1e6
 """gRPC says "no deadline" by one that is far away, in seconds."""
 
@@ -64,7 +65,7 @@ class ReviewService:
         seconds = perf_counter() - started
         self._metrics.reviewed(decision.admission_status, decision.dry_run, decision.cluster, seconds)
         self._metrics.computed(decision.cpu_nanos)
-        self._metrics.called(names.span_name(_REVIEW), "OK", seconds)
+        self._metrics.called(_REVIEW_NAME, "OK", seconds)
         if span:
             _describe(span, decision)
             span.stages(began, decision.stage_nanos)
@@ -88,7 +89,7 @@ class ReviewService:
         for item in items:
             self._metrics.reviewed(item.admission_status, item.dry_run, item.cluster, sum(item.stage_nanos) / 1e9)
         self._metrics.computed(batch.cpu_nanos)
-        self._metrics.called(names.span_name(_BATCH), "OK", perf_counter() - started)
+        self._metrics.called(_BATCH_NAME, "OK", perf_counter() - started)
         if span:
             span.annotate(**{names.ATTRIBUTE_BATCH_SIZE: len(items)})
             span.stages(began, _sum_stages(items))

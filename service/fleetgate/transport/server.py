@@ -7,7 +7,7 @@ Reflection's streams hold one each, of a small pool, and end after a while.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -93,14 +93,15 @@ class Server:
         )
         pools = {SERVICES[1]: self._control, SERVICES[2]: self._control}
         guard = Guard(self._server, callers, metrics, {**pools, _HEALTH: self._health_pool, _REFLECTION: self._streams})
-        self._health = _Health(experimental_non_blocking=True)
+        self._open_streams = _Streams()
+        self._health = _Health(self._open_streams)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         review.register(self._server)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)
         server_info_pb2_grpc.add_ServerInfoServiceServicer_to_server(info, guard)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)
         names = (*SERVICES, _HEALTH, _REFLECTION)
-        reflector = _Reflection(names, limits.reflection)
+        reflector = _Reflection(names, limits.reflection, self._open_streams)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, guard)
 
     def listen(self, address: str, credentials: grpc.ServerCredentials | None) -> str:
@@ -126,9 +127,11 @@ class Server:
     def stop(self, grace: float) -> bool:
         """Accept no more calls, wait for those in flight, cancel what is left after ``grace`` seconds.
 
-        Returns whether all of them finished in time.
+        Streams are ended at once: a client that watches health would do so for ever. Returns whether all calls finished
+        in time.
         """
         stopped = self._server.stop(grace)
+        self._open_streams.end()
         finished = bool(stopped.wait(grace))
         stopped.wait()
         for pool in (self._reviews, self._control, self._health_pool, self._streams):
@@ -140,8 +143,43 @@ class Server:
             self._health.set(service, status)
 
 
+class _Streams:
+    """Open streams that nobody waits for when the server stops."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._enders: set[Callable[[], None]] = set()
+
+    def add(self, context: grpc.ServicerContext, end: Callable[[], None]) -> None:
+        """Remember a stream until it ends; ``end`` ends it."""
+        with self._lock:
+            self._enders.add(end)
+        context.add_callback(lambda: self._discard(end))
+
+    def _discard(self, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._enders.discard(end)
+
+    def end(self) -> None:
+        """End all of them."""
+        with self._lock:
+            enders = list(self._enders)
+        for end in enders:
+            end()
+
+
 class _Health(health.HealthServicer):  # type: ignore[misc]  # grpcio-health-checking has no types
     """gRPC's health service, with the method that it leaves out."""
+
+    def __init__(self, streams: _Streams) -> None:
+        # Asks the base for watches that hold no thread: it marks the method, and gRPC hands over a callback.
+        super().__init__(experimental_non_blocking=True)
+        self._streams = streams
+
+    def Watch(self, request: Any, context: grpc.ServicerContext, send_response_callback: Any = None) -> Any:  # noqa: N802
+        """Tell the status of a service, and each change of it."""
+        self._streams.add(context, lambda: send_response_callback(None))
+        return super().Watch(request, context, send_response_callback)
 
     def List(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802 (gRPC's signature)
         """Tell the status of every service."""
@@ -153,9 +191,9 @@ class _Health(health.HealthServicer):  # type: ignore[misc]  # grpcio-health-che
 class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # nor has grpcio-reflection
     """gRPC's reflection; a stream ends after ``seconds``, lest a forgotten one holds its thread for life."""
 
-    def __init__(self, service_names: tuple[str, ...], seconds: float) -> None:
+    def __init__(self, service_names: tuple[str, ...], seconds: float, streams: _Streams) -> None:
         super().__init__(service_names)
-        self._seconds = seconds
+        self._seconds, self._streams = seconds, streams
 
     def ServerReflectionInfo(  # noqa: N802 (gRPC names it)
         self, request_iterator: Iterator[Any], context: grpc.ServicerContext
@@ -165,6 +203,7 @@ class _Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # nor h
         timer.daemon = True
         timer.start()
         context.add_callback(timer.cancel)
+        self._streams.add(context, context.cancel)
         answers: Iterator[reflection_pb2.ServerReflectionResponse] = super().ServerReflectionInfo(
             request_iterator, context
         )
