@@ -33,8 +33,8 @@ def signature(paths: Iterable[Path]) -> Signature:
 class FileWatch:
     """Calls ``reload`` when the files that ``paths`` lists are not as they were.
 
-    A reload that raises OSError or ValueError (ssl.SSLError is an OSError) is logged and leaves what was loaded before
-    in use; the next change is tried again, so a certificate that is written before its key needs no ceremony.
+    A reload that raises is logged and leaves what was loaded before in use; the next change is tried again, so a
+    certificate that is written before its key needs no ceremony.
     """
 
     def __init__(self, what: str, paths: Callable[[], Iterable[Path]], reload: Callable[[], None]) -> None:
@@ -52,7 +52,8 @@ class FileWatch:
         self._seen = now
         try:
             self._reload()
-        except (OSError, ValueError) as error:
+        # Whatever it is: a watch that dies would leave old files in use without a word.
+        except Exception as error:  # noqa: BLE001
             logger.warning("the new %s cannot be used, the old stays in use: %s", self._what, error)
         else:
             logger.info("%s reloaded", self._what)

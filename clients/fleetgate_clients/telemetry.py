@@ -40,9 +40,13 @@ METRIC_NAMESPACE_MISSES = "fleetgate.webhook.namespace.misses"
 METRIC_NAMESPACE_LISTS = "fleetgate.webhook.namespace.lists"
 METRIC_CERTIFICATE_EXPIRY = "fleetgate.webhook.certificate.expiry"
 
-# Seconds. Gatekeeper's boundaries for admission requests, and two below for a service that is faster.
-_BOUNDARIES = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.007, 0.008, 0.009, 0.01, 0.02, 0.03, 0.04, 0.05)
-_BOUNDARIES += (0.06, 0.07, 0.08, 0.09, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.5, 2, 2.5, 3, 5, 10)
+# Seconds. Gatekeeper's boundaries for admission requests, and one below.
+_BOUNDARIES = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.007, 0.008, 0.009),
+    *(0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09),
+    *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    *(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0),
+)
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
 _PROPAGATOR = TraceContextTextMapPropagator()

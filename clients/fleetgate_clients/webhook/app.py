@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from fleetgate_clients import telemetry
 from fleetgate_clients.channel import ServicePool
@@ -116,7 +117,7 @@ class Webhook:
 
     async def _route_metrics(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/metrics" and request.method in ("GET", "HEAD"):
-            return web.Response(body=self._telemetry.prometheus(), content_type="text/plain", charset="utf-8")
+            return web.Response(body=self._telemetry.prometheus(), headers={"Content-Type": CONTENT_TYPE_LATEST})
         return self._health(request)
 
     def _health(self, request: web.BaseRequest) -> web.Response:

@@ -161,7 +161,8 @@ class WatchedNamespaces:
                 else:
                     await self._watch()
                 failures = 0
-            except _FAILURES as error:
+            # Whatever it is: a task that dies would leave old Namespaces in use without a word.
+            except Exception as error:  # noqa: BLE001
                 if isinstance(error, Refused) and error.code == _GONE:
                     logger.info("the watch of Namespaces is too old, listing again")
                     state = _State.LISTING
