@@ -99,18 +99,25 @@ def test_the_health_check_of_the_server_fails_where_there_is_none(services: Serv
     assert "UNAVAILABLE" in result.stderr
 
 
-def test_the_webhooks_certificate_drives_a_load_test_at_the_server(services: Services) -> None:
-    certificates = services.certificates
-    result = subprocess.run(
-        [
-            FLEETGATE, "loadtest", "--address", f"localhost:{services.ports['9443']}", "--cluster", "dev",
-            "--ca", certificates / "ca.crt", "--cert", certificates / "webhook-client.crt",
-            "--key", certificates / "webhook-client.key", "--reviews", RECORDED,
-            "--concurrency", "2", "--requests", "120", "--warmup", "0s", "-o", "json",
-        ],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+def loadtest(services: Services, *arguments: object) -> dict[str, Any]:
+    once_each = len(list(RECORDED.glob("*.json")))
+    command = [
+        FLEETGATE, "loadtest", "--ca", services.certificates / "ca.crt", "--reviews", RECORDED,
+        "--concurrency", 2, "--requests", once_each, "--warmup", "0s", "-o", "json", *arguments,
+    ]  # fmt: skip
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=90)
     assert result.returncode == 0, result.stderr
-    decisions = json.loads(result.stdout)["decisions"]
-    assert decisions["allow"] > 0
-    assert decisions["deny"] > 0
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_the_load_test_finds_the_same_decisions_by_every_way(services: Services) -> None:
+    client = services.certificates / "webhook-client.crt", services.certificates / "webhook-client.key"
+    server = ("--address", f"localhost:{services.ports['9443']}", "--cert", client[0], "--key", client[1])
+    url = f"https://localhost:{services.ports['8443']}/v1/admit?timeout=10s"
+    reviewed = loadtest(services, *server)
+    batched = loadtest(services, *server, "--batch", 3)
+    admitted = loadtest(services, "--target", "webhook", "--address", url)
+    assert reviewed["decisions"] == admitted["decisions"]
+    assert batched["decisions"] == {name: 3 * count for name, count in reviewed["decisions"].items()}
+    assert all(reviewed["decisions"].values()), "the recordings have objects that are allowed, warned about and denied"
