@@ -98,8 +98,13 @@ def _review(reviewer: Reviewer, item: KubernetesObject, namespaces: set[str]) ->
 
 
 def _namespace_of(item: KubernetesObject, known: set[str]) -> bytes:
-    # The core matches with the Namespaces of the inventory. gator shows none of them to the rules (`namespaceObject`),
-    # and takes for granted, without labels, the one that every cluster has.
+    """Return the Namespace to review with as gator chooses it; empty: the core finds it in the inventory.
+
+    gator gives an object without a namespace a Namespace without a name, so that ``namespaces``, ``excludedNamespaces``
+    and ``scope`` see one, and takes for granted, without labels, the one that every cluster has.
+    """
+    if not item.namespace:
+        return b"{}"
     return _DEFAULT_NAMESPACE if item.namespace == "default" and "default" not in known else b""
 
 
