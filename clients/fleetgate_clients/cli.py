@@ -33,7 +33,7 @@ SUMMARY = "Decide Kubernetes admission by Gatekeeper policies, for a fleet of cl
 
 EXAMPLES = {
     "verify": "fleetgate verify policies/...                  # run the suites of a policy library",
-    "test": "fleetgate test -f policies/ -f pod.yaml        # review manifests against policies, no cluster needed",
+    "test": "fleetgate test -f policies.yaml -f pod.yaml    # review manifests against policies, no cluster needed",
     "serve": "fleetgate serve --policies policies --insecure # answer reviews over gRPC",
     "webhook": "fleetgate webhook --cluster NAME --help        # the admission webhook of one cluster",
     "loadtest": "fleetgate loadtest --help                      # how many reviews per second, and how late",
@@ -43,7 +43,7 @@ EXAMPLES = {
 EXIT_CODES = (
     ("0", "done; nothing is violated, every suite passes"),
     ("1", "a violation with the action deny, or a suite that fails"),
-    ("2", "wrong usage, configuration, or a policy that was refused: nothing was decided"),
+    ("2", "wrong usage or configuration, or a policy is refused"),
 )
 
 

@@ -8,5 +8,7 @@ from fleetgate_clients.webhook import command as webhook
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    app.command("loadtest", epilog=loadtest.EXAMPLES)(loadtest.loadtest)
-    app.command("webhook", epilog=webhook.EXAMPLES, help=webhook.HELP)(webhook.webhook)
+    app.command("loadtest", epilog=loadtest.EXAMPLES, short_help="Measure a server or webhook.")(loadtest.loadtest)
+    app.command(
+        "webhook", epilog=webhook.EXAMPLES, help=webhook.HELP, short_help="Be the admission webhook of a cluster."
+    )(webhook.webhook)

@@ -28,8 +28,8 @@ fleetgate verify policies/... -o junit > suites.xml
 """
 
 TEST_EXAMPLES = """Examples:
-fleetgate test -f policies/ -f deployment.yaml     # manifests against policies, before anything is applied
-helm template chart | fleetgate test -f policies/ -f -
+fleetgate test -f policies.yaml -f deployment.yaml # manifests against policies, before anything is applied
+helm template chart | fleetgate test -f policies.yaml -f -
 fleetgate test -f everything/ -o json --deny-only
 """
 
