@@ -243,6 +243,8 @@ pub enum ErrorReason {
     Overloaded = 13,
     /// A defect of fleetgate.
     Internal = 14,
+    /// The bundle was not published because it cannot be stored: the server has no state directory, or writing failed.
+    NotStored = 15,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -266,6 +268,7 @@ impl ErrorReason {
             Self::Evaluation => "ERROR_REASON_EVALUATION",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::NotStored => "ERROR_REASON_NOT_STORED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -286,6 +289,7 @@ impl ErrorReason {
             "ERROR_REASON_EVALUATION" => Some(Self::Evaluation),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_NOT_STORED" => Some(Self::NotStored),
             _ => None,
         }
     }
