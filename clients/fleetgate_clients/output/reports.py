@@ -46,12 +46,3 @@ class SuiteReport:
     seconds: float = 0.0
     problem: str = ""
     tests: tuple[TestReport, ...] = field(default=())
-
-
-def worst(outcomes: list[Outcome]) -> Outcome:
-    """Return failed where anything failed; skipped where all of several were skipped; else passed."""
-    if Outcome.FAILED in outcomes:
-        return Outcome.FAILED
-    if outcomes and all(outcome is Outcome.SKIPPED for outcome in outcomes):
-        return Outcome.SKIPPED
-    return Outcome.PASSED

@@ -60,11 +60,9 @@ class Reviewer:
         """Review an object (JSON) as audit does: no operation, no user. Raises ReviewFailed."""
         return self._review(review_pb2.ReviewRequest(object=item, namespace=namespace))
 
-    def review_request(self, request: dict[str, Any], namespace: bytes = b"") -> list[Found]:
+    def review_request(self, request: dict[str, Any]) -> list[Found]:
         """Review an AdmissionRequest. Raises ReviewFailed."""
-        return self._review(
-            review_pb2.ReviewRequest(admission_request=json.dumps(request).encode(), namespace=namespace)
-        )
+        return self._review(review_pb2.ReviewRequest(admission_request=json.dumps(request).encode()))
 
     def _review(self, request: review_pb2.ReviewRequest) -> list[Found]:
         request.cluster = CLUSTER
