@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -45,4 +45,4 @@ class SuiteReport:
     outcome: Outcome
     seconds: float = 0.0
     problem: str = ""
-    tests: tuple[TestReport, ...] = field(default=())
+    tests: tuple[TestReport, ...] = ()
