@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from fleetgate.config import Settings
 from fleetgate.engine import Engine, Generation
 from fleetgate.engine.exceptions import PolicyError
+from fleetgate.policy import report
 from fleetgate.policy.errors import SourceFailed, StorageFailed
 from fleetgate.policy.lifecycle import Policies
 from fleetgate.policy.store import BundleStore
@@ -182,9 +183,8 @@ def _policies(settings: Settings, engine: Engine, metrics: Metrics) -> Policies:
         policies.restore()
     except PolicyError as error:
         count = len(error.diagnostics)
-        lines = [f"error: {diagnostic}" for diagnostic in error.diagnostics]
         summary = f"{count} error{'s' if count != 1 else ''}: the policies are refused as a whole"
-        raise StartupError("\n".join([*lines, summary])) from error
+        raise StartupError(f"{report.render(error.diagnostics)}\n\n{summary}") from error
     except (SourceFailed, StorageFailed) as error:
         raise StartupError(f"error: {error}") from error
     if not engine.generation.constraints:

@@ -132,12 +132,12 @@ def test_a_bad_policy_set_refuses_to_start_with_every_place(labels: Path) -> Non
     )
     done = run("serve", "--insecure", "--listen=127.0.0.1:0", "--metrics-listen=", f"--policies={labels}")
     assert done.returncode == 2
-    assert f"error: {labels}/sub/broken.yaml:" in done.stderr
-    assert f"error: {labels}/more.yaml:" in done.stderr
+    assert f"--> {labels}/sub/broken.yaml:" in done.stderr
     line = 1 + (labels / "more.yaml").read_text().splitlines().index(
         "          not not input.review.object.metadata.labels[label]"
     )
-    assert f"{labels}/more.yaml:{line}:" in done.stderr
+    assert f"--> {labels}/more.yaml:{line}:" in done.stderr
+    assert f"{line} |           not not input.review.object.metadata.labels[label]\n" in done.stderr
     assert "refused as a whole" in done.stderr
     assert "Traceback" not in done.stderr
 
