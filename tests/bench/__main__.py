@@ -18,8 +18,6 @@ from fleetgate_clients.output.tables import Column, render_table
 
 from tests.bench import core, service, workload
 
-PARTS = ["core", "service"]
-
 
 def main() -> int:
     """Run the parts that were asked for."""
@@ -29,21 +27,31 @@ def main() -> int:
     except workload.WorkloadMissing as missing:
         print(f"error: {missing}", file=sys.stderr)
         return 2
+    try:
+        document, kept = _measure(options)
+    except RuntimeError as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 2
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0 if kept else 1
+
+
+def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
+    """Print a table per part; return the document and whether every bar was kept."""
     document: dict[str, object] = {"machine": _machine()}
     kept = True
-    if "core" in options.parts:
+    if options.only != "service":
         document["core"] = in_process = core.measure()
         kept &= in_process["barKept"]
         print(_core_table(in_process))
-    if "service" in options.parts:
+    if options.only != "core":
         report = _measure_service(options)
         document["service"] = report.document()
         kept &= report.bar_kept
         print(_service_table(report))
         print(_webhook_table(report))
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
-    return 0 if kept else 1
+    return document, kept
 
 
 def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
@@ -53,7 +61,7 @@ def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure (default: all)")
+    parser.add_argument("--only", choices=["core", "service"], help="measure one part (default: both)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
     parser.add_argument("--json", type=Path, help="write the whole report here")
