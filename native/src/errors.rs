@@ -54,9 +54,7 @@ impl Failure {
             Self::Call(CallError::ClusterMismatch { certificate, request }) => {
                 class(py, "ClusterMismatch")?.call1((certificate, request))
             }
-            Self::Call(CallError::TooLarge { limit, message }) => {
-                class(py, "RequestTooLarge")?.call1((limit, message))
-            }
+            Self::Call(CallError::TooLarge { limit, message }) => class(py, "RequestTooLarge")?.call1((limit, message)),
             Self::Call(error @ CallError::DeadlineExceeded) => {
                 class(py, "DeadlineExceeded")?.call1((error.status().message,))
             }
@@ -81,10 +79,8 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 }
 
 fn described<'py>(py: Python<'py>, diagnostic: &Diagnostic) -> PyResult<Bound<'py, PyAny>> {
-    let (path, line, column) = diagnostic
-        .location
-        .as_ref()
-        .map_or(("", 0, 0), |location| (&*location.path, location.line, location.column));
+    let (path, line, column) =
+        diagnostic.location.as_ref().map_or(("", 0, 0), |location| (&*location.path, location.line, location.column));
     let hint = diagnostic.hint.as_deref().unwrap_or_default();
     let message = diagnostic.message.as_str();
     class(py, "Diagnostic")?.call1((diagnostic.code, message, path, line, column, diagnostic.field.as_str(), hint))

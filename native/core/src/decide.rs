@@ -9,6 +9,8 @@ mod batch;
 mod call;
 mod evaluation;
 mod oversized;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 

@@ -11,6 +11,7 @@ mod reader;
 mod skim;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use regorus::Value;
 
 pub use reader::KeyCache;
 pub use skim::{Skimmed, skim};
+pub use write::to_vec;
 
 /// Arrays and objects may be nested this deep.
 pub const MAX_DEPTH: usize = 512;
@@ -70,8 +72,8 @@ impl std::error::Error for Error {}
 /// # Errors
 /// The first defect of the text and its place.
 pub fn parse(text: &[u8], keys: &mut KeyCache) -> Result<Value, Error> {
-    let text = std::str::from_utf8(text)
-        .map_err(|error| Error { kind: ErrorKind::Utf8, offset: error.valid_up_to() })?;
+    let text =
+        std::str::from_utf8(text).map_err(|error| Error { kind: ErrorKind::Utf8, offset: error.valid_up_to() })?;
     reader::Reader::new(text, keys).document()
 }
 

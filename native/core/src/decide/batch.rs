@@ -45,7 +45,10 @@ impl Engine {
         let started = Instant::now();
         let cpu = clock::thread_cpu();
         if request.len() > MAX_BYTES {
-            return Err(too_large("bytes", format!("a batch of {} bytes; at most {MAX_BYTES} are taken", request.len())));
+            return Err(too_large(
+                "bytes",
+                format!("a batch of {} bytes; at most {MAX_BYTES} are taken", request.len()),
+            ));
         }
         let batch = wire::BatchReviewRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
         let count = batch.requests.len();

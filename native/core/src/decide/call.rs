@@ -59,12 +59,9 @@ impl CallError {
     /// The error as a `google.rpc.Status` with an `ErrorInfo`, for an item of a batch.
     pub fn status(&self) -> wire::google::rpc::Status {
         let (code, reason, message, metadata) = match self {
-            Self::InvalidRequest { field, message } => (
-                3,
-                ErrorReason::InvalidRequest,
-                format!("{field}: {message}"),
-                vec![("field", field.clone())],
-            ),
+            Self::InvalidRequest { field, message } => {
+                (3, ErrorReason::InvalidRequest, format!("{field}: {message}"), vec![("field", field.clone())])
+            }
             Self::ClusterMismatch { certificate, request } => (
                 7,
                 ErrorReason::ClusterMismatch,

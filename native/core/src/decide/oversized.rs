@@ -4,8 +4,8 @@
 //! match an object of its kind. To tell the kind, the text is skimmed rather than read; what the skim cannot tell could be
 //! anything.
 
-use super::answer::{Answer, Point};
 use super::MAX_OBJECT_BYTES;
+use super::answer::{Answer, Point};
 use crate::json::{Skimmed, skim};
 use crate::policy::{PolicySet, PublishedConstraint};
 use crate::wire::{ErrorReason, ReviewRequest, review_request::Subject};
@@ -24,7 +24,13 @@ pub(super) fn excess(request: &ReviewRequest) -> Option<String> {
 }
 
 /// Answers a request that is beyond a limit.
-pub(super) fn refuse(request: &ReviewRequest, set: &PolicySet, point: Point<'_>, limit: String, answer: &mut Answer<'_>) {
+pub(super) fn refuse(
+    request: &ReviewRequest,
+    set: &PolicySet,
+    point: Point<'_>,
+    limit: String,
+    answer: &mut Answer<'_>,
+) {
     let known = Known::of(request);
     let could_match = |published: &&PublishedConstraint| {
         point.concerns(set, published, known.operation.as_deref()) && known.could_match(published)

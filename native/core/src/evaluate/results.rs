@@ -7,6 +7,7 @@
 use regorus::Value;
 
 use super::EvaluationError;
+use crate::json;
 use crate::matching::facts::key;
 
 /// One violation of one Constraint.
@@ -36,7 +37,8 @@ pub(super) fn violations(document: &Value) -> Result<Vec<Violation>, EvaluationE
     let mut found: Vec<(&Value, Option<&Value>)> = elements.into_iter().filter_map(message_and_details).collect();
     if found.len() > 1 {
         let empty = Value::new_object();
-        let projected = |(message, details): &(&Value, Option<&Value>)| ((*message).clone(), details.unwrap_or(&empty).clone());
+        let projected =
+            |(message, details): &(&Value, Option<&Value>)| ((*message).clone(), details.unwrap_or(&empty).clone());
         found.sort_by_cached_key(projected);
         found.dedup_by(|a, b| projected(a) == projected(b));
     }
@@ -51,16 +53,11 @@ fn message_and_details(element: &Value) -> Option<(&Value, Option<&Value>)> {
 fn violation((message, details): (&Value, Option<&Value>)) -> Result<Violation, EvaluationError> {
     let Value::String(text) = message else {
         let (shown, class) = as_go(message);
-        let error = format!("extracting message binding: .msg accessor error: {shown} is of the type {class}, expected string");
+        let error =
+            format!("extracting message binding: .msg accessor error: {shown} is of the type {class}, expected string");
         return Err(EvaluationError::Message(error));
     };
-    let details = match details {
-        None => b"{}".to_vec(),
-        Some(details) => match serde_json::to_vec(details) {
-            Ok(json) => json,
-            Err(error) => return Err(EvaluationError::Program(format!("details are no JSON: {error}"))),
-        },
-    };
+    let details = details.map_or_else(|| b"{}".to_vec(), json::to_vec);
     Ok(Violation { message: text.to_string(), details })
 }
 
@@ -69,7 +66,7 @@ fn as_go(value: &Value) -> (String, &'static str) {
     match value {
         Value::Null | Value::Undefined => ("<nil>".to_owned(), "<nil>"),
         Value::Bool(value) => (value.to_string(), "bool"),
-        Value::Number(_) => (value.to_string(), "json.Number"),
+        Value::Number(_) => (String::from_utf8_lossy(&json::to_vec(value)).into_owned(), "json.Number"),
         Value::String(text) => (text.to_string(), "string"),
         Value::Array(items) => (spaced("[", items.iter().map(|item| as_go(item).0), "]"), "[]interface {}"),
         Value::Set(items) => (spaced("[", items.iter_sorted().map(|item| as_go(item).0), "]"), "[]interface {}"),

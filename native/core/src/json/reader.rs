@@ -22,9 +22,9 @@ impl KeyCache {
         if text.len() > Self::LONGEST {
             return Value::from(text);
         }
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let index = usize::try_from((hash ^ (hash >> 32)) % Self::SLOTS as u64).unwrap_or_default();
         if self.slots.is_empty() {
             self.slots.resize(Self::SLOTS, None);

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn text_of(value: &Value) -> String {
+    String::from_utf8(to_vec(value)).unwrap()
+}
+
 fn read(text: &str) -> Result<Value, Error> {
     parse(text.as_bytes(), &mut KeyCache::default())
 }
@@ -15,20 +19,24 @@ fn values() {
         ("{}", "{}"),
         (r#"[1,"a",{"b":[false]}]"#, r#"[1,"a",{"b":[false]}]"#),
         (r#"{"b":1,"a":2}"#, r#"{"a":2,"b":1}"#),
-        (r#""\u00e9\ud83d\ude00\"\\\/\b\f\n\r\t""#, "\"é😀\\\"\\\\/\\b\\f\\n\\r\\t\""),
+        (r#""\u00e9\ud83d\ude00\"\\\/\b\f\n\r\t""#, "\"é😀\\\"\\\\/\\u0008\\u000c\\n\\r\\t\""),
         ("12345678901234567", "12345678901234567"),
         ("18446744073709551616", "18446744073709551616"),
         ("-9223372036854775809", "-9223372036854775809"),
         ("-0", "0"),
-        ("1.5e3", "1500.0"),
+        ("1.5e3", "1500"),
+        ("0.1", "0.1"),
+        ("1e300", "1e+300"),
+        ("\"\\u0000\\u001f\"", "\"\\u0000\\u001f\""),
     ] {
-        assert_eq!(read(text).unwrap().to_json_str().unwrap(), expected, "{text}");
+        assert_eq!(text_of(&read(text).unwrap()), expected, "{text}");
     }
 }
 
 #[test]
 fn last_of_duplicate_keys_wins() {
-    assert_eq!(read(r#"{"a":1,"b":0,"a":{"c":1,"c":2}}"#).unwrap().to_json_str().unwrap(), r#"{"a":{"c":2},"b":0}"#);
+    let value = read(r#"{"a":1,"b":0,"a":{"c":1,"c":2}}"#).unwrap();
+    assert_eq!(text_of(&value), r#"{"a":{"c":2},"b":0}"#);
 }
 
 #[test]
@@ -42,6 +50,14 @@ fn lone_surrogates_are_replaced_as_in_go() {
 fn a_key_of_serde_json_is_a_key_like_any_other() {
     let value = read(r#"{"$serde_json::private::Number":"5"}"#).unwrap();
     assert_eq!(value.as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn what_json_has_no_word_for() {
+    let set = Value::from(std::collections::BTreeSet::from([Value::from(2_u64), Value::from(1_u64)]));
+    assert_eq!(text_of(&set), "[1,2]");
+    assert_eq!(text_of(&object(vec![(Value::from(vec![Value::from(1_u64)]), Value::Undefined)])), r#"{"[1]":null}"#);
+    assert_eq!(text_of(&Value::from(1e6)), "1000000");
 }
 
 #[test]
@@ -83,7 +99,7 @@ fn bytes_that_are_not_utf8() {
 #[test]
 fn integers_are_exact_up_to_the_range_of_a_double() {
     let digits = "9".repeat(MAX_INTEGER_DIGITS);
-    assert_eq!(read(&digits).unwrap().to_json_str().unwrap(), digits);
+    assert_eq!(text_of(&read(&digits).unwrap()), digits);
     assert_eq!(read(&"9".repeat(1_000_000)), Err(Error { kind: ErrorKind::NumberRange, offset: 0 }));
 }
 

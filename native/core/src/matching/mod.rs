@@ -13,6 +13,8 @@ pub(crate) mod facts;
 mod glob;
 mod parse;
 mod selector;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

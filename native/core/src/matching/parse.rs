@@ -60,7 +60,8 @@ impl Reader {
             Some("Original") => SourceCriterion::Only(Source::Original),
             Some("Generated") => SourceCriterion::Only(Source::Generated),
             Some(other) => {
-                let message = format!("Unsupported value: {other:?}: supported values: \"All\", \"Generated\", \"Original\"");
+                let message =
+                    format!("Unsupported value: {other:?}: supported values: \"All\", \"Generated\", \"Original\"");
                 self.error("source", message);
                 SourceCriterion::All
             }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod entry;
+mod nesting;
 mod walk;
 
 use regorus::Source;
@@ -55,8 +56,13 @@ struct Parsed<'a> {
 }
 
 impl Parsed<'_> {
+    /// Where a span begins. Its own line and column are those of the operator that regorus made it from.
     fn at(&self, span: &regorus::unstable::Span) -> Location {
-        self.source.locate(span.line, span.col)
+        let before = self.source.text.get(..offset(span.start)).unwrap_or_default();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        self.source.locate(count(line), count(column))
     }
 
     fn package(&self) -> String {
@@ -72,6 +78,11 @@ pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
     for (index, source) in sources.enumerate() {
         let name = index.checked_sub(1).map_or_else(|| ENTRY.to_owned(), |lib| format!("lib[{lib}]"));
         checked.modules.push(ModuleText { name: name.clone(), text: source.text.to_string() });
+        if let Some(excess) = nesting::excess(&source.text) {
+            let place = source.locate(excess.line, excess.column);
+            defects.push(diagnose::diagnostic(&excess.message, place));
+            continue;
+        }
         match parse(template, &name, source) {
             Ok(module) => parsed.push(Parsed { module, source }),
             Err(error) => defects.push(diagnose::anyhow(template, &checked, &error)),
@@ -109,11 +120,14 @@ fn parse(template: &Template, name: &str, source: &SourceText) -> anyhow::Result
     Ok(module)
 }
 
+fn offset(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
 /// The entry module's text in package `template`. Lines stay as they are.
 fn with_entry_package(entry: &Parsed<'_>, text: &str) -> String {
     let span = entry.module.package.refr.span();
-    let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
-    let (before, after) = (text.get(..place(span.start)), text.get(place(span.end)..));
+    let (before, after) = (text.get(..offset(span.start)), text.get(offset(span.end)..));
     format!("{}{ENTRY}{}", before.unwrap_or_default(), after.unwrap_or_default())
 }
 
@@ -129,7 +143,8 @@ fn library_package(lib: &Parsed<'_>, defects: &mut Vec<Diagnostic>) {
 fn imports(parsed: &Parsed<'_>, defects: &mut Vec<Diagnostic>) {
     for import in &parsed.module.imports {
         let path = import.refr.span().text();
-        let allowed = path.starts_with("data.lib.") || path.starts_with("data.lib[") || path.starts_with("future.keywords");
+        let allowed =
+            path.starts_with("data.lib.") || path.starts_with("data.lib[") || path.starts_with("future.keywords");
         if !allowed {
             let message = format!("bad import: {path}");
             let hint = "a template may import data.lib.* and future.keywords";
@@ -142,7 +157,7 @@ fn uses(parsed: &Parsed<'_>, checked: &mut Checked, defects: &mut Vec<Diagnostic
     walk::module(&parsed.module, &mut |finding| match finding {
         Finding::Data { span, path, depth } => match path.first().map(|name| &**name) {
             Some("inventory") => checked.referential = true,
-            Some("lib") if depth != Depth::Nested => {}
+            Some("lib") if depth == Depth::Operand => {}
             Some("lib") => {
                 let message = "data.lib is resolved in operands of an expression only: here it would be undefined";
                 let hint = "import the library and use the import's name";

@@ -33,7 +33,7 @@ pub(super) fn compiler(template: &Template, checked: &Checked, error: &SpannedCo
 pub(super) fn run_time(error: &anyhow::Error) -> String {
     let text = error.to_string();
     let (place, message) = split(&text);
-    let message = if message.contains("multiple outputs") {
+    let message = if message.contains("multiple outputs") || message.starts_with("rule conflicts with") {
         "eval_conflict_error: complete rules must not produce multiple outputs".to_owned()
     } else {
         format!("eval_error: {message}")

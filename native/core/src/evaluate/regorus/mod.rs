@@ -7,6 +7,8 @@
 mod check;
 mod diagnose;
 mod interpreter;
+#[cfg(test)]
+mod tests;
 mod vm;
 
 use std::num::{NonZeroU32, NonZeroUsize};

@@ -7,7 +7,7 @@ use regorus::rvm::program::Program as Bytecode;
 use regorus::rvm::vm::VmError;
 use regorus::{Rc, Value};
 
-use super::super::{EvaluationError, Evaluation, ExhaustedBudget, Instance, Program, Violation, results};
+use super::super::{Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
 
 pub(super) struct VmProgram {
     bytecode: Bytecode,

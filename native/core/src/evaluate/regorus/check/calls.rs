@@ -93,7 +93,8 @@ fn resolve(index: usize, parsed: &Parsed<'_>, name: &str) -> String {
     let (first, rest) = name.split_once('.').map_or((name, ""), |(first, rest)| (first, rest));
     for import in &parsed.module.imports {
         let path = import.refr.span().text().strip_prefix("data.").unwrap_or_default();
-        let alias = import.r#as.as_ref().map_or_else(|| path.rsplit('.').next().unwrap_or_default(), |span| span.text());
+        let alias =
+            import.r#as.as_ref().map_or_else(|| path.rsplit('.').next().unwrap_or_default(), |span| span.text());
         if alias == first && !path.is_empty() {
             return if rest.is_empty() { path.to_owned() } else { format!("{path}.{rest}") };
         }
@@ -105,7 +106,10 @@ fn resolve(index: usize, parsed: &Parsed<'_>, name: &str) -> String {
 fn enclosing(index: usize, parsed: &Parsed<'_>, place: &Span) -> Option<String> {
     let rules = parsed.module.policy.iter();
     let within = |span: &Span| span.start <= place.start && place.end <= span.end;
-    rules.filter_map(|rule| function(rule)).find(|(_, span)| within(span)).map(|(name, _)| absolute(index, parsed, name))
+    rules
+        .filter_map(|rule| function(rule))
+        .find(|(_, span)| within(span))
+        .map(|(name, _)| absolute(index, parsed, name))
 }
 
 /// Functions that reach themselves.
@@ -125,4 +129,3 @@ fn recursive(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     };
     graph.keys().filter(|name| reaches_itself(name)).cloned().collect()
 }
-
