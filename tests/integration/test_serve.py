@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -193,3 +196,33 @@ def test_config_show_names_origins(tmp_path: Path) -> None:
     refused = run("config", "show", f"--config={tmp_path / 'absent.yaml'}")
     assert refused.returncode == 2
     assert "absent.yaml" in refused.stderr
+
+
+def test_headers_have_a_limit(serve: Serve, labels: Path) -> None:
+    server = serve(f"--policies={labels}")
+    with pytest.raises(grpc.RpcError) as refused:
+        server.review.Review(question(), timeout=TIMEOUT, metadata=[("x-much", "a" * 20_000)])
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not server.review.Review(question(), timeout=TIMEOUT, metadata=[("x-much", "a" * 8_000)]).allowed
+
+
+def test_one_connection_of_silent_calls_does_not_stop_the_others(serve: Serve, labels: Path) -> None:
+    """As many calls as a connection may have, all of which never send their message."""
+    server = serve(f"--policies={labels}")
+    silence = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silence.wait(30)
+        yield b""
+
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}", [("grpc.use_local_subchannel_pool", 1)]) as silent:
+        call = silent.stream_unary("/fleetgate.v1.ReviewService/Review", _registered_method=True)
+        held = [call.future(nothing(), timeout=60) for _ in range(150)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        for _ in range(20):
+            assert not server.review.Review(question(), timeout=TIMEOUT).allowed
+        assert time.monotonic() - began < 5
+        for one in held:
+            one.cancel()
+        silence.set()
