@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::events::small;
-use super::source::{LineStart, SourceMap};
+use super::source::{SourceMap, Stretch};
 use crate::diagnostic::Location;
 
 /// The place of one node.
@@ -91,7 +91,7 @@ impl Mark {
     pub(super) fn source_map(&self, source: &str, text: &str) -> SourceMap {
         let raw = || source.get(self.index..).unwrap_or_default();
         let single = !text.contains('\n');
-        let starts = match self.shape {
+        let stretches = match self.shape {
             Shape::Scalar { style: Style::Literal, .. } => literal_lines(raw(), text, self.line),
             Shape::Scalar { style: Style::DoubleQuoted, decorated: false } => {
                 quoted_lines(raw(), self.line, self.column)
@@ -103,7 +103,7 @@ impl Mark {
             _ => None,
         };
         let whole = SourceMap::Whole { line: self.line, column: self.column };
-        starts.map_or(whole, |starts| SourceMap::Lines(starts.into()))
+        stretches.map_or(whole, |stretches| SourceMap::Stretches(stretches.into()))
     }
 }
 
@@ -140,60 +140,60 @@ fn split_key<'field>(field: &'field str, exists: impl Fn(&str) -> bool) -> Optio
     Some((key, rest.strip_prefix('.').unwrap_or(rest)))
 }
 
-fn one_line(line: u32, column: u32) -> Option<Vec<LineStart>> {
-    Some(vec![LineStart { line, column, ahead: Vec::new() }])
+fn one_line(line: u32, column: u32) -> Option<Vec<Stretch>> {
+    Some(vec![Stretch { text: (1, 1), file: (line, column) }])
 }
 
 /// Lines of a block literal: below its header, source and text run side by side. `raw` begins with the header, or with
 /// the tag or anchor before it, on the given line.
-fn literal_lines(raw: &str, text: &str, line: u32) -> Option<Vec<LineStart>> {
+fn literal_lines(raw: &str, text: &str, line: u32) -> Option<Vec<Stretch>> {
     let (before, header) = raw.split_at_checked(raw.find('|')?)?;
     let first = line + small(before.matches('\n').count()) + 1;
     let body = header.split_once('\n')?.1;
     let filled = text.split('\n').position(|line| !line.is_empty())?;
     let (raw, filled) = (body.lines().nth(filled)?, text.split('\n').nth(filled)?);
     let column = small(raw.chars().count().saturating_sub(filled.chars().count())) + 1;
-    Some((first..).take(text.split('\n').count()).map(|line| LineStart { line, column, ahead: Vec::new() }).collect())
+    let places = (1..).zip(first..).take(text.split('\n').count());
+    Some(places.map(|(text, line)| Stretch { text: (text, 1), file: (line, column) }).collect())
 }
 
-/// Lines of a double-quoted scalar that stands on one line of the source, as all of JSON's do.
-fn quoted_lines(raw: &str, line: u32, column: u32) -> Option<Vec<LineStart>> {
-    let mut symbols = raw.chars();
-    if symbols.next() != Some('"') {
-        return None;
-    }
-    let (mut starts, mut at, mut text_column) = (Vec::new(), column + 1, 1);
-    let mut start = LineStart { line, column: at, ahead: Vec::new() };
+/// Stretches of a double-quoted scalar, as all of JSON's texts are: each escape and each line of the file ends one.
+fn quoted_lines(raw: &str, line: u32, column: u32) -> Option<Vec<Stretch>> {
+    let mut symbols = raw.chars().peekable();
+    symbols.next_if_eq(&'"')?;
+    let (mut text, mut file) = ((1, 1), (line, column + 1));
+    let mut stretches = vec![Stretch { text, file }];
     while let Some(symbol) = symbols.next() {
         match symbol {
-            '"' => {
-                starts.push(start);
-                return Some(starts);
-            }
-            '\n' => return None,
+            '"' => return Some(stretches),
+            // Without an escape the line is folded, and its columns with it.
+            '\n' | '\r' => return None,
             '\\' => {
                 let escape = symbols.next()?;
-                let digits = match escape {
+                let digits: u32 = match escape {
                     'x' => 2,
                     'u' => 4,
                     'U' => 8,
                     _ => 0,
                 };
-                at += 2 + digits;
                 symbols.by_ref().take(digits as usize).for_each(drop);
-                if escape == 'n' {
-                    let next = LineStart { line, column: at, ahead: Vec::new() };
-                    starts.push(std::mem::replace(&mut start, next));
-                    text_column = 1;
-                } else {
-                    text_column += 1;
-                    start.ahead.push((text_column, at.saturating_sub(start.column + text_column - 1)));
+                file.1 += 2 + digits;
+                match escape {
+                    'n' => text = (text.0 + 1, 1),
+                    '\n' | '\r' => {
+                        if escape == '\r' {
+                            symbols.next_if_eq(&'\n');
+                        }
+                        file = (file.0 + 1, 1);
+                        while symbols.next_if(|symbol| matches!(symbol, ' ' | '\t')).is_some() {
+                            file.1 += 1;
+                        }
+                    }
+                    _ => text.1 += 1,
                 }
+                stretches.push(Stretch { text, file });
             }
-            _ => {
-                at += 1;
-                text_column += 1;
-            }
+            _ => (text.1, file.1) = (text.1 + 1, file.1 + 1),
         }
     }
     None

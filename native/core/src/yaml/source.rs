@@ -16,19 +16,19 @@ pub struct SourceText {
 /// How places in a scalar's text relate to places in its file.
 #[derive(Clone, Debug)]
 pub(super) enum SourceMap {
-    /// Where each line of the text begins: block literals, and quoted or plain scalars of one line.
-    Lines(Arc<[LineStart]>),
+    /// Stretches of text that run side by side with the file, ascending.
+    Stretches(Arc<[Stretch]>),
     /// Lines were folded: only the scalar's own place is known.
     Whole { line: u32, column: u32 },
 }
 
-/// Where a line of text begins in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LineStart {
-    pub(super) line: u32,
-    pub(super) column: u32,
-    /// Escapes of this line: from which column of the text on the file is how many columns ahead. Ascending.
-    pub(super) ahead: Vec<(u32, u32)>,
+/// From a place of the text on, to the end of its line or the next stretch, columns of text and file advance together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Line and column of the text.
+    pub(super) text: (u32, u32),
+    /// Line and column of the file.
+    pub(super) file: (u32, u32),
 }
 
 impl SourceText {
@@ -40,9 +40,9 @@ impl SourceText {
     #[must_use]
     pub fn detached(text: impl Into<Arc<str>>, path: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
-        let starts =
-            (1..).zip(text.lines()).map(|(line, _)| LineStart { line, column: 1, ahead: Vec::new() }).collect();
-        Self { text, path: path.into(), map: SourceMap::Lines(starts) }
+        let lines = 1..=u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
+        let stretches = lines.map(|line| Stretch { text: (line, 1), file: (line, 1) }).collect();
+        Self { text, path: path.into(), map: SourceMap::Stretches(stretches) }
     }
 
     /// The file's path.
@@ -62,15 +62,15 @@ impl SourceText {
     pub fn locate(&self, line: u32, column: u32) -> Location {
         let (line, column) = match &self.map {
             SourceMap::Whole { line, column } => (*line, *column),
-            SourceMap::Lines(starts) => {
-                let wanted = line.max(1) as usize - 1;
-                match starts.get(wanted).or(starts.last()) {
+            SourceMap::Stretches(stretches) => {
+                let wanted = (line.max(1), column.max(1));
+                let after = stretches.partition_point(|stretch| stretch.text <= wanted);
+                match stretches.get(after.saturating_sub(1)) {
                     None => (0, 0),
-                    Some(start) => {
-                        let ahead = start.ahead.iter().take_while(|(from, _)| *from <= column).last();
-                        let ahead = ahead.map_or(0, |(_, columns)| *columns);
-                        (start.line, start.column.saturating_add(column.max(1) - 1).saturating_add(ahead))
+                    Some(Stretch { text, file }) if text.0 == wanted.0 => {
+                        (file.0, file.1.saturating_add(wanted.1.saturating_sub(text.1)))
                     }
+                    Some(Stretch { file, .. }) => *file,
                 }
             }
         };

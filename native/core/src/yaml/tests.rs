@@ -130,6 +130,7 @@ fn finds_the_way_from_text_to_file() {
         ("carriage returns", "rego: |\r\n  x\r\n  yy! z\r\n", (3, 5)),
         ("JSON", "{\"rego\": \"x\\nyy! z\"}", (1, 16)),
         ("JSON with escapes before", "{\"rego\": \"\\\"\\u0041\\t\\ny\\\\! z\"}", (1, 26)),
+        ("quoted over lines", "rego: \"x\\ny\\\n  \\ ! z\"", (2, 5)),
         ("two bytes a character", "é: 1\nrego: |\n  é\n  éé! z\n", (4, 5)),
     ] {
         let reading = parsed(file);
