@@ -18,6 +18,9 @@ use crate::json::{self, KeyCache};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
+/// An instance and the program that it was made of.
+type Made = (Arc<dyn Program>, Box<dyn Instance>);
+
 /// What one evaluation owns.
 #[derive(Default)]
 pub struct Context {
@@ -25,7 +28,7 @@ pub struct Context {
     pub keys: KeyCache,
     generation: Option<u64>,
     /// By the template's index in the generation.
-    instances: Vec<Option<(Arc<dyn Program>, Box<dyn Instance>)>>,
+    instances: Vec<Option<Made>>,
     /// By the constraint's index in the generation.
     parameters: Vec<Option<Value>>,
 }

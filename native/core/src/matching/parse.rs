@@ -85,8 +85,8 @@ impl Reader {
 
     fn globs(&mut self, value: Option<&Json>, path: &str) -> Vec<Glob> {
         let patterns = self.strings(value, path);
-        let glob = |(index, pattern): (usize, &Box<str>)| self.glob(pattern, &format!("{path}[{index}]"));
-        patterns.iter().enumerate().filter_map(glob).collect()
+        let patterns = patterns.iter().enumerate();
+        patterns.filter_map(|(index, pattern)| self.glob(pattern, &format!("{path}[{index}]"))).collect()
     }
 
     fn glob(&mut self, pattern: &str, path: &str) -> Option<Glob> {
