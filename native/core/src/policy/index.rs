@@ -7,7 +7,10 @@ use std::sync::Arc;
 use crate::matching::KindSelector;
 use crate::template::Constraint;
 
-/// Positions of candidate Constraints, ascending, by group and kind. `None` stands for any.
+/// A group and a kind; `None` stands for any.
+type Pair = (Option<Arc<str>>, Option<Arc<str>>);
+
+/// Positions of candidate Constraints, ascending, by group and kind.
 ///
 /// Every pair that some Constraint names is worked out beforehand; only a pair that nobody names, of a group or kind
 /// that somebody does, joins lists at review time.
@@ -21,7 +24,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new<'a>(constraints: impl IntoIterator<Item = &'a Constraint>) -> Self {
-        let mut pairs: BTreeMap<(Option<Arc<str>>, Option<Arc<str>>), BTreeSet<u32>> = BTreeMap::new();
+        let mut pairs: BTreeMap<Pair, BTreeSet<u32>> = BTreeMap::new();
         for (position, constraint) in (0..).zip(constraints) {
             for pair in selected(constraint) {
                 pairs.entry(pair).or_default().insert(position);
@@ -69,7 +72,7 @@ impl Index {
 }
 
 /// The (group, kind) pairs that a Constraint's `match.kinds` names.
-fn selected(constraint: &Constraint) -> Vec<(Option<Arc<str>>, Option<Arc<str>>)> {
+fn selected(constraint: &Constraint) -> Vec<Pair> {
     let any = || vec![(None, None)];
     let Some(matcher) = &constraint.matcher else { return any() };
     if matcher.kinds().is_empty() {
@@ -78,7 +81,7 @@ fn selected(constraint: &Constraint) -> Vec<(Option<Arc<str>>, Option<Arc<str>>)
     matcher.kinds().iter().flat_map(pairs).collect()
 }
 
-fn pairs(selector: &KindSelector) -> Vec<(Option<Arc<str>>, Option<Arc<str>>)> {
+fn pairs(selector: &KindSelector) -> Vec<Pair> {
     let names = |list: Option<&[Box<str>]>| -> Vec<Option<Arc<str>>> {
         list.map_or_else(|| vec![None], |list| list.iter().map(|name| Some(Arc::from(&**name))).collect())
     };

@@ -418,6 +418,15 @@ fn finds_candidates_by_group_and_kind() {
 }
 
 #[test]
+fn nested_beyond_reason_is_a_located_defect() {
+    for opening in ["(", "[", "{", "not ", "x["] {
+        let body = format!("msg := {}1", opening.repeat(100_000));
+        let found = defects(&[("t.yaml", &TEMPLATE.replace("msg := \"no\"", &body))]);
+        assert!(found[0].starts_with("t.yaml:20:"), "{opening}: {}", found[0].chars().take(200).collect::<String>());
+    }
+}
+
+#[test]
 fn readers_see_whole_generations() {
     let policies = Arc::new(policies());
     let bundle = |action: &str| {

@@ -133,7 +133,7 @@ fn split_index(field: &str) -> Option<(usize, &str)> {
 }
 
 /// Splits `key.rest` or `key[0]`. Keys may hold dots and brackets themselves, so the longest key that exists wins.
-fn split_key<'field>(field: &'field str, exists: impl Fn(&str) -> bool) -> Option<(&'field str, &'field str)> {
+fn split_key(field: &str, exists: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
     let ends = field.match_indices(['.', '[']).map(|(at, _)| at).chain([field.len()]);
     let at = ends.filter(|at| field.get(..*at).is_some_and(&exists)).last()?;
     let (key, rest) = field.split_at_checked(at)?;

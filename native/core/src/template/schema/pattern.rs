@@ -98,7 +98,7 @@ impl Translation<'_> {
     fn count(&mut self) -> Result<(), String> {
         let body: String = self.rest.by_ref().take_while(|symbol| *symbol != '}').collect();
         let numbers = body.split(',').filter(|number| !number.is_empty());
-        if numbers.map(str::parse::<u32>).any(|number| number.is_ok_and(|number| number <= MAX_COUNT) != true) {
+        if numbers.map(str::parse::<u32>).any(|number| !number.is_ok_and(|number| number <= MAX_COUNT)) {
             return Err(format!("error parsing regexp: invalid repeat count: `{{{body}}}`"));
         }
         self.out.push_str(&format!("{{{body}}}"));

@@ -20,7 +20,9 @@ fn judge(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<SchemaErro
         (false, "") => &[],
         (false, name) => &[name],
     };
-    if !types.is_empty() && !(value.is_null() && schema.nullable) && !types.iter().any(|name| is_a(value, name)) {
+    let null_allowed = value.is_null() && schema.nullable;
+    let typed = types.is_empty() || null_allowed || types.iter().any(|name| is_a(value, name));
+    if !typed {
         let found = type_name(value);
         let message =
             format!("Invalid value: {found:?}: {path} in body must be of type {}: {found:?}", types.join(","));
