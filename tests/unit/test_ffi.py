@@ -75,8 +75,8 @@ def test_a_refused_bundle_carries_located_diagnostics() -> None:
     with pytest.raises(PolicyError) as caught:
         Engine(contexts=1).apply_bundle("b", [("dir/file.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n")])
     (diagnostic,) = caught.value.diagnostics
-    assert (diagnostic.path, diagnostic.line) == ("dir/file.yaml", 1)
-    assert str(diagnostic).startswith("dir/file.yaml:1:1: ")
+    assert (diagnostic.path, diagnostic.line) == ("dir/file.yaml", 2)
+    assert str(diagnostic).startswith("dir/file.yaml:2:7: kind: ")
 
 
 def test_documents_that_do_not_parse_are_refused() -> None:

@@ -64,3 +64,6 @@ def check_fresh(directory: Path, built_from: str) -> None:
     """
     if (directory / "build.rs").is_file() and source_digest(directory) != built_from:
         raise ImportError(f"fleetgate._native was built from other sources than those in {directory}: run `make build`")
+
+
+check_fresh(_SOURCES, SOURCE_DIGEST)
