@@ -3,7 +3,10 @@
 //! A template may import libraries only, read `data.inventory` and `data.lib` only, and must define `violation` in a form
 //! whose elements can have a `msg`. The checks are those that hold by the syntax alone; types are not inferred.
 
+mod bindings;
 mod calls;
+mod comprehensions;
+mod edits;
 mod entry;
 mod nesting;
 mod walk;
@@ -83,13 +86,16 @@ pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
             defects.push(diagnose::diagnostic(&excess.message, place));
             continue;
         }
-        match parse(template, &name, source) {
+        match parse(template, &name, source.text.to_string()) {
             Ok(module) => parsed.push(Parsed { module, source }),
             Err(error) => defects.push(diagnose::anyhow(template, &checked, &error)),
         }
     }
     let (Some(entry), true) = (parsed.first(), defects.is_empty()) else { return Err(defects) };
     entry::check(template, entry, &mut defects);
+    for (one, text) in parsed.iter().zip(&mut checked.modules) {
+        checked.vm_fits &= edit_for_vm(template, one, text);
+    }
     if let Some(text) = checked.modules.first_mut() {
         text.text = with_entry_package(entry, &text.text);
     }
@@ -104,10 +110,25 @@ pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
     if defects.is_empty() { Ok(checked) } else { Err(defects) }
 }
 
-fn parse(template: &Template, name: &str, source: &SourceText) -> anyhow::Result<Module> {
+/// Writes into a module the conditions that the VM needs. Answers whether it needs no more.
+fn edit_for_vm(template: &Template, parsed: &Parsed<'_>, text: &mut ModuleText) -> bool {
+    let needed = edits::needed(&parsed.module);
+    if needed.is_empty() {
+        return true;
+    }
+    let Some(edited) = edits::apply(&text.text, &needed) else { return false };
+    // A body without braces takes no second statement: such a module stays as it is and is interpreted.
+    let settled = parse(template, &text.name, edited.clone()).is_ok_and(|module| edits::needed(&module).is_empty());
+    if settled {
+        text.text = edited;
+    }
+    settled
+}
+
+fn parse(template: &Template, name: &str, text: String) -> anyhow::Result<Module> {
     let limits = &super::LENGTHS;
     let (bytes, lines) = (limits.max_file_bytes, limits.max_lines);
-    let source = Source::from_contents_with_limits(name.to_owned(), source.text.to_string(), bytes, lines)?;
+    let source = Source::from_contents_with_limits(name.to_owned(), text, bytes, lines)?;
     let mut parser = Parser::new(&source)?;
     parser.set_max_col(limits.max_col);
     if template.version == RegoVersion::V1 {
@@ -177,6 +198,6 @@ fn uses(parsed: &Parsed<'_>, checked: &mut Checked, defects: &mut Vec<Diagnostic
                 defects.push(Diagnostic::new(code::INVALID_REGO, message).at(parsed.at(span)).hint(hint));
             }
         }
-        Finding::Call { .. } => {}
+        Finding::Query { .. } | Finding::Call { .. } => {}
     });
 }

@@ -238,3 +238,58 @@ fn budgets_end_an_evaluation() {
         assert_eq!(run_with(&program, "{}", "{}", time), Err(EvaluationError::Budget(expected)));
     }
 }
+
+#[test]
+fn the_vm_means_what_the_interpreter_means() {
+    // (body of a rule, whether OPA 1.17 makes it true) on an object without `missing`.
+    let bodies = [
+        ("l := o.missing", false),
+        ("l := o.missing; not l == \"none\"", false),
+        ("l := o.missing; takes_anything(l)", false),
+        ("l := o.missing; one(l) == 1", false),
+        ("l := o.missing; not l in [1, 2]", false),
+        ("l := o.missing; count([x | x := l[_]]) == 0", false),
+        ("l := o.missing; m := one(l)", false),
+        ("l := missing_of(o)", false),
+        ("l := o.missing; m := l; startswith(m, \"x\")", false),
+        ("[a, b] := o.missing", false),
+        ("l := o.name", true),
+        ("l := o.no; not l", true),
+        ("l := o.nothing; not l == 1", true),
+        ("not_limited(o)", false),
+        ("count([x | x := o.missing]) == 0", true),
+        ("xs := [x | x := o.missing]; count(xs) > 0", false),
+        ("xs := {\"a\": v | v := o.missing}; count(xs) > 0", false),
+        ("xs := [x | x := o.name; x == \"other\"]; count(xs) > 0", false),
+        ("xs := {x | x := o.name; x == \"other\"}; count(xs) > 0", false),
+        ("xs := [x | x := o.name; x == \"p\"]; count(xs) > 0", true),
+        ("xs := [1 | o.name == \"other\"]; count(xs) > 0", false),
+        ("xs := [1 | o.missing]; o.name == \"other\"", false),
+        ("every x in o.list { count([y | y := x.a; y == 2]) == 0 }; o.name == \"other\"", false),
+        ("not none_of(o)", true),
+    ];
+    let functions = "takes_anything(_) { true }\none(_) = 1 { true }\nmissing_of(p) = x { x := p.missing }\n\
+        not_limited(p) { l := p.missing; not l == 1 }\nnone_of(p) { xs := [1 | p.name == \"other\"]; count(xs) > 0 }\n";
+    let review = r#"{"object": {"name": "p", "no": false, "nothing": null, "list": [{"a": 1}]}}"#;
+    for (body, fires) in bodies {
+        let rule = format!("violation[{{\"msg\": \"m\"}}] {{ o := input.review.object; {body} }}");
+        for (engine, extra) in [("vm", ""), ("interpreter", "other { true with input as {} }")] {
+            let program =
+                v0(&format!("import future.keywords.in\nimport future.keywords.every\n{rule}\n{functions}{extra}"))
+                    .unwrap();
+            assert_eq!(program.engine(), engine, "{body}");
+            let messages = run_with(&program, review, "{}", Duration::from_secs(5)).unwrap();
+            assert_eq!(!messages.is_empty(), fires, "{body} by the {engine}");
+        }
+    }
+}
+
+#[test]
+fn a_body_without_braces_takes_no_condition_and_is_interpreted() {
+    let body =
+        "import rego.v1\nviolation contains {\"msg\": \"m\"} if some_rule\nsome_rule if l := input.review.absent";
+    let program =
+        compile(RegoVersion::V1, &format!("package p\n{}", body.replace("import rego.v1\n", "")), &[]).unwrap();
+    assert_eq!(program.engine(), "interpreter");
+    assert!(run_with(&program, "{}", "{}", Duration::from_secs(5)).unwrap().is_empty());
+}

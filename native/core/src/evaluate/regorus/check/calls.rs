@@ -72,7 +72,7 @@ fn refusal(version: RegoVersion, name: &str) -> Option<String> {
     (!is_builtin).then(|| format!("rego_type_error: undefined function {name}"))
 }
 
-fn function(rule: &Rule) -> Option<(&str, &Span)> {
+pub(super) fn function(rule: &Rule) -> Option<(&str, &Span)> {
     match rule {
         Rule::Spec { head: RuleHead::Func { refr, .. }, span, .. } => Some((refr.span().text(), span)),
         Rule::Default { refr, args, span, .. } if !args.is_empty() => Some((refr.span().text(), span)),

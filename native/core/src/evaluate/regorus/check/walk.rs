@@ -17,12 +17,24 @@ pub(super) enum Depth {
     InReference,
 }
 
+/// What a query is the body of.
+pub(super) enum Body<'a> {
+    /// A rule, with the expressions that it makes a value of.
+    Rule { results: Vec<&'a Expr> },
+    /// An array, object or set comprehension.
+    Comprehension,
+    /// `every`.
+    Every,
+}
+
 /// Something that a check asks about.
 pub(super) enum Finding<'a> {
     /// A reference into `data`, with as much of its path as is constant.
     Data { span: &'a Span, path: Vec<Box<str>>, depth: Depth },
     /// A call by name.
     Call { span: &'a Span, name: &'a str, arguments: usize },
+    /// A body.
+    Query { query: &'a Query, body: Body<'a> },
     /// A `with` modifier.
     With,
     /// An array, object or set literal and how many literals deep it stands, itself included.
@@ -48,7 +60,10 @@ impl<'a> Walker<'a, '_> {
                 self.head(head);
                 for body in bodies {
                     self.assign(body.assign.as_ref());
-                    self.query(&body.query);
+                    let results = results(head).into_iter().chain(body.assign.as_ref().map(|assign| &*assign.value));
+                    let rule = Body::Rule { results: results.collect() };
+                    (self.report)(Finding::Query { query: &body.query, body: rule });
+                    self.statements(&body.query);
                 }
             }
             Rule::Default { args, value, .. } => {
@@ -102,7 +117,7 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    fn query(&mut self, query: &'a Query) {
+    fn statements(&mut self, query: &'a Query) {
         for statement in &query.stmts {
             self.statement(statement);
         }
@@ -124,7 +139,8 @@ impl<'a> Walker<'a, '_> {
             Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expression(expr),
             Literal::Every { domain, query, .. } => {
                 self.expr(domain, Depth::Operand);
-                self.query(query);
+                (self.report)(Finding::Query { query, body: Body::Every });
+                self.statements(query);
             }
         }
     }
@@ -166,12 +182,12 @@ impl<'a> Walker<'a, '_> {
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 self.expr(term, inner);
-                self.query_within(query, inner);
+                self.query_within(query, Body::Comprehension, inner);
             }
             Expr::ObjectCompr { key, value, query, .. } => {
                 self.expr(key, inner);
                 self.expr(value, inner);
-                self.query_within(query, inner);
+                self.query_within(query, Body::Comprehension, inner);
             }
             Expr::Call { fcn, params, span, .. } => self.call(span, fcn, params, inner, inner),
             Expr::UnaryExpr { expr, .. } => self.expr(expr, inner),
@@ -190,7 +206,8 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    fn query_within(&mut self, query: &'a Query, depth: Depth) {
+    fn query_within(&mut self, query: &'a Query, body: Body<'a>, depth: Depth) {
+        (self.report)(Finding::Query { query, body });
         for statement in &query.stmts {
             for modifier in &statement.with_mods {
                 (self.report)(Finding::With);
@@ -207,7 +224,7 @@ impl<'a> Walker<'a, '_> {
                 Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr, depth),
                 Literal::Every { domain, query, .. } => {
                     self.expr(domain, depth);
-                    self.query_within(query, depth);
+                    self.query_within(query, Body::Every, depth);
                 }
             }
         }
@@ -260,6 +277,21 @@ impl<'a> Walker<'a, '_> {
                 other => return self.expr(other, if depth == Depth::Operand { Depth::Nested } else { depth }),
             }
         }
+    }
+}
+
+/// What a head makes of its bodies' variables.
+fn results(head: &RuleHead) -> Vec<&Expr> {
+    match head {
+        RuleHead::Compr { refr, assign, .. } => {
+            let key = match &**refr {
+                Expr::RefBrack { index, .. } => Some(&**index),
+                _ => None,
+            };
+            key.into_iter().chain(assign.as_ref().map(|assign| &*assign.value)).collect()
+        }
+        RuleHead::Set { key, .. } => key.iter().map(|key| &**key).collect(),
+        RuleHead::Func { assign, .. } => assign.iter().map(|assign| &*assign.value).collect(),
     }
 }
 
