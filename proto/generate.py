@@ -89,7 +89,17 @@ def rust_messages() -> None:
             *map(str, SOURCES),
         )
         subprocess.run(
-            ["cargo", "run", "--quiet", "--locked", "--package", "fleetgate-wiregen", "--", str(descriptors), str(RUST)],
+            [
+                "cargo",
+                "run",
+                "--quiet",
+                "--locked",
+                "--package",
+                "fleetgate-wiregen",
+                "--",
+                str(descriptors),
+                str(RUST),
+            ],
             check=True,
             cwd=PROTO.parent / "native",
         )
