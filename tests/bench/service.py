@@ -18,6 +18,7 @@ from fleetgate_clients.loadtest.plan import Target
 from fleetgate_clients.loadtest.recordings import read_recordings
 
 from tests.bench import servers, workload
+from tests.bench.process import leave_a_core
 from tests.bench.servers import Sample, Server
 
 CALLERS = (1, 16)
@@ -90,6 +91,7 @@ def _camel_case(fields: list[tuple[str, object]]) -> dict[str, object]:
 
 def measure(scratch: Path, *, rounds: int, requests: int) -> ServiceReport:
     """Run everything; ``requests`` per sample. Raises RuntimeError where a server does not start or a call fails."""
+    leave_a_core()
     recordings, policies = workload.write_recordings(scratch), workload.write_policies(scratch)
     payloads = build_payloads(read_recordings(recordings), {}, Target.REVIEW, cluster="bench", batch=1)
     with ExitStack() as stack:
