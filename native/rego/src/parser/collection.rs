@@ -29,13 +29,21 @@ impl Parser<'_> {
         let start = self.start();
         self.scan();
         if self.at(Kind::RBrack) {
-            return Ok(Term::new(self.span_to_bracket(start), Value::Array(Vec::new())));
+            return Ok(Term::new(
+                self.span_to_bracket(start),
+                Value::Array(Vec::new()),
+            ));
         }
         let may_comprehend = !self.leading_comma();
         let saved = self.save();
         let head = self.term()?;
         match self.kind() {
-            Kind::RBrack => return Ok(Term::new(self.span_to_bracket(start), Value::Array(vec![head]))),
+            Kind::RBrack => {
+                return Ok(Term::new(
+                    self.span_to_bracket(start),
+                    Value::Array(vec![head]),
+                ));
+            }
             Kind::Comma => {
                 self.scan();
                 let items = self.terms_until(Kind::RBrack, vec![head])?;
@@ -64,7 +72,10 @@ impl Parser<'_> {
         let start = self.start();
         self.scan();
         if self.at(Kind::RBrace) {
-            return Ok(Term::new(self.span_to_bracket(start), Value::Object(Vec::new())));
+            return Ok(Term::new(
+                self.span_to_bracket(start),
+                Value::Object(Vec::new()),
+            ));
         }
         let may_comprehend = !self.leading_comma();
         let saved = self.save();
@@ -96,7 +107,12 @@ impl Parser<'_> {
     fn set_comprehension(&mut self, start: u32, saved: Saved, head: TermRef) -> Parse<TermRef> {
         self.scan();
         match self.body(Kind::RBrace) {
-            Ok(body) => return Ok(Term::new(self.span_to_bracket(start), Value::SetComprehension(head, body))),
+            Ok(body) => {
+                return Ok(Term::new(
+                    self.span_to_bracket(start),
+                    Value::SetComprehension(head, body),
+                ));
+            }
             Err(stop) if !self.at(Kind::Comma) => return Err(stop),
             Err(_) => {}
         }
@@ -153,7 +169,11 @@ impl Parser<'_> {
     }
 
     /// Terms between commas up to the bracket `end`, which is left ahead; a comma before it is allowed.
-    pub(super) fn terms_until(&mut self, end: Kind, mut items: Vec<TermRef>) -> Parse<Vec<TermRef>> {
+    pub(super) fn terms_until(
+        &mut self,
+        end: Kind,
+        mut items: Vec<TermRef>,
+    ) -> Parse<Vec<TermRef>> {
         while !self.at(end) {
             items.push(self.infix_in_list()?);
             match self.kind() {
