@@ -11,7 +11,11 @@ pub mod builtins;
 mod capabilities;
 mod diagnostic;
 mod digits;
+mod emit;
+mod fold;
+pub mod gatekeeper;
 mod lexer;
+mod normalise;
 mod number;
 #[cfg(feature = "opa-json")]
 pub mod opa_json;
@@ -19,8 +23,11 @@ mod parser;
 mod span;
 mod text;
 mod token;
+mod visit;
 
 pub use capabilities::{Capabilities, Keywords, Release, Version};
 pub use diagnostic::{Code, Diagnostic};
+pub use emit::{Emitted, Unsupported, emit};
+pub use normalise::normalise;
 pub use parser::{MAX_DEPTH, MAX_SOURCE_BYTES, parse_module};
 pub use span::{LineIndex, Position, Span};
