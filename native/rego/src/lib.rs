@@ -20,6 +20,7 @@ mod number;
 #[cfg(feature = "opa-json")]
 pub mod opa_json;
 mod parser;
+pub mod resolve;
 mod span;
 mod text;
 mod token;

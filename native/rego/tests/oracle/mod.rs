@@ -40,6 +40,7 @@ pub fn ask(oracle: &str, requests: Vec<Value>) -> Vec<Value> {
 }
 
 /// A module and the version it is in.
+#[allow(dead_code, reason = "not every test asks for single modules")]
 #[derive(Debug, Clone)]
 pub struct Source {
     pub name: String,
@@ -49,6 +50,7 @@ pub struct Source {
 
 /// Every module of OPA's own language cases (`FLEETGATE_OPA_CASES`, the directory that holds `v0` and `v1`) and of the
 /// templates below `FLEETGATE_TEMPLATES`.
+#[allow(dead_code, reason = "not every test asks for single modules")]
 pub fn corpus() -> Vec<Source> {
     let cases =
         std::env::var("FLEETGATE_OPA_CASES").expect("FLEETGATE_OPA_CASES names OPA's testdata");
@@ -88,6 +90,29 @@ pub fn corpus() -> Vec<Source> {
                 version,
                 text: text.as_str().unwrap().to_owned(),
             });
+        }
+    }
+    all
+}
+
+/// The modules of each of OPA's own language cases that has any, with its name and version.
+#[allow(dead_code, reason = "not every test asks for whole cases")]
+pub fn cases() -> Vec<(String, &'static str, Vec<String>)> {
+    let dir =
+        std::env::var("FLEETGATE_OPA_CASES").expect("FLEETGATE_OPA_CASES names OPA's testdata");
+    let requests =
+        ["v0", "v1"].map(|version| json!({ "op": "cases", "dir": format!("{dir}/{version}") }));
+    let answers = ask("FLEETGATE_ORACLE_OPA", requests.to_vec());
+    let mut all = Vec::new();
+    for (answer, version) in answers.iter().zip(["v0", "v1"]) {
+        for case in answer["cases"].as_array().unwrap() {
+            let modules = case["modules"].as_array().into_iter().flatten();
+            let texts: Vec<String> = modules
+                .map(|module| module.as_str().unwrap().to_owned())
+                .collect();
+            if !texts.is_empty() {
+                all.push((case["note"].as_str().unwrap().to_owned(), version, texts));
+            }
         }
     }
     all
