@@ -177,14 +177,14 @@ fn keywords_and_odd_names_stand_in_brackets() {
 fn what_has_no_plain_spelling_is_refused() {
     let refused = |text: &str| emit(&normalise(parse(Version::V0, text))).unwrap_err().what;
     assert_eq!(
-        refused("package a\np { every := 1; every > 0 }"),
+        refused("package a\np { import_ := 1; not_ := 2; x = every }\nevery = 1"),
         "a variable that is a keyword in Rego v1"
     );
     assert_eq!(
         refused("package a\nevery { true }"),
         "a rule whose name is a keyword or a call"
     );
-    let text = "package a\np := $\"{input.x}\"";
+    let text = "package a\np := $\"{walk(input.x)}\"";
     assert_eq!(
         emit(&normalise(parse(Version::V1, text))).unwrap_err().what,
         "a template string"
@@ -222,4 +222,69 @@ fn canonical_text_is_stable() {
                   q[k] contains v if { some k; v := {x: 1 | x := input.a[k]}[_] }";
     let once = canonical(Version::V1, source).text;
     assert_eq!(canonical(Version::V1, &once).text, once);
+}
+
+#[test]
+fn walk_keeps_its_results() {
+    assert_eq!(
+        body("walk(input.x, [path, value])"),
+        "walk(input.x, [path, value])"
+    );
+}
+
+#[test]
+fn variables_of_v0_that_became_keywords_get_other_names() {
+    let text = canonical(
+        Version::V0,
+        "package a\np { in := 1; contains(\"ab\", \"b\"); in > 0; x := input.in }",
+    )
+    .text;
+    let body = "\t__fg0 := 1;\n\tcontains(\"ab\", \"b\");\n\t__fg0 > 0;\n\tx := input[\"in\"]\n";
+    assert_eq!(text, format!("package a\n\np := true if {{\n{body}}}\n"));
+}
+
+#[test]
+fn template_strings_become_calls() {
+    let text = canonical(Version::V1, "package a\np := x if { x := $`a{1}{\"b\"}` }").text;
+    assert_eq!(
+        text,
+        "package a\n\np := x if {\n\tx := concat(\"\", [\"a\", \"1\", \"b\"])\n}\n"
+    );
+    let text = canonical(
+        Version::V1,
+        "package a\np := x if { x := $\"{input.y with input as z}\" }",
+    )
+    .text;
+    assert!(
+        text.contains("[__fg0 | __fg0 := input.y with input as z; is_string(__fg0)]"),
+        "{text}"
+    );
+    assert!(text.contains("[\"<undefined>\"]"), "{text}");
+}
+
+#[test]
+fn a_function_with_a_built_ins_name_is_the_modules_own() {
+    let text = canonical(
+        Version::V0,
+        "package a\ncount(x, y) { x == y }\np { count(1, 2) }",
+    )
+    .text;
+    assert!(text.contains("\tcount(1, 2)\n"), "{text}");
+}
+
+#[test]
+fn deep_collections_are_bound_level_by_level() {
+    assert_eq!(body("x := [[[[[1]]]]]"), "__fg0 := [[[[1]]]]; x := [__fg0]");
+    assert_eq!(body("x := [[[[1]]]]"), "x := [[[[1]]]]");
+    assert_eq!(body("[[[[[y]]]]] = input.x"), "[[[[[y]]]]] = input.x");
+    let text = canonical(
+        Version::V1,
+        "package a\np := {\"a\": {\"b\": [{\"c\": {1}}]}}",
+    )
+    .text;
+    let bindings = "\t__fg0 := {\"b\": [{\"c\": {1}}]}\n";
+    assert_eq!(
+        text,
+        format!("package a\n\np := {{\"a\": __fg0}} if {{\n{bindings}}}\n")
+    );
 }

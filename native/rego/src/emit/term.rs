@@ -192,10 +192,17 @@ pub(super) fn call(out: &mut Writer, call: &Call, span: Span) -> Emit {
             span,
         }),
         (None, args) => {
-            let path = call.path();
-            write(out, &call.operator)?;
+            // The name of a built-in can be a keyword: `contains`.
+            match call.path().filter(|path| builtins::find(path).is_some()) {
+                Some(path) => out.raw(&path),
+                None => write(out, &call.operator)?,
+            }
             // A function without arguments is a rule.
-            if args.is_empty() && path.is_none_or(|path| builtins::find(&path).is_none()) {
+            if args.is_empty()
+                && call
+                    .path()
+                    .is_none_or(|path| builtins::find(&path).is_none())
+            {
                 return Ok(());
             }
             bracketed(out, "(", args, ")")

@@ -4,9 +4,12 @@
 //! it still names the policy's own line.
 
 mod heads;
+mod keywords;
 mod logic;
 mod negation;
+mod nesting;
 mod outputs;
+mod templates;
 
 use std::collections::BTreeSet;
 
@@ -23,9 +26,16 @@ pub fn normalise(module: Module) -> Module {
         .fold(module, |module, pass| pass(module, &mut fresh))
 }
 
-/// In the order they run: lowered logic leaves comprehensions whose bodies later passes read.
-const PASSES: &[fn(Module, &mut Fresh) -> Module] =
-    &[logic::lower, outputs::bind, negation::hoist, heads::bind];
+/// In the order they run: what one pass makes, later ones read.
+const PASSES: &[fn(Module, &mut Fresh) -> Module] = &[
+    keywords::rename,
+    templates::lower,
+    logic::lower,
+    outputs::bind,
+    negation::hoist,
+    heads::bind,
+    nesting::lift,
+];
 
 /// Names that the module does not use.
 pub(crate) struct Fresh {

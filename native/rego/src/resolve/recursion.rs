@@ -56,11 +56,11 @@ fn components(edges: &[Vec<usize>]) -> Vec<Option<usize>> {
                 next += 1;
                 path.push(node);
                 set(&mut on_path, node, true);
-            } else if let Some(child) = edges.get(node).and_then(|list| list.get(position - 1)) {
-                if get(&on_path, *child) {
-                    let lowest = get(&low, node).min(get(&low, *child));
-                    set(&mut low, node, lowest);
-                }
+            } else if let Some(child) = edges.get(node).and_then(|list| list.get(position - 1))
+                && get(&on_path, *child)
+            {
+                let lowest = get(&low, node).min(get(&low, *child));
+                set(&mut low, node, lowest);
             }
             if let Some(child) = edges.get(node).and_then(|list| list.get(position)) {
                 work.push((node, position + 1));
