@@ -137,6 +137,9 @@ fn a_function_without_a_body_has_one() {
 fn a_call_that_names_its_result_is_an_equation() {
     assert_eq!(body("count(xs, n)"), "n = count(xs)");
     assert_eq!(body("plus(1, 2, x)"), "x = 1 + 2");
+    assert_eq!(body("not to_number(s, 3)"), "not 3 = to_number(s)");
+    let text = canonical(Version::V0, "package a\nf(x) = x\np { f(1, y) }").text;
+    assert!(text.contains("\ty = f(1)\n"), "{text}");
 }
 
 #[test]
@@ -287,4 +290,27 @@ fn deep_collections_are_bound_level_by_level() {
         text,
         format!("package a\n\np := {{\"a\": __fg0}} if {{\n{bindings}}}\n")
     );
+}
+
+#[test]
+fn many_arguments_travel_as_one() {
+    let text = canonical(
+        Version::V0,
+        "package a\nf(a, b, c, d, e, f_, g, h, i) = i\np { f(1, 2, 3, 4, 5, 6, 7, 8, 9) == 9 }",
+    )
+    .text;
+    assert!(
+        text.contains("f([a, b, c, d, e, f_, g, h, i]) := i if"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\tf([1, 2, 3, 4, 5, 6, 7, 8, 9]) == 9\n"),
+        "{text}"
+    );
+    let text = canonical(
+        Version::V0,
+        "package a\ndefault f(a, b, c, d, e, f_, g, h, i) = 1",
+    )
+    .text;
+    assert_eq!(text, "package a\n\ndefault f(_) := 1\n");
 }

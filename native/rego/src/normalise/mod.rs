@@ -10,6 +10,7 @@ mod negation;
 mod nesting;
 mod outputs;
 mod templates;
+mod wide;
 
 use std::collections::BTreeSet;
 
@@ -31,8 +32,10 @@ const PASSES: &[fn(Module, &mut Fresh) -> Module] = &[
     keywords::rename,
     templates::lower,
     logic::lower,
-    outputs::bind,
+    // Before calls become equations, of which negation keeps more inside.
     negation::hoist,
+    outputs::bind,
+    wide::pack,
     heads::bind,
     nesting::lift,
 ];

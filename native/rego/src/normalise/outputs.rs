@@ -1,10 +1,11 @@
-//! `count(xs, n)` says `n = count(xs)`: a built-in may take its result as one more argument, which engines do not read.
-//! Not so `walk`, the one built-in with many results.
+//! `count(xs, n)` says `n = count(xs)`: a call may take its result as one more argument, which engines do not read. Not so
+//! `walk`, the one built-in with many results. Functions of other modules are left: how many arguments they take is not
+//! known here.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ast::{Body, Call, Expr, ExprKind, Module, Term, Value};
+use crate::ast::{Body, Call, Expr, ExprKind, Module, Rule, Term, Value};
 use crate::builtins;
 use crate::fold::{self, Fold};
 
@@ -13,11 +14,14 @@ use super::Fresh;
 /// Makes an equation of every call that names its result.
 pub(super) fn bind(mut module: Module, _: &mut Fresh) -> Module {
     // A rule of the module with a built-in's name is what its calls mean.
-    let own = module
-        .rules
-        .iter()
-        .filter_map(|rule| rule.head.reference.first()?.as_var().cloned())
-        .collect();
+    let arity = |rule: &Rule| {
+        let name = rule.head.reference.first()?.as_var()?.clone();
+        Some((
+            name,
+            (rule.head.reference.len() == 1).then_some(rule.head.args.len()),
+        ))
+    };
+    let own = module.rules.iter().filter_map(arity).collect();
     let mut outputs = Outputs { own };
     module.rules = module
         .rules
@@ -28,7 +32,8 @@ pub(super) fn bind(mut module: Module, _: &mut Fresh) -> Module {
 }
 
 struct Outputs {
-    own: BTreeSet<Arc<str>>,
+    /// The first names of the module's rules, with how many arguments those take that have no longer path.
+    own: BTreeMap<Arc<str>, Option<usize>>,
 }
 
 impl Fold for Outputs {
@@ -41,18 +46,19 @@ impl Fold for Outputs {
 }
 
 impl Outputs {
-    fn is_own(&self, path: &str) -> bool {
-        self.own.contains(path.split('.').next().unwrap_or(path))
+    fn arity(&self, call: &Call) -> Option<usize> {
+        let path = call.path().filter(|path| path != "walk")?;
+        match self.own.get(path.split('.').next()?) {
+            Some(arity) => arity.filter(|_| !path.contains('.')),
+            None => builtins::find(&path).map(|builtin| builtin.arity),
+        }
     }
 
     fn equation(&self, expr: Expr) -> Expr {
         let ExprKind::Call(call) = &expr.kind else {
             return expr;
         };
-        let arity = call
-            .path()
-            .filter(|path| path != "walk" && !self.is_own(path))
-            .and_then(|path| builtins::find(&path).map(|builtin| builtin.arity));
+        let arity = self.arity(call);
         let Some((output, inputs)) = call
             .args
             .split_last()
