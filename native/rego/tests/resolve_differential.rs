@@ -10,6 +10,7 @@ mod mutation;
 mod oracle;
 
 use fleetgate_rego::ast::Module;
+use fleetgate_rego::builtins::BUILTINS;
 use fleetgate_rego::resolve;
 use fleetgate_rego::{Capabilities, Release, Version, parse_module};
 use mutation::{Random, mutate};
@@ -118,4 +119,38 @@ fn mutated_cases() {
     };
     let mutants: Vec<Set> = (0..count).map(mutate_one).collect();
     compare("mutants", &mutants);
+}
+
+#[test]
+#[ignore = "needs the oracles"]
+fn the_table_of_built_ins_is_opas() {
+    let answers = ask("FLEETGATE_ORACLE_OPA", vec![json!({ "op": "builtins" })]);
+    let mut theirs: Vec<Value> = answers[0]["builtins"].as_array().unwrap().clone();
+    theirs.sort_by_key(|builtin| builtin["name"].as_str().unwrap().to_owned());
+    let row = |name: Value, arity: Value, void: Value, deprecated: Value| {
+        json!([name, arity, void, deprecated])
+    };
+    let theirs: Vec<Value> = theirs
+        .iter()
+        .map(|b| {
+            row(
+                b["name"].clone(),
+                b["arity"].clone(),
+                b["void"].clone(),
+                b["deprecated"].clone(),
+            )
+        })
+        .collect();
+    let ours: Vec<Value> = BUILTINS
+        .iter()
+        .map(|b| {
+            row(
+                json!(b.name),
+                json!(b.arity),
+                json!(b.void),
+                json!(b.deprecated),
+            )
+        })
+        .collect();
+    assert_eq!(ours, theirs);
 }
