@@ -10,7 +10,9 @@
 use std::time::{Duration, Instant};
 
 use fleetgate_rego::ast::{ExprKind, Module, Value};
-use fleetgate_rego::{Capabilities, Diagnostic, MAX_DEPTH, Release, Version, parse_module};
+use fleetgate_rego::{
+    Capabilities, Diagnostic, MAX_DEPTH, Release, Version, emit, normalise, parse_module, resolve,
+};
 
 fn parse(version: Version, text: &str) -> Result<Module, Vec<Diagnostic>> {
     parse_module(text, &Capabilities::of(Release::Opa1_22, version))
@@ -127,17 +129,41 @@ fn long_chains_are_counted_too() {
     assert!(v1(&text).is_err());
 }
 
+/// What the parser accepts, everything behind it must survive too.
 #[test]
-fn modules_within_the_depth_parse_in_a_small_thread() {
+fn modules_within_the_depth_need_a_small_stack() {
     let depth = MAX_DEPTH / 2 - 20;
-    let nested = format!(
+    for (open, close) in [
+        ("[", "]"),
+        ("f(", ")"),
+        ("[x | x := ", "]"),
+        ("{1: ", "}"),
+        ("a[", "]"),
+    ] {
+        let nested = format!(
+            "{}input.x{}",
+            open.repeat(depth / 2),
+            close.repeat(depth / 2)
+        );
+        let text = format!(
+            "package a\np if {{ not f({nested}); every y in {nested} {{ y == {nested} }} }}"
+        );
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let whole = move || {
+            let module = v1(&text).unwrap();
+            drop(resolve::check(std::slice::from_ref(&module)));
+            emit(&normalise(module)).unwrap();
+        };
+        thread.spawn(whole).unwrap().join().unwrap();
+    }
+    let text = format!(
         "package a\np := {}1{}",
         "[".repeat(depth),
         "]".repeat(depth)
     );
     let thread = std::thread::Builder::new().stack_size(2 << 20);
     thread
-        .spawn(move || assert!(v1(&nested).is_ok()))
+        .spawn(move || assert!(v1(&text).is_ok()))
         .unwrap()
         .join()
         .unwrap();
