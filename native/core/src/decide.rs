@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use prost::Message;
 
 use crate::clock;
-use crate::evaluate::{Context, Pool};
+use crate::evaluate::{Context, Lease, Pool};
 use crate::inventory::{Inventories, Snapshot};
 use crate::matching::Source;
 use crate::policy::{Policies, PolicySet};
@@ -91,15 +91,19 @@ impl Engine {
         let cpu = clock::thread_cpu();
         let request = wire::ReviewRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
         let set = self.policies.current();
-        let mut context = self.pool.check_out(caller.wait_until(started, &self.limits)).map_err(|_| {
-            caller.check_deadline().err().unwrap_or(CallError::Overloaded { retry_after: self.limits.constraint_time })
-        })?;
+        let mut context = self.context(caller, started)?;
         let (response, mut decision) = self.decide(&request, &set, &mut context, caller, started)?;
         let encoding = Instant::now();
         decision.response = response.encode_to_vec();
         decision.stages = with_last(decision.stages, encoding.elapsed());
         decision.cpu = clock::thread_cpu().saturating_sub(cpu);
         Ok(decision)
+    }
+
+    fn context(&self, caller: &Caller<'_>, started: Instant) -> Result<Lease<'_>, CallError> {
+        self.pool.check_out(caller.wait_until(started, &self.limits)).map_err(|_| {
+            caller.check_deadline().err().unwrap_or(CallError::Overloaded { retry_after: self.limits.constraint_time })
+        })
     }
 
     /// One decision on a pinned generation, in one context. It reads from top to bottom.

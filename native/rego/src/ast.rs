@@ -265,43 +265,25 @@ impl Term {
     #[must_use]
     pub fn path(span: Span, head: &str, steps: &[&str]) -> TermRef {
         let head = std::iter::once(Self::var(span, head));
-        Self::new(
-            span,
-            Value::Ref(
-                head.chain(steps.iter().map(|step| Self::string(span, step)))
-                    .collect(),
-            ),
-        )
+        Self::new(span, Value::Ref(head.chain(steps.iter().map(|step| Self::string(span, step))).collect()))
     }
 
     /// The variable's name, if this is one.
     #[must_use]
     pub fn as_var(&self) -> Option<&Arc<str>> {
-        if let Value::Var(name) = &self.value {
-            Some(name)
-        } else {
-            None
-        }
+        if let Value::Var(name) = &self.value { Some(name) } else { None }
     }
 
     /// The reference's parts, if this is one.
     #[must_use]
     pub fn as_ref_parts(&self) -> Option<&[TermRef]> {
-        if let Value::Ref(parts) = &self.value {
-            Some(parts)
-        } else {
-            None
-        }
+        if let Value::Ref(parts) = &self.value { Some(parts) } else { None }
     }
 
     /// The string, if this is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(text) = &self.value {
-            Some(text)
-        } else {
-            None
-        }
+        if let Value::String(text) = &self.value { Some(text) } else { None }
     }
 
     /// Whether no variable is left to bind. A reference's head does not count, a template string never is.
@@ -312,18 +294,12 @@ impl Term {
             Value::Var(_) | Value::Template(_) => false,
             Value::Ref(parts) => parts.iter().skip(1).all(|part| part.is_ground()),
             Value::Array(items) | Value::Set(items) => items.iter().all(|item| item.is_ground()),
-            Value::Object(pairs) => pairs
-                .iter()
-                .all(|(key, value)| key.is_ground() && value.is_ground()),
+            Value::Object(pairs) => pairs.iter().all(|(key, value)| key.is_ground() && value.is_ground()),
             Value::ArrayComprehension(head, body) | Value::SetComprehension(head, body) => {
                 head.is_ground() && body.is_ground()
             }
-            Value::ObjectComprehension(key, value, body) => {
-                key.is_ground() && value.is_ground() && body.is_ground()
-            }
-            Value::Call(call) => {
-                call.operator.is_ground() && call.args.iter().all(|arg| arg.is_ground())
-            }
+            Value::ObjectComprehension(key, value, body) => key.is_ground() && value.is_ground() && body.is_ground(),
+            Value::Call(call) => call.operator.is_ground() && call.args.iter().all(|arg| arg.is_ground()),
         }
     }
 }
@@ -383,13 +359,9 @@ impl Body {
     pub fn is_ground(&self) -> bool {
         self.exprs.iter().all(|expr| match &expr.kind {
             ExprKind::Term(term) => term.is_ground(),
-            ExprKind::Call(call) => {
-                call.operator.is_ground() && call.args.iter().all(|arg| arg.is_ground())
-            }
+            ExprKind::Call(call) => call.operator.is_ground() && call.args.iter().all(|arg| arg.is_ground()),
             ExprKind::Not(not) => not.body.is_ground(),
-            ExprKind::And(sides) | ExprKind::Or(sides) => {
-                sides.lhs.is_ground() && sides.rhs.is_ground()
-            }
+            ExprKind::And(sides) | ExprKind::Or(sides) => sides.lhs.is_ground() && sides.rhs.is_ground(),
             ExprKind::Some(_) | ExprKind::Every(_) => false,
         })
     }
@@ -399,23 +371,13 @@ impl Expr {
     /// An expression that is neither negated nor modified.
     #[must_use]
     pub fn new(span: Span, kind: ExprKind) -> Self {
-        Self {
-            span,
-            negated: false,
-            generated: false,
-            with: Vec::new(),
-            kind,
-        }
+        Self { span, negated: false, generated: false, with: Vec::new(), kind }
     }
 
     /// The call that this is, if it is one.
     #[must_use]
     pub fn as_call(&self) -> Option<&Call> {
-        if let ExprKind::Call(call) = &self.kind {
-            Some(call)
-        } else {
-            None
-        }
+        if let ExprKind::Call(call) = &self.kind { Some(call) } else { None }
     }
 }
 

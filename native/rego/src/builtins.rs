@@ -14,20 +14,13 @@ pub struct Builtin {
 }
 
 const fn builtin(name: &'static str, arity: usize, void: bool, deprecated: bool) -> Builtin {
-    Builtin {
-        name,
-        arity,
-        void,
-        deprecated,
-    }
+    Builtin { name, arity, void, deprecated }
 }
 
 /// The built-in called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Builtin> {
-    let index = BUILTINS
-        .binary_search_by(|builtin| builtin.name.cmp(name))
-        .ok()?;
+    let index = BUILTINS.binary_search_by(|builtin| builtin.name.cmp(name)).ok()?;
     BUILTINS.get(index)
 }
 

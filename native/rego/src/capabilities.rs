@@ -118,8 +118,9 @@ impl Capabilities {
     /// Whether `word` is a keyword of the version itself, imports aside.
     pub(crate) fn is_version_keyword(&self, word: &str) -> bool {
         match word {
-            "not" | "package" | "import" | "as" | "default" | "else" | "with" | "null" | "true"
-            | "false" | "some" => true,
+            "not" | "package" | "import" | "as" | "default" | "else" | "with" | "null" | "true" | "false" | "some" => {
+                true
+            }
             "if" | "contains" | "in" | "every" => self.version == Version::V1,
             _ => false,
         }

@@ -56,12 +56,7 @@ impl Diagnostic {
     /// An error of `code` at `span`, without a hint.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-            span,
-        }
+        Self { code, message: message.into(), hint: None, span }
     }
 
     /// The same error with advice.
@@ -87,25 +82,10 @@ impl Diagnostic {
         let line = index.line(source, at.row);
         let before = line.chars().take(at.col as usize - 1);
         let pad: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let room = line
-            .chars()
-            .count()
-            .saturating_sub(at.col as usize - 1)
-            .max(1);
-        let carets = "^".repeat(
-            self.span
-                .text(source)
-                .lines()
-                .next()
-                .unwrap_or("")
-                .chars()
-                .count()
-                .clamp(1, room),
-        );
-        let mut out = format!(
-            "{file}:{}:{}: {}: {}\n\t{line}\n\t{pad}{carets}",
-            at.row, at.col, self.code, self.message
-        );
+        let room = line.chars().count().saturating_sub(at.col as usize - 1).max(1);
+        let carets = "^".repeat(self.span.text(source).lines().next().unwrap_or("").chars().count().clamp(1, room));
+        let mut out =
+            format!("{file}:{}:{}: {}: {}\n\t{line}\n\t{pad}{carets}", at.row, at.col, self.code, self.message);
         if let Some(hint) = &self.hint {
             out.push_str("\n\thint: ");
             out.push_str(hint);
@@ -121,8 +101,7 @@ mod tests {
     #[test]
     fn the_caret_stands_under_the_offence() {
         let source = "package a\n\tp := ]\n";
-        let error = Diagnostic::new(Code::Parse, Span::new(16, 17), "unexpected `]`")
-            .with_hint("remove it");
+        let error = Diagnostic::new(Code::Parse, Span::new(16, 17), "unexpected `]`").with_hint("remove it");
         let expected = "t.rego:2:7: rego_parse_error: unexpected `]`\n\t\tp := ]\n\t\t     ^\n\thint: remove it";
         assert_eq!(error.render("t.rego", source), expected);
     }

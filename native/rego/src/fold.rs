@@ -1,8 +1,6 @@
 //! Rebuilding syntax with some of it changed.
 
-use crate::ast::{
-    Body, Call, Expr, ExprKind, Rule, Template, TemplatePart, Term, TermRef, Value, With,
-};
+use crate::ast::{Body, Call, Expr, ExprKind, Rule, Template, TemplatePart, Term, TermRef, Value, With};
 
 /// A change of syntax: each method rebuilds what it is given, by default with the same parts, each rebuilt.
 pub(crate) trait Fold {
@@ -20,11 +18,7 @@ pub(crate) trait Fold {
 /// Rebuilds the parts of a rule and of each `else` after it.
 pub(crate) fn rule(fold: &mut (impl Fold + ?Sized), mut rule: Rule) -> Rule {
     let head = &mut rule.head;
-    let terms = head
-        .args
-        .iter_mut()
-        .chain(&mut head.key)
-        .chain(&mut head.value);
+    let terms = head.args.iter_mut().chain(&mut head.key).chain(&mut head.value);
     for term in terms.chain(head.reference.iter_mut().skip(1)) {
         *term = fold.term(term);
     }
@@ -34,13 +28,7 @@ pub(crate) fn rule(fold: &mut (impl Fold + ?Sized), mut rule: Rule) -> Rule {
 }
 
 pub(crate) fn inner_body(fold: &mut (impl Fold + ?Sized), body: Body) -> Body {
-    Body {
-        exprs: body
-            .exprs
-            .into_iter()
-            .map(|item| expr(fold, item))
-            .collect(),
-    }
+    Body { exprs: body.exprs.into_iter().map(|item| expr(fold, item)).collect() }
 }
 
 pub(crate) fn expr(fold: &mut (impl Fold + ?Sized), mut expr: Expr) -> Expr {
@@ -68,14 +56,7 @@ pub(crate) fn expr(fold: &mut (impl Fold + ?Sized), mut expr: Expr) -> Expr {
             ExprKind::Or(sides)
         }
     };
-    expr.with = expr
-        .with
-        .into_iter()
-        .map(|with| With {
-            value: fold.term(&with.value),
-            ..with
-        })
-        .collect();
+    expr.with = expr.with.into_iter().map(|with| With { value: fold.term(&with.value), ..with }).collect();
     expr
 }
 
@@ -84,10 +65,7 @@ fn terms(fold: &mut (impl Fold + ?Sized), items: &[TermRef]) -> Vec<TermRef> {
 }
 
 fn call(fold: &mut (impl Fold + ?Sized), call: &Call) -> Call {
-    Call {
-        operator: call.operator.clone(),
-        args: terms(fold, &call.args),
-    }
+    Call { operator: call.operator.clone(), args: terms(fold, &call.args) }
 }
 
 pub(crate) fn inner_term(fold: &mut (impl Fold + ?Sized), term: &TermRef) -> TermRef {
@@ -97,21 +75,14 @@ pub(crate) fn inner_term(fold: &mut (impl Fold + ?Sized), term: &TermRef) -> Ter
         }
         Value::Template(template) => Value::Template(Template {
             raw: template.raw,
-            parts: template
-                .parts
-                .iter()
-                .map(|part| template_part(fold, part))
-                .collect(),
+            parts: template.parts.iter().map(|part| template_part(fold, part)).collect(),
         }),
         Value::Ref(parts) => Value::Ref(terms(fold, parts)),
         Value::Array(items) => Value::Array(terms(fold, items)),
         Value::Set(items) => Value::Set(terms(fold, items)),
-        Value::Object(pairs) => Value::Object(
-            pairs
-                .iter()
-                .map(|(key, value)| (fold.term(key), fold.term(value)))
-                .collect(),
-        ),
+        Value::Object(pairs) => {
+            Value::Object(pairs.iter().map(|(key, value)| (fold.term(key), fold.term(value))).collect())
+        }
         Value::ArrayComprehension(head, body) => {
             let head = fold.term(head);
             Value::ArrayComprehension(head, fold.body(body.clone()))

@@ -77,9 +77,7 @@ impl std::fmt::Display for TemplateError {
             Self::LibPackage { lib, .. } => {
                 write!(f, "library {lib}: a library's package is below `lib`")
             }
-            Self::Import(..) => {
-                f.write_str("bad import: only `data.lib` and `future.keywords` can be imported")
-            }
+            Self::Import(..) => f.write_str("bad import: only `data.lib` and `future.keywords` can be imported"),
             Self::Data(_, spans) => write!(f, "{} disallowed references to `data`", spans.len()),
         }
     }
@@ -92,21 +90,12 @@ impl std::error::Error for TemplateError {}
 /// # Errors
 ///
 /// The first reason for which Gatekeeper refuses the template before it compiles it, in Gatekeeper's order.
-pub fn load_template(
-    source: &TemplateSource<'_>,
-    referential: bool,
-) -> Result<TemplateModules, TemplateError> {
+pub fn load_template(source: &TemplateSource<'_>, referential: bool) -> Result<TemplateModules, TemplateError> {
     let capabilities = Capabilities::of(Release::Opa1_17, source.version);
-    let parse = |part, text| {
-        parse_module(text, &capabilities).map_err(|errors| TemplateError::Syntax(part, errors))
-    };
+    let parse = |part, text| parse_module(text, &capabilities).map_err(|errors| TemplateError::Syntax(part, errors));
     let mut entry = parse(Part::Entry, source.rego)?;
     entry.package.path = package(&["template"]);
-    if !entry
-        .rules
-        .iter()
-        .any(|rule| rule.head.name.as_deref() == Some("violation"))
-    {
+    if !entry.rules.iter().any(|rule| rule.head.name.as_deref() == Some("violation")) {
         return Err(TemplateError::MissingViolation);
     }
     let mut libs = Vec::with_capacity(source.libs.len());
@@ -126,42 +115,24 @@ pub fn load_template(
 
 fn package(names: &[&str]) -> Vec<TermRef> {
     let data = Term::var(Span::default(), "data");
-    std::iter::once(data)
-        .chain(names.iter().map(|name| Term::string(Span::default(), name)))
-        .collect()
+    std::iter::once(data).chain(names.iter().map(|name| Term::string(Span::default(), name))).collect()
 }
 
 /// Libraries come first, each check is made of all modules before the next.
 fn check(entry: &Module, libs: &[Module], externs: &[&str]) -> Result<(), TemplateError> {
     for (lib, module) in libs.iter().enumerate() {
         if module.package.path.len() < 3 || !starts_with(&module.package.path, "lib") {
-            return Err(TemplateError::LibPackage {
-                lib,
-                span: module.package.span,
-            });
+            return Err(TemplateError::LibPackage { lib, span: module.package.span });
         }
     }
-    let parts = || {
-        libs.iter()
-            .enumerate()
-            .map(|(index, lib)| (Part::Lib(index), lib))
-            .chain([(Part::Entry, entry)])
-    };
+    let parts = || libs.iter().enumerate().map(|(index, lib)| (Part::Lib(index), lib)).chain([(Part::Entry, entry)]);
     for (part, module) in parts() {
-        if let Some(import) = module
-            .imports
-            .iter()
-            .find(|import| !is_allowed_import(&import.path))
-        {
+        if let Some(import) = module.imports.iter().find(|import| !is_allowed_import(&import.path)) {
             return Err(TemplateError::Import(part, import.span));
         }
     }
     for (part, module) in parts() {
-        let spans: Vec<Span> = module
-            .rules
-            .iter()
-            .flat_map(|rule| disallowed_data(rule, externs))
-            .collect();
+        let spans: Vec<Span> = module.rules.iter().flat_map(|rule| disallowed_data(rule, externs)).collect();
         if !spans.is_empty() {
             return Err(TemplateError::Data(part, spans));
         }
@@ -171,11 +142,7 @@ fn check(entry: &Module, libs: &[Module], externs: &[&str]) -> Result<(), Templa
 
 fn is_allowed_import(path: &Term) -> bool {
     let parts = path.as_ref_parts().unwrap_or_default();
-    starts_with(parts, "lib")
-        || parts
-            .first()
-            .and_then(|head| head.as_var())
-            .is_some_and(|name| &**name == "future")
+    starts_with(parts, "lib") || parts.first().and_then(|head| head.as_var()).is_some_and(|name| &**name == "future")
 }
 
 /// References to other data; references inside references are not looked at.
@@ -185,10 +152,7 @@ fn disallowed_data(rule: &Rule, externs: &[&str]) -> Vec<Span> {
         let Some(parts) = term.as_ref_parts() else {
             return true;
         };
-        let allowed = externs
-            .iter()
-            .chain(&["lib"])
-            .any(|root| starts_with(parts, root));
+        let allowed = externs.iter().chain(&["lib"]).any(|root| starts_with(parts, root));
         if is_data(parts) && !allowed {
             found.push(term.span);
         }
@@ -198,10 +162,7 @@ fn disallowed_data(rule: &Rule, externs: &[&str]) -> Vec<Span> {
 }
 
 fn is_data(parts: &[TermRef]) -> bool {
-    parts
-        .first()
-        .and_then(|head| head.as_var())
-        .is_some_and(|name| &**name == "data")
+    parts.first().and_then(|head| head.as_var()).is_some_and(|name| &**name == "data")
 }
 
 /// Whether the reference is `data.<root>` or below it.
@@ -211,10 +172,7 @@ fn starts_with(parts: &[TermRef], root: &str) -> bool {
 
 /// `data.libs`, then what follows `data`.
 fn below_libs(parts: &[TermRef]) -> Vec<TermRef> {
-    let libs = Term::string(
-        parts.first().map_or_else(Span::default, |head| head.span),
-        "libs",
-    );
+    let libs = Term::string(parts.first().map_or_else(Span::default, |head| head.span), "libs");
     let mut path: Vec<TermRef> = parts.to_vec();
     path.insert(1.min(path.len()), libs);
     path
@@ -226,10 +184,7 @@ fn rewrite(module: &mut Module, externs: &[&str]) {
             return;
         };
         if is_data(parts) && !externs.iter().any(|root| starts_with(parts, root)) {
-            *term = Arc::new(Term {
-                span: term.span,
-                value: Value::Ref(below_libs(parts)),
-            });
+            *term = Arc::new(Term { span: term.span, value: Value::Ref(below_libs(parts)) });
         }
     };
     for import in &mut module.imports {
@@ -250,36 +205,18 @@ mod tests {
     const LIB: &str = "package lib.helpers\nf(x) = x\ng = 1";
 
     fn load(rego: &str, libs: &[&str]) -> Result<TemplateModules, TemplateError> {
-        load_template(
-            &TemplateSource {
-                version: Version::V0,
-                rego,
-                libs: libs.to_vec(),
-            },
-            true,
-        )
+        load_template(&TemplateSource { version: Version::V0, rego, libs: libs.to_vec() }, true)
     }
 
     /// The references of the first body's expressions that name `data`, as dotted paths.
     fn data_paths(body: &str) -> Vec<String> {
-        let modules = load(
-            &format!("package a\nviolation[{{\"msg\": m}}] {{ {body} }}"),
-            &[LIB],
-        )
-        .unwrap();
+        let modules = load(&format!("package a\nviolation[{{\"msg\": m}}] {{ {body} }}"), &[LIB]).unwrap();
         let mut out = Vec::new();
         let rule = modules.entry.rules.first().unwrap();
         visit::rule_terms(rule, &mut |term| {
             let parts = term.as_ref_parts().unwrap_or_default();
             if is_data(parts) {
-                out.push(
-                    parts
-                        .iter()
-                        .skip(1)
-                        .filter_map(|part| part.as_str())
-                        .collect::<Vec<_>>()
-                        .join("."),
-                );
+                out.push(parts.iter().skip(1).filter_map(|part| part.as_str()).collect::<Vec<_>>().join("."));
             }
             true
         });
@@ -288,122 +225,56 @@ mod tests {
 
     #[test]
     fn only_outermost_references_are_moved() {
-        assert_eq!(
-            data_paths("g := data.lib.helpers.g"),
-            ["libs.lib.helpers.g"]
-        );
+        assert_eq!(data_paths("g := data.lib.helpers.g"), ["libs.lib.helpers.g"]);
         assert_eq!(data_paths("data.lib.helpers.f(1)"), ["libs.lib.helpers.f"]);
         assert_eq!(data_paths("x := [data.lib.helpers.g]"), ["lib.helpers.g"]);
-        assert_eq!(
-            data_paths("x := count(data.lib.helpers.f(1))"),
-            ["lib.helpers.f"]
-        );
-        assert_eq!(
-            data_paths("x := [y | y := data.lib.helpers.g]"),
-            ["lib.helpers.g"]
-        );
-        assert_eq!(
-            data_paths("x := input[data.lib.helpers.g]"),
-            ["lib.helpers.g"]
-        );
-        assert_eq!(
-            data_paths("x := data.inventory.cluster"),
-            ["inventory.cluster"]
-        );
+        assert_eq!(data_paths("x := count(data.lib.helpers.f(1))"), ["lib.helpers.f"]);
+        assert_eq!(data_paths("x := [y | y := data.lib.helpers.g]"), ["lib.helpers.g"]);
+        assert_eq!(data_paths("x := input[data.lib.helpers.g]"), ["lib.helpers.g"]);
+        assert_eq!(data_paths("x := data.inventory.cluster"), ["inventory.cluster"]);
     }
 
     #[test]
     fn imports_are_moved_and_keep_their_name() {
-        let modules = load(
-            "package a\nimport data.lib.helpers\nviolation[{\"msg\": m}] { m := helpers.g }",
-            &[LIB],
-        )
-        .unwrap();
+        let modules =
+            load("package a\nimport data.lib.helpers\nviolation[{\"msg\": m}] { m := helpers.g }", &[LIB]).unwrap();
         let import = modules.entry.imports.first().unwrap();
-        let names: Vec<_> = import
-            .path
-            .as_ref_parts()
-            .unwrap()
-            .iter()
-            .filter_map(|part| part.as_str())
-            .collect();
+        let names: Vec<_> = import.path.as_ref_parts().unwrap().iter().filter_map(|part| part.as_str()).collect();
         assert_eq!(names, ["libs", "lib", "helpers"]);
         assert!(import.alias.is_none());
     }
 
     #[test]
     fn the_package_is_free_and_violation_required() {
-        let modules = load(
-            "package some.where.else\nviolation[{\"msg\": m}] { m := \"x\" }",
-            &[],
-        )
-        .unwrap();
+        let modules = load("package some.where.else\nviolation[{\"msg\": m}] { m := \"x\" }", &[]).unwrap();
         assert_eq!(modules.entry.package.path.len(), 2);
-        assert_eq!(
-            load("package a\ndeny[m] { m := 1 }", &[]).unwrap_err(),
-            TemplateError::MissingViolation
-        );
-        assert!(matches!(
-            load("package a\nviolation[", &[]).unwrap_err(),
-            TemplateError::Syntax(Part::Entry, _)
-        ));
+        assert_eq!(load("package a\ndeny[m] { m := 1 }", &[]).unwrap_err(), TemplateError::MissingViolation);
+        assert!(matches!(load("package a\nviolation[", &[]).unwrap_err(), TemplateError::Syntax(Part::Entry, _)));
     }
 
     #[test]
     fn libraries_imports_and_data_are_fenced() {
         let violation = "violation[{\"msg\": m}] { m := \"x\" }";
-        let entry =
-            |import: &str, body: &str| format!("package a\n{import}\n{violation}\np {{ {body} }}");
+        let entry = |import: &str, body: &str| format!("package a\n{import}\n{violation}\np {{ {body} }}");
         for lib in ["package lib", "package other.lib", "package libs.x"] {
             let refused = load(&entry("", "true"), &[lib]);
-            assert!(
-                matches!(refused, Err(TemplateError::LibPackage { lib: 0, .. })),
-                "{lib}"
-            );
+            assert!(matches!(refused, Err(TemplateError::LibPackage { lib: 0, .. })), "{lib}");
         }
-        for import in [
-            "import input.x",
-            "import data.inventory",
-            "import data.other",
-        ] {
+        for import in ["import input.x", "import data.inventory", "import data.other"] {
             assert!(
-                matches!(
-                    load(&entry(import, "true"), &[]),
-                    Err(TemplateError::Import(Part::Entry, _))
-                ),
+                matches!(load(&entry(import, "true"), &[]), Err(TemplateError::Import(Part::Entry, _))),
                 "{import}"
             );
         }
         assert!(load(&entry("import future.keywords.in", "true"), &[]).is_ok());
         let rego = "package a\nimport rego.v1\nviolation contains {\"msg\": \"x\"}";
-        assert!(matches!(
-            load(rego, &[]),
-            Err(TemplateError::Import(Part::Entry, _))
-        ));
-        for body in [
-            "data.foo",
-            "data",
-            "x := data[y]",
-            "x := [data.constraints]",
-        ] {
-            assert!(
-                matches!(
-                    load(&entry("", body), &[]),
-                    Err(TemplateError::Data(Part::Entry, _))
-                ),
-                "{body}"
-            );
+        assert!(matches!(load(rego, &[]), Err(TemplateError::Import(Part::Entry, _))));
+        for body in ["data.foo", "data", "x := data[y]", "x := [data.constraints]"] {
+            assert!(matches!(load(&entry("", body), &[]), Err(TemplateError::Data(Part::Entry, _))), "{body}");
         }
         assert!(load(&entry("", "data.inventory[data.constraints]"), &[]).is_ok());
-        let source = TemplateSource {
-            version: Version::V0,
-            rego: &entry("", "data.inventory"),
-            libs: Vec::new(),
-        };
-        assert!(matches!(
-            load_template(&source, false),
-            Err(TemplateError::Data(..))
-        ));
+        let source = TemplateSource { version: Version::V0, rego: &entry("", "data.inventory"), libs: Vec::new() };
+        assert!(matches!(load_template(&source, false), Err(TemplateError::Data(..))));
     }
 
     #[test]
@@ -411,9 +282,7 @@ mod tests {
         let rego = "package a\nimport future.keywords.every\nviolation[{\"msg\": m}] { every x in input.y { x == data.lib.helpers.g } }";
         let modules = load(rego, &[LIB]).unwrap();
         let body = &modules.entry.rules.first().unwrap().body;
-        let ExprKind::Every(every) = &body.exprs.first().unwrap().kind else {
-            unreachable!("it is `every`")
-        };
+        let ExprKind::Every(every) = &body.exprs.first().unwrap().kind else { unreachable!("it is `every`") };
         let call = every.body.exprs.first().unwrap().as_call().unwrap();
         assert_eq!(call.args.last().unwrap().as_ref_parts().unwrap().len(), 5);
     }

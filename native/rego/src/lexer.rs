@@ -35,11 +35,7 @@ pub(crate) struct Tokens {
 pub(crate) fn tokenize(source: &str) -> Tokens {
     let mut lexer = Lexer {
         source,
-        position: if source.starts_with(BYTE_ORDER_MARK) {
-            BYTE_ORDER_MARK.len_utf8()
-        } else {
-            0
-        },
+        position: if source.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 },
         fault: None,
         templates: Vec::new(),
         braces: Vec::new(),
@@ -73,11 +69,7 @@ struct Lexer<'s> {
 impl Lexer<'_> {
     fn peek(&self) -> Option<char> {
         let byte = *self.source.as_bytes().get(self.position)?;
-        if byte.is_ascii() {
-            Some(char::from(byte))
-        } else {
-            self.source.get(self.position..)?.chars().next()
-        }
+        if byte.is_ascii() { Some(char::from(byte)) } else { self.source.get(self.position..)?.chars().next() }
     }
 
     fn bump(&mut self) -> Option<char> {
@@ -151,23 +143,12 @@ impl Lexer<'_> {
         }
     }
 
-    fn push(
-        &mut self,
-        kind: Kind,
-        start: usize,
-        spaced: bool,
-        on_new_line: bool,
-        after_comment: bool,
-    ) {
+    fn push(&mut self, kind: Kind, start: usize, spaced: bool, on_new_line: bool, after_comment: bool) {
         let index = self.out.tokens.len();
         let kind = match self.fault.take() {
             Some(why) => {
                 self.out.faults.insert(index, why);
-                if kind == Kind::Eof {
-                    kind
-                } else {
-                    Kind::Illegal
-                }
+                if kind == Kind::Eof { kind } else { Kind::Illegal }
             }
             None => kind,
         };
@@ -182,13 +163,7 @@ impl Lexer<'_> {
             _ => {}
         }
         let span = Span::new(offset(start), offset(self.position));
-        self.out.tokens.push(Token {
-            kind,
-            span,
-            spaced,
-            on_new_line,
-            after_comment,
-        });
+        self.out.tokens.push(Token { kind, span, spaced, on_new_line, after_comment });
     }
 
     fn comment(&mut self) {
@@ -196,9 +171,7 @@ impl Lexer<'_> {
         self.eat_while(|c| c != '\n');
         let text = self.source.get(start..self.position).unwrap_or("");
         let end = start + text.strip_suffix('\r').unwrap_or(text).len();
-        self.out.comments.push(Comment {
-            span: Span::new(offset(start), offset(end)),
-        });
+        self.out.comments.push(Comment { span: Span::new(offset(start), offset(end)) });
     }
 
     fn token(&mut self) -> Kind {
@@ -248,9 +221,7 @@ impl Lexer<'_> {
             '>' => Kind::Gt,
             '!' if self.eat('=') => Kind::Neq,
             '!' => self.illegal("illegal ! character"),
-            NO_BREAK_SPACE => {
-                self.illegal("illegal non-breaking space character, use a regular space instead")
-            }
+            NO_BREAK_SPACE => self.illegal("illegal non-breaking space character, use a regular space instead"),
             _ => Kind::Illegal,
         }
     }
@@ -378,11 +349,7 @@ mod tests {
     use super::*;
 
     fn kinds(source: &str) -> Vec<Kind> {
-        tokenize(source)
-            .tokens
-            .into_iter()
-            .map(|token| token.kind)
-            .collect()
+        tokenize(source).tokens.into_iter().map(|token| token.kind).collect()
     }
 
     #[test]
@@ -390,31 +357,11 @@ mod tests {
         use Kind::{Eof, Ident, LBrace, RBrace, TemplateEnd, TemplatePart};
         assert_eq!(
             kinds(r#"$"a {x} {{y}} b""#),
-            [
-                TemplatePart,
-                Ident,
-                RBrace,
-                TemplatePart,
-                LBrace,
-                Ident,
-                RBrace,
-                RBrace,
-                TemplateEnd,
-                Eof
-            ]
+            [TemplatePart, Ident, RBrace, TemplatePart, LBrace, Ident, RBrace, RBrace, TemplateEnd, Eof]
         );
         assert_eq!(
             kinds(r#"$"{$"{x}"}""#),
-            [
-                TemplatePart,
-                TemplatePart,
-                Ident,
-                RBrace,
-                TemplateEnd,
-                RBrace,
-                TemplateEnd,
-                Eof
-            ]
+            [TemplatePart, TemplatePart, Ident, RBrace, TemplateEnd, RBrace, TemplateEnd, Eof]
         );
         assert_eq!(kinds(r#"$"\{x}""#), [TemplateEnd, Eof]);
     }
@@ -431,20 +378,7 @@ mod tests {
 
     #[test]
     fn faults_make_their_token_illegal() {
-        for source in [
-            "1.",
-            "1e",
-            "0a2b",
-            "\"a",
-            "`a",
-            "$x",
-            "!a",
-            "\"\\q\"",
-            "a\0",
-            "\u{a0}",
-            "a\u{feff}",
-            "@",
-        ] {
+        for source in ["1.", "1e", "0a2b", "\"a", "`a", "$x", "!a", "\"\\q\"", "a\0", "\u{a0}", "a\u{feff}", "@"] {
             assert!(kinds(source).contains(&Kind::Illegal), "{source:?}");
         }
         assert_eq!(kinds("\u{feff}a"), [Kind::Ident, Kind::Eof]);
@@ -453,11 +387,7 @@ mod tests {
     #[test]
     fn braces_know_where_they_close() {
         let lexed = tokenize("{ { } $\"{a}\" }");
-        assert_eq!(
-            lexed.closing.get(&0),
-            Some(&7),
-            "the brace of a template's expression is not the outer one"
-        );
+        assert_eq!(lexed.closing.get(&0), Some(&7), "the brace of a template's expression is not the outer one");
         assert_eq!(lexed.closing.get(&1), Some(&2));
     }
 }

@@ -42,29 +42,13 @@ mod tests {
 
     #[test]
     fn zeros_lead_only_fractions_and_exponents() {
-        assert!(
-            ["01", "007", "0e", "00.1"]
-                .into_iter()
-                .all(has_leading_zero)
-        );
-        assert!(
-            !["0", "0.5", "0e5", "10", "5"]
-                .into_iter()
-                .any(has_leading_zero)
-        );
+        assert!(["01", "007", "0e", "00.1"].into_iter().all(has_leading_zero));
+        assert!(!["0", "0.5", "0e5", "10", "5"].into_iter().any(has_leading_zero));
     }
 
     #[test]
     fn the_binary_exponent_is_bounded() {
-        assert!(
-            ["1e40000", "1e-40000", "-1e30103", "1e999999999999"]
-                .into_iter()
-                .all(is_too_big)
-        );
-        assert!(
-            !["0", "0e99999", "1e308", "-2.5", "1e30102", "1e-30000", ".5"]
-                .into_iter()
-                .any(is_too_big)
-        );
+        assert!(["1e40000", "1e-40000", "-1e30103", "1e999999999999"].into_iter().all(is_too_big));
+        assert!(!["0", "0e99999", "1e308", "-2.5", "1e30102", "1e-30000", ".5"].into_iter().any(is_too_big));
     }
 }

@@ -13,18 +13,13 @@ impl Span {
     /// The range from `start` up to, not including, `end`; empty when `end` lies before `start`.
     #[must_use]
     pub fn new(start: u32, end: u32) -> Self {
-        Self {
-            start,
-            end: end.max(start),
-        }
+        Self { start, end: end.max(start) }
     }
 
     /// The text of this range, empty when the range does not lie in `source`.
     #[must_use]
     pub fn text(self, source: &str) -> &str {
-        source
-            .get(self.start as usize..self.end as usize)
-            .unwrap_or("")
+        source.get(self.start as usize..self.end as usize).unwrap_or("")
     }
 }
 
@@ -48,10 +43,7 @@ impl LineIndex {
     #[must_use]
     pub fn new(source: &str) -> Self {
         let mut starts = vec![0];
-        let breaks = source
-            .bytes()
-            .zip(1_u32..)
-            .filter(|(byte, _)| *byte == b'\n');
+        let breaks = source.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n');
         starts.extend(breaks.map(|(_, next)| next));
         Self { starts }
     }
@@ -62,10 +54,7 @@ impl LineIndex {
         let row = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts.get(row - 1).copied().unwrap_or(0);
         let col = Span::new(start, offset).text(source).chars().count() + 1;
-        Position {
-            row: saturate(row),
-            col: saturate(col),
-        }
+        Position { row: saturate(row), col: saturate(col) }
     }
 
     /// The text of line `row` (from one) without its line end.
@@ -73,11 +62,7 @@ impl LineIndex {
     pub fn line<'s>(&self, source: &'s str, row: u32) -> &'s str {
         let index = (row as usize).saturating_sub(1);
         let start = self.starts.get(index).copied().unwrap_or(0);
-        let end = self
-            .starts
-            .get(index + 1)
-            .copied()
-            .map_or_else(|| saturate(source.len()), |next| next - 1);
+        let end = self.starts.get(index + 1).copied().map_or_else(|| saturate(source.len()), |next| next - 1);
         Span::new(start, end).text(source).trim_end_matches('\r')
     }
 }

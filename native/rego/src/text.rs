@@ -78,10 +78,7 @@ mod tests {
 
     #[test]
     fn escapes_are_those_of_json() {
-        assert_eq!(
-            unescape(r#"a\n\u00e4\ud83d\ude00\/"#, false).as_deref(),
-            Some("a\nä😀/")
-        );
+        assert_eq!(unescape(r#"a\n\u00e4\ud83d\ude00\/"#, false).as_deref(), Some("a\nä😀/"));
         assert_eq!(unescape(r"\ud83d!", false).as_deref(), Some("\u{fffd}!"));
         assert_eq!(unescape("tab\there", false).as_deref(), Some("tab\there"));
         assert_eq!(unescape("tab\there\\n", false), None);

@@ -124,10 +124,9 @@ impl Kind {
             Self::Ident => format!("identifier `{text}`"),
             Self::Number => format!("number `{text}`"),
             Self::String | Self::RawString => "string".to_owned(),
-            Self::TemplatePart
-            | Self::TemplateEnd
-            | Self::RawTemplatePart
-            | Self::RawTemplateEnd => "template string".to_owned(),
+            Self::TemplatePart | Self::TemplateEnd | Self::RawTemplatePart | Self::RawTemplateEnd => {
+                "template string".to_owned()
+            }
             keyword if keyword.is_keyword() => format!("keyword `{text}`"),
             _ => format!("`{text}`"),
         }

@@ -46,12 +46,7 @@ fn body_outer_terms_mut(body: &mut Body, visit: &mut impl FnMut(&mut TermRef)) {
 /// what is inside the term is left out. A head's path is not visited.
 pub(crate) fn rule_terms(rule: &Rule, visit: &mut impl FnMut(&TermRef) -> bool) {
     for rule in rule.chain() {
-        let head = rule
-            .head
-            .args
-            .iter()
-            .chain(&rule.head.key)
-            .chain(&rule.head.value);
+        let head = rule.head.args.iter().chain(&rule.head.key).chain(&rule.head.value);
         head.for_each(|term| walk_term(term, visit));
         body_terms(&rule.body, visit);
     }
@@ -69,11 +64,7 @@ pub(crate) fn expr_terms(expr: &Expr, visit: &mut impl FnMut(&TermRef) -> bool) 
         ExprKind::Call(call) => call_terms(call, visit),
         ExprKind::Some(symbols) => symbols.iter().for_each(|term| walk_term(term, visit)),
         ExprKind::Every(every) => {
-            every
-                .key
-                .iter()
-                .chain([&every.value, &every.domain])
-                .for_each(|term| walk_term(term, visit));
+            every.key.iter().chain([&every.value, &every.domain]).for_each(|term| walk_term(term, visit));
             body_terms(&every.body, visit);
         }
         ExprKind::Not(not) => body_terms(&not.body, visit),

@@ -1,10 +1,6 @@
 //! Calls and recursion against OPA's compiler.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod mutation;
 mod oracle;
@@ -19,36 +15,19 @@ use serde_json::{Value, json};
 
 /// The codes of our errors; `None` if a module is not Rego.
 fn ours(version: &str, texts: &[String]) -> Option<Vec<&'static str>> {
-    let version = if version == "v0" {
-        Version::V0
-    } else {
-        Version::V1
-    };
+    let version = if version == "v0" { Version::V0 } else { Version::V1 };
     let capabilities = Capabilities::of(Release::Opa1_22, version);
-    let modules: Result<Vec<Module>, _> = texts
-        .iter()
-        .map(|text| parse_module(text, &capabilities))
-        .collect();
+    let modules: Result<Vec<Module>, _> = texts.iter().map(|text| parse_module(text, &capabilities)).collect();
     let errors = resolve::check(&modules.ok()?).err().unwrap_or_default();
-    Some(
-        errors
-            .iter()
-            .map(|error| error.error.code.as_str())
-            .collect(),
-    )
+    Some(errors.iter().map(|error| error.error.code.as_str()).collect())
 }
 
 /// OPA's errors that we must find too: those about calls and recursion, if nothing before them is wrong.
 fn expected(errors: &[Value]) -> Vec<&str> {
     let text = |error: &Value| error["message"].as_str().unwrap_or_default().to_owned();
-    let about_calls = |message: &str| {
-        ["undefined function", "arity mismatch", "has arity"]
-            .iter()
-            .any(|part| message.contains(part))
-    };
-    let ours = errors
-        .iter()
-        .filter(|error| about_calls(&text(error)) || error["code"] == "rego_recursion_error");
+    let about_calls =
+        |message: &str| ["undefined function", "arity mismatch", "has arity"].iter().any(|part| message.contains(part));
+    let ours = errors.iter().filter(|error| about_calls(&text(error)) || error["code"] == "rego_recursion_error");
     ours.filter_map(|error| error["code"].as_str()).collect()
 }
 
@@ -56,8 +35,7 @@ fn expected(errors: &[Value]) -> Vec<&str> {
 type Set = (String, &'static str, Vec<String>);
 
 fn compare(name: &str, sets: &[Set]) {
-    let request =
-        |(_, version, texts): &Set| json!({ "op": "check", "version": version, "modules": texts });
+    let request = |(_, version, texts): &Set| json!({ "op": "check", "version": version, "modules": texts });
     let answers = ask("FLEETGATE_ORACLE_OPA", sets.iter().map(request).collect());
     let mut differences = Vec::new();
     let (mut accepted, mut refused) = (0, 0);
@@ -76,9 +54,7 @@ fn compare(name: &str, sets: &[Set]) {
         };
         if wrong {
             let texts = texts.join("\n---\n");
-            differences.push(format!(
-                "{note} ({version}): ours {codes:?}, OPA {errors:?}\n{texts}"
-            ));
+            differences.push(format!("{note} ({version}): ours {codes:?}, OPA {errors:?}\n{texts}"));
         }
     }
     let count = (sets.len(), differences.len());
@@ -89,11 +65,7 @@ fn compare(name: &str, sets: &[Set]) {
     if let Ok(path) = std::env::var("FLEETGATE_DIFFERENCES") {
         std::fs::write(format!("{path}.resolve-{name}"), differences.join("\n\n")).unwrap();
     }
-    assert!(
-        differences.is_empty(),
-        "{:#?}",
-        differences.iter().take(5).collect::<Vec<_>>()
-    );
+    assert!(differences.is_empty(), "{:#?}", differences.iter().take(5).collect::<Vec<_>>());
 }
 
 #[test]
@@ -106,10 +78,8 @@ fn every_case_of_the_corpus() {
 #[ignore = "needs the oracles"]
 fn mutated_cases() {
     let sets = cases();
-    let count: usize =
-        std::env::var("FLEETGATE_MUTATIONS").map_or(20_000, |count| count.parse().unwrap());
-    let mut random =
-        Random::new(std::env::var("FLEETGATE_SEED").map_or(1, |seed| seed.parse().unwrap()));
+    let count: usize = std::env::var("FLEETGATE_MUTATIONS").map_or(20_000, |count| count.parse().unwrap());
+    let mut random = Random::new(std::env::var("FLEETGATE_SEED").map_or(1, |seed| seed.parse().unwrap()));
     let mutate_one = |index: usize| {
         let (note, version, texts) = &sets[index % sets.len()];
         let mut texts = texts.clone();
@@ -127,30 +97,12 @@ fn the_table_of_built_ins_is_opas() {
     let answers = ask("FLEETGATE_ORACLE_OPA", vec![json!({ "op": "builtins" })]);
     let mut theirs: Vec<Value> = answers[0]["builtins"].as_array().unwrap().clone();
     theirs.sort_by_key(|builtin| builtin["name"].as_str().unwrap().to_owned());
-    let row = |name: Value, arity: Value, void: Value, deprecated: Value| {
-        json!([name, arity, void, deprecated])
-    };
+    let row = |name: Value, arity: Value, void: Value, deprecated: Value| json!([name, arity, void, deprecated]);
     let theirs: Vec<Value> = theirs
         .iter()
-        .map(|b| {
-            row(
-                b["name"].clone(),
-                b["arity"].clone(),
-                b["void"].clone(),
-                b["deprecated"].clone(),
-            )
-        })
+        .map(|b| row(b["name"].clone(), b["arity"].clone(), b["void"].clone(), b["deprecated"].clone()))
         .collect();
-    let ours: Vec<Value> = BUILTINS
-        .iter()
-        .map(|b| {
-            row(
-                json!(b.name),
-                json!(b.arity),
-                json!(b.void),
-                json!(b.deprecated),
-            )
-        })
-        .collect();
+    let ours: Vec<Value> =
+        BUILTINS.iter().map(|b| row(json!(b.name), json!(b.arity), json!(b.void), json!(b.deprecated))).collect();
     assert_eq!(ours, theirs);
 }

@@ -7,7 +7,6 @@ use prost::Message;
 
 use super::{CallError, Caller, Decision, Engine};
 use crate::clock;
-use crate::evaluate::Lease;
 use crate::policy::PolicySet;
 use crate::wire::{self, batch_review_item::Result as Item};
 
@@ -19,6 +18,9 @@ const MAX_BYTES: usize = 8 << 20;
 
 /// A second context is worth a thread from this many items on.
 const ITEMS_PER_THREAD: usize = 16;
+
+/// As much as the threads of a server have: evaluation nests as deep on them.
+const STACK_BYTES: usize = 8 << 20;
 
 /// The answers of a batch.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +38,8 @@ type Answered = (usize, Item, Option<Decision>);
 impl Engine {
     /// Decides an encoded `fleetgate.v1.BatchReviewRequest`. An item that cannot be decided has a status of its own.
     ///
-    /// Items are spread over the contexts that are free: beside the one that it waits for, a batch takes only what nobody
-    /// else is using.
+    /// Items are spread over threads, and each takes a context for itself: a batch never keeps one from a single review
+    /// for longer than an item takes.
     ///
     /// # Errors
     /// [`CallError`] for the batch as a whole.
@@ -57,18 +59,16 @@ impl Engine {
         }
         caller.check_deadline()?;
         let set = self.policies.current();
-        let first = self.pool.check_out(caller.wait_until(started, &self.limits)).map_err(|_| {
-            caller.check_deadline().err().unwrap_or(CallError::Overloaded { retry_after: self.limits.review_time })
-        })?;
+        drop(self.context(caller, started)?);
         let next = AtomicUsize::new(0);
-        let work = |lease| self.answer_items(&batch.requests, &next, &set, lease, caller);
+        let work = || self.answer_items(&batch.requests, &next, &set, caller);
         let mut helpers_cpu = Duration::ZERO;
         let mut answered = std::thread::scope(|scope| {
             let more = (count / ITEMS_PER_THREAD).min(self.pool.size() - 1);
-            let helpers: Vec<_> = (0..more).map_while(|_| self.pool.check_out(started).ok()).collect();
-            let timed = |lease| (work(lease), clock::thread_cpu());
-            let helpers: Vec<_> = helpers.into_iter().map(|lease| scope.spawn(move || timed(lease))).collect();
-            let mut answered = work(first);
+            let timed = || (work(), clock::thread_cpu());
+            let thread = || std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, timed).ok();
+            let helpers: Vec<_> = (0..more).map_while(|_| thread()).collect();
+            let mut answered = work();
             for helper in helpers {
                 match helper.join() {
                     Ok((more, cpu)) => {
@@ -98,7 +98,6 @@ impl Engine {
         requests: &[wire::ReviewRequest],
         next: &AtomicUsize,
         set: &PolicySet,
-        mut context: Lease<'_>,
         caller: &Caller<'_>,
     ) -> Vec<Answered> {
         let mut answered = Vec::new();
@@ -106,7 +105,10 @@ impl Engine {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = requests.get(index) else { return answered };
             let cpu = clock::thread_cpu();
-            answered.push(match self.decide(request, set, &mut context, caller, Instant::now()) {
+            let decided = self
+                .context(caller, Instant::now())
+                .and_then(|mut context| self.decide(request, set, &mut context, caller, Instant::now()));
+            answered.push(match decided {
                 Ok((response, mut decision)) => {
                     decision.cpu = clock::thread_cpu().saturating_sub(cpu);
                     (index, Item::Response(response), Some(decision))

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use regorus::Value;
@@ -70,9 +70,15 @@ impl Context {
 /// The contexts of an engine.
 #[derive(Debug)]
 pub struct Pool {
-    free: Mutex<Vec<Context>>,
+    state: Mutex<State>,
     returned: Condvar,
     size: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    free: Vec<Context>,
+    waiting: usize,
 }
 
 impl Pool {
@@ -80,7 +86,7 @@ impl Pool {
     pub fn new(size: usize) -> Self {
         let size = size.max(1);
         let free = std::iter::repeat_with(Context::default).take(size).collect();
-        Self { free: Mutex::new(free), returned: Condvar::new(), size }
+        Self { state: Mutex::new(State { free, waiting: 0 }), returned: Condvar::new(), size }
     }
 
     /// Number of contexts.
@@ -93,21 +99,33 @@ impl Pool {
     /// # Errors
     /// [`Busy`] where none was free before the deadline.
     pub fn check_out(&self, deadline: Instant) -> Result<Lease<'_>, Busy> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        // Who comes goes behind who waits: a batch, which gives back and takes at once, would starve the others.
+        let mut may_take = state.waiting == 0;
         loop {
-            if let Some(context) = free.pop() {
+            if let Some(context) = state.free.pop_if(|_| may_take) {
+                if state.waiting > 0 && !state.free.is_empty() {
+                    self.returned.notify_one();
+                }
                 return Ok(Lease { pool: self, context });
             }
             let wait = deadline.saturating_duration_since(Instant::now());
             if wait.is_zero() {
                 return Err(Busy);
             }
-            free = self.returned.wait_timeout(free, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting += 1;
+            state = self.returned.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
+            may_take = true;
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn give_back(&self, context: Context) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+        self.lock().free.push(context);
         self.returned.notify_one();
     }
 }
@@ -164,6 +182,31 @@ mod tests {
             let waiter = scope.spawn(|| pool.check_out(Instant::now() + Duration::from_secs(30)).is_ok());
             drop(lease);
             assert!(waiter.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn who_waits_is_served_before_who_comes_again() {
+        let pool = Pool::new(1);
+        let mut lease = pool.check_out(Instant::now()).unwrap();
+        let served = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                drop(pool.check_out(Instant::now() + Duration::from_secs(30)).unwrap());
+                served.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            while pool.lock().waiting == 0 {
+                std::thread::yield_now();
+            }
+            drop(lease);
+            lease = pool.check_out(Instant::now() + Duration::from_secs(30)).unwrap();
+            // It had to wait for the other to give back, which is the last thing but one that the other does.
+            let end = Instant::now() + Duration::from_secs(20);
+            while !served.load(std::sync::atomic::Ordering::SeqCst) && Instant::now() < end {
+                std::thread::yield_now();
+            }
+            assert!(served.load(std::sync::atomic::Ordering::SeqCst));
+            drop(lease);
         });
     }
 

@@ -25,9 +25,7 @@ impl Emitted {
     #[must_use]
     pub fn origin(&self, offset: u32) -> Option<Span> {
         let next = self.origins.partition_point(|(start, _)| *start <= offset);
-        self.origins
-            .get(next.checked_sub(1)?)
-            .map(|(_, span)| *span)
+        self.origins.get(next.checked_sub(1)?).map(|(_, span)| *span)
     }
 
     /// As [`Self::origin`], for the start of line `row` (from one) of the text.
@@ -77,19 +75,13 @@ pub fn emit(module: &Module) -> Result<Emitted, Unsupported> {
         out.raw("\n");
         emit_rule(&mut out, rule)?;
     }
-    Ok(Emitted {
-        text: out.text,
-        origins: out.origins,
-    })
+    Ok(Emitted { text: out.text, origins: out.origins })
 }
 
 /// Imports of keywords say nothing in Rego v1.
 fn emit_import(out: &mut Writer, import: &Import) {
     let parts = import.path.as_ref_parts().unwrap_or_default();
-    let root = parts
-        .first()
-        .and_then(|head| head.as_var())
-        .map_or("", |name| &**name);
+    let root = parts.first().and_then(|head| head.as_var()).map_or("", |name| &**name);
     if matches!(root, "future" | "rego") {
         return;
     }
@@ -158,10 +150,7 @@ fn emit_head_path(out: &mut Writer, head: &Head) -> Emit {
     match name.as_var() {
         Some(word) if !writer::is_keyword(word) => {}
         _ => {
-            return Err(Unsupported {
-                what: "a rule whose name is a keyword or a call",
-                span: name.span,
-            });
+            return Err(Unsupported { what: "a rule whose name is a keyword or a call", span: name.span });
         }
     }
     term::steps(out, name, head.reference.get(1..).unwrap_or_default())
@@ -202,10 +191,7 @@ fn emit_expr(out: &mut Writer, expr: &Expr) -> Emit {
             out.raw(" }");
         }
         ExprKind::Not(_) | ExprKind::And(_) | ExprKind::Or(_) => {
-            return Err(Unsupported {
-                what: "`and`, `or` or `not` before a body",
-                span: expr.span,
-            });
+            return Err(Unsupported { what: "`and`, `or` or `not` before a body", span: expr.span });
         }
     }
     for with in &expr.with {

@@ -42,17 +42,11 @@ pub(super) fn write(out: &mut Writer, term: &Term) -> Emit {
         Value::String(text) => out.string(text),
         Value::Var(_) if is_wildcard(term) => out.raw("_"),
         Value::Var(name) if is_keyword(name) => {
-            return Err(Unsupported {
-                what: "a variable that is a keyword in Rego v1",
-                span: term.span,
-            });
+            return Err(Unsupported { what: "a variable that is a keyword in Rego v1", span: term.span });
         }
         Value::Var(name) => out.raw(name),
         Value::Template(_) => {
-            return Err(Unsupported {
-                what: "a template string",
-                span: term.span,
-            });
+            return Err(Unsupported { what: "a template string", span: term.span });
         }
         Value::Ref(parts) => {
             let Some((head, rest)) = parts.split_first() else {
@@ -94,9 +88,7 @@ pub(super) fn write(out: &mut Writer, term: &Term) -> Emit {
 
 /// A number without a point at its start, which not every engine reads.
 fn number(out: &mut Writer, text: &str) {
-    let (minus, digits) = text
-        .strip_prefix('-')
-        .map_or(("", text), |rest| ("-", rest));
+    let (minus, digits) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     out.raw(minus);
     if digits.starts_with('.') {
         out.raw("0");
@@ -120,8 +112,7 @@ fn has_sign(term: &Term) -> bool {
 }
 
 fn is_membership(call: &Call) -> bool {
-    call.path()
-        .is_some_and(|path| path.starts_with("internal.member_"))
+    call.path().is_some_and(|path| path.starts_with("internal.member_"))
 }
 
 /// Terms between commas.
@@ -187,10 +178,7 @@ pub(super) fn call(out: &mut Writer, call: &Call, span: Span) -> Emit {
             out.raw(" ");
             side(out, rhs, level, true)
         }
-        (Some(_), _) => Err(Unsupported {
-            what: "an operator with more or fewer than two operands",
-            span,
-        }),
+        (Some(_), _) => Err(Unsupported { what: "an operator with more or fewer than two operands", span }),
         (None, args) => {
             // The name of a built-in can be a keyword: `contains`.
             match call.path().filter(|path| builtins::find(path).is_some()) {
@@ -198,11 +186,7 @@ pub(super) fn call(out: &mut Writer, call: &Call, span: Span) -> Emit {
                 None => write(out, &call.operator)?,
             }
             // A function without arguments is a rule.
-            if args.is_empty()
-                && call
-                    .path()
-                    .is_none_or(|path| builtins::find(&path).is_none())
-            {
+            if args.is_empty() && call.path().is_none_or(|path| builtins::find(&path).is_none()) {
                 return Ok(());
             }
             bracketed(out, "(", args, ")")
@@ -226,10 +210,7 @@ fn side(out: &mut Writer, term: &Term, level: u8, is_right: bool) -> Emit {
 /// `value in domain` or `key, value in domain`, without parentheses.
 pub(super) fn membership(out: &mut Writer, call: &Call, span: Span) -> Emit {
     let Some((domain, left)) = call.args.split_last() else {
-        return Err(Unsupported {
-            what: "a membership test without operands",
-            span,
-        });
+        return Err(Unsupported { what: "a membership test without operands", span });
     };
     list(out, left)?;
     out.raw(" in ");

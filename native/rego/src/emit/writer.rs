@@ -73,8 +73,6 @@ pub(super) fn is_keyword(word: &str) -> bool {
 
 fn is_plain_name(name: &str) -> bool {
     let mut chars = name.chars();
-    let first = chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && !is_keyword(name)
 }

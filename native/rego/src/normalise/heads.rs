@@ -8,11 +8,7 @@ use super::{Fresh, assign};
 
 /// Binds the parts of heads that must be evaluated at the end of the body.
 pub(super) fn bind(mut module: Module, fresh: &mut Fresh) -> Module {
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| bind_rule(rule, fresh))
-        .collect();
+    module.rules = module.rules.into_iter().map(|rule| bind_rule(rule, fresh)).collect();
     module
 }
 
@@ -22,20 +18,11 @@ fn bind_rule(mut rule: Rule, fresh: &mut Fresh) -> Rule {
         // The key of an object rule is also the last part of its path.
         let path_has_key = head.value.is_some();
         let key = head.key.iter_mut().filter(|_| !path_has_key);
-        let parts = head
-            .reference
-            .iter_mut()
-            .skip(1)
-            .chain(key)
-            .chain(&mut head.value);
+        let parts = head.reference.iter_mut().skip(1).chain(key).chain(&mut head.value);
         let mut bindings = Vec::new();
         for part in parts.filter(|part| must_be_evaluated(part)) {
             let variable = fresh.var(part.span);
-            bindings.push(assign(
-                variable.clone(),
-                std::mem::replace(part, variable),
-                &[],
-            ));
+            bindings.push(assign(variable.clone(), std::mem::replace(part, variable), &[]));
         }
         if !bindings.is_empty() {
             if path_has_key && head.key.is_some() {

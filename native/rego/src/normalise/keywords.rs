@@ -13,21 +13,10 @@ const WORDS: &[&str] = &["if", "in", "every", "contains"];
 
 /// Renames variables that are keywords of Rego v1.
 pub(super) fn rename(mut module: Module, fresh: &mut Fresh) -> Module {
-    let rules = module
-        .rules
-        .iter()
-        .filter_map(|rule| rule.head.reference.first()?.as_var().cloned());
+    let rules = module.rules.iter().filter_map(|rule| rule.head.reference.first()?.as_var().cloned());
     let kept = rules.filter(|name| WORDS.contains(&&**name)).collect();
-    let mut rename = Rename {
-        fresh,
-        kept,
-        names: BTreeMap::new(),
-    };
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| fold::rule(&mut rename, rule))
-        .collect();
+    let mut rename = Rename { fresh, kept, names: BTreeMap::new() };
+    module.rules = module.rules.into_iter().map(|rule| fold::rule(&mut rename, rule)).collect();
     module
 }
 
@@ -39,10 +28,7 @@ struct Rename<'f> {
 
 impl Fold for Rename<'_> {
     fn term(&mut self, term: &TermRef) -> TermRef {
-        let Some(name) = term
-            .as_var()
-            .filter(|name| WORDS.contains(&&***name) && !self.kept.contains(name))
-        else {
+        let Some(name) = term.as_var().filter(|name| WORDS.contains(&&***name) && !self.kept.contains(name)) else {
             return fold::inner_term(self, term);
         };
         if !self.names.contains_key(name)
@@ -50,8 +36,6 @@ impl Fold for Rename<'_> {
         {
             self.names.insert(name.clone(), new.clone());
         }
-        self.names
-            .get(name)
-            .map_or_else(|| term.clone(), |new| Term::var(term.span, new))
+        self.names.get(name).map_or_else(|| term.clone(), |new| Term::var(term.span, new))
     }
 }

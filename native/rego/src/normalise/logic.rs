@@ -9,11 +9,7 @@ use super::Fresh;
 
 /// Replaces the operators between bodies.
 pub(super) fn lower(mut module: Module, _: &mut Fresh) -> Module {
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| fold::rule(&mut Lower, rule))
-        .collect();
+    module.rules = module.rules.into_iter().map(|rule| fold::rule(&mut Lower, rule)).collect();
     module
 }
 
@@ -26,9 +22,9 @@ impl Fold for Lower {
             let span = expr.span;
             let lowered = match &expr.kind {
                 ExprKind::Not(not) => vec![compare("equal", span, answers(span, &not.body))],
-                ExprKind::And(sides) => [&sides.lhs, &sides.rhs]
-                    .map(|side| compare("neq", span, answers(span, side)))
-                    .to_vec(),
+                ExprKind::And(sides) => {
+                    [&sides.lhs, &sides.rhs].map(|side| compare("neq", span, answers(span, side))).to_vec()
+                }
                 ExprKind::Or(sides) => {
                     let args = vec![answers(span, &sides.lhs), answers(span, &sides.rhs)];
                     let operator = Term::path(span, "array", &["concat"]);
@@ -40,10 +36,7 @@ impl Fold for Lower {
                     continue;
                 }
             };
-            exprs.extend(lowered.into_iter().map(|new| Expr {
-                with: expr.with.clone(),
-                ..new
-            }));
+            exprs.extend(lowered.into_iter().map(|new| Expr { with: expr.with.clone(), ..new }));
         }
         Body { exprs }
     }
@@ -51,20 +44,11 @@ impl Fold for Lower {
 
 /// `[true | body]`
 fn answers(span: Span, body: &Body) -> TermRef {
-    Term::new(
-        span,
-        Value::ArrayComprehension(Term::new(span, Value::Bool(true)), body.clone()),
-    )
+    Term::new(span, Value::ArrayComprehension(Term::new(span, Value::Bool(true)), body.clone()))
 }
 
 /// `term == []` or `term != []`
 fn compare(operator: &str, span: Span, term: TermRef) -> Expr {
     let args = vec![term, Term::new(span, Value::Array(Vec::new()))];
-    Expr::new(
-        span,
-        ExprKind::Call(Call {
-            operator: Term::path(span, operator, &[]),
-            args,
-        }),
-    )
+    Expr::new(span, ExprKind::Call(Call { operator: Term::path(span, operator, &[]), args }))
 }

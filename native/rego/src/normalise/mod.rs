@@ -22,9 +22,7 @@ use crate::visit;
 #[must_use]
 pub fn normalise(module: Module) -> Module {
     let mut fresh = Fresh::of(&module);
-    PASSES
-        .iter()
-        .fold(module, |module, pass| pass(module, &mut fresh))
+    PASSES.iter().fold(module, |module, pass| pass(module, &mut fresh))
 }
 
 /// In the order they run: what one pass makes, later ones read.
@@ -51,11 +49,7 @@ impl Fresh {
         let mut taken = BTreeSet::new();
         for rule in &module.rules {
             visit::rule_terms(rule, &mut |term| {
-                taken.extend(
-                    term.as_var()
-                        .filter(|name| name.starts_with(PREFIX))
-                        .map(ToString::to_string),
-                );
+                taken.extend(term.as_var().filter(|name| name.starts_with(PREFIX)).map(ToString::to_string));
                 true
             });
         }
@@ -79,12 +73,6 @@ const PREFIX: &str = "__fg";
 /// `variable := term`, under the same modifiers as the expression it comes from.
 pub(crate) fn assign(variable: TermRef, term: TermRef, with: &[With]) -> Expr {
     let span = term.span;
-    let call = Call {
-        operator: Term::path(span, "assign", &[]),
-        args: vec![variable, term],
-    };
-    Expr {
-        with: with.to_vec(),
-        ..Expr::new(span, ExprKind::Call(call))
-    }
+    let call = Call { operator: Term::path(span, "assign", &[]), args: vec![variable, term] };
+    Expr { with: with.to_vec(), ..Expr::new(span, ExprKind::Call(call)) }
 }

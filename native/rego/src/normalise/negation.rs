@@ -12,11 +12,7 @@ use super::{Fresh, assign};
 /// Moves operands of negated expressions before them.
 pub(super) fn hoist(mut module: Module, fresh: &mut Fresh) -> Module {
     let mut hoist = Hoist { fresh };
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| fold::rule(&mut hoist, rule))
-        .collect();
+    module.rules = module.rules.into_iter().map(|rule| fold::rule(&mut hoist, rule)).collect();
     module
 }
 
@@ -29,11 +25,7 @@ impl Fold for Hoist<'_> {
         let mut exprs = Vec::with_capacity(body.exprs.len());
         for expr in fold::inner_body(self, body).exprs {
             if expr.negated {
-                let mut operands = Operands {
-                    fresh: self.fresh,
-                    with: &expr.with,
-                    before: Vec::new(),
-                };
+                let mut operands = Operands { fresh: self.fresh, with: &expr.with, before: Vec::new() };
                 let kind = operands.of_expr(&expr.kind);
                 exprs.append(&mut operands.before);
                 exprs.push(Expr { kind, ..expr });
@@ -58,17 +50,10 @@ impl Operands<'_> {
             ExprKind::Call(call) => {
                 let keeps_refs = (call.is("eq") || call.is("equal")) && call.args.len() == 2;
                 let operand = |arg| {
-                    if keeps_refs {
-                        self.outermost(arg)
-                    } else {
-                        self.operand(arg)
-                    }
+                    if keeps_refs { self.outermost(arg) } else { self.operand(arg) }
                 };
                 let args = call.args.iter().map(operand).collect();
-                ExprKind::Call(Call {
-                    operator: call.operator.clone(),
-                    args,
-                })
+                ExprKind::Call(Call { operator: call.operator.clone(), args })
             }
             other => other.clone(),
         }
@@ -84,9 +69,9 @@ impl Operands<'_> {
             let is_name = index == 0 && matches!(part.value, Value::Var(_));
             kept.push(match &part.value {
                 _ if is_name => part.clone(),
-                Value::ArrayComprehension(..)
-                | Value::SetComprehension(..)
-                | Value::ObjectComprehension(..) => self.bind(part),
+                Value::ArrayComprehension(..) | Value::SetComprehension(..) | Value::ObjectComprehension(..) => {
+                    self.bind(part)
+                }
                 _ => self.operand(part),
             });
         }
@@ -97,16 +82,11 @@ impl Operands<'_> {
     fn operand(&mut self, term: &TermRef) -> TermRef {
         let value = match &term.value {
             Value::Ref(_) | Value::Call(_) | Value::Template(_) => return self.bind(term),
-            Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.operand(item)).collect())
-            }
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.operand(item)).collect()),
             Value::Set(items) => Value::Set(items.iter().map(|item| self.operand(item)).collect()),
-            Value::Object(pairs) => Value::Object(
-                pairs
-                    .iter()
-                    .map(|(key, value)| (self.operand(key), self.operand(value)))
-                    .collect(),
-            ),
+            Value::Object(pairs) => {
+                Value::Object(pairs.iter().map(|(key, value)| (self.operand(key), self.operand(value))).collect())
+            }
             _ => return term.clone(),
         };
         Term::new(term.span, value)
@@ -114,8 +94,7 @@ impl Operands<'_> {
 
     fn bind(&mut self, term: &TermRef) -> TermRef {
         let variable = self.fresh.var(term.span);
-        self.before
-            .push(assign(variable.clone(), term.clone(), self.with));
+        self.before.push(assign(variable.clone(), term.clone(), self.with));
         variable
     }
 }

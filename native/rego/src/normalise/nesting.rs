@@ -14,11 +14,7 @@ const LEVELS: usize = 4;
 
 /// Binds inner collections of deep ones. Left alone are patterns, which bind variables themselves, and defaults.
 pub(super) fn lift(mut module: Module, fresh: &mut Fresh) -> Module {
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| lift_rule(rule, fresh))
-        .collect();
+    module.rules = module.rules.into_iter().map(|rule| lift_rule(rule, fresh)).collect();
     module
 }
 
@@ -29,11 +25,7 @@ fn lift_rule(mut rule: Rule, fresh: &mut Fresh) -> Rule {
     // The chain is walked here, one rule at a time.
     let next = rule.else_rule.take();
     let mut rule = fold::rule(&mut Bodies { fresh }, rule);
-    let mut levels = Levels {
-        fresh,
-        before: Vec::new(),
-        made: BTreeSet::new(),
-    };
+    let mut levels = Levels { fresh, before: Vec::new(), made: BTreeSet::new() };
     for part in rule.head.key.iter_mut().chain(&mut rule.head.value) {
         *part = levels.outermost(part);
     }
@@ -56,11 +48,7 @@ impl Fold for Bodies<'_> {
     fn body(&mut self, body: Body) -> Body {
         let mut exprs = Vec::with_capacity(body.exprs.len());
         for expr in fold::inner_body(self, body).exprs {
-            let mut levels = Levels {
-                fresh: self.fresh,
-                before: Vec::new(),
-                made: BTreeSet::new(),
-            };
+            let mut levels = Levels { fresh: self.fresh, before: Vec::new(), made: BTreeSet::new() };
             let kind = match &expr.kind {
                 ExprKind::Term(term) => ExprKind::Term(levels.outermost(term)),
                 ExprKind::Call(call) => ExprKind::Call(Call {
@@ -102,12 +90,7 @@ impl Levels<'_> {
         let value = match &term.value {
             Value::Array(items) => Value::Array(items.iter().map(&mut item).collect()),
             Value::Set(items) => Value::Set(items.iter().map(&mut item).collect()),
-            Value::Object(pairs) => Value::Object(
-                pairs
-                    .iter()
-                    .map(|(key, value)| (item(key), item(value)))
-                    .collect(),
-            ),
+            Value::Object(pairs) => Value::Object(pairs.iter().map(|(key, value)| (item(key), item(value))).collect()),
             _ => return (term.clone(), 0),
         };
         (Term::new(term.span, value), deepest + 1)
@@ -130,9 +113,7 @@ impl Levels<'_> {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
             Value::Var(name) => self.made.contains(name),
             Value::Array(items) | Value::Set(items) => items.iter().all(|item| self.is_fixed(item)),
-            Value::Object(pairs) => pairs
-                .iter()
-                .all(|(key, value)| self.is_fixed(key) && self.is_fixed(value)),
+            Value::Object(pairs) => pairs.iter().all(|(key, value)| self.is_fixed(key) && self.is_fixed(value)),
             _ => false,
         }
     }
@@ -142,10 +123,7 @@ impl Levels<'_> {
 fn height(term: &TermRef) -> usize {
     let deepest = match &term.value {
         Value::Array(items) | Value::Set(items) => items.iter().map(height).max(),
-        Value::Object(pairs) => pairs
-            .iter()
-            .map(|(key, value)| height(key).max(height(value)))
-            .max(),
+        Value::Object(pairs) => pairs.iter().map(|(key, value)| height(key).max(height(value))).max(),
         _ => return 0,
     };
     1 + deepest.unwrap_or(0)

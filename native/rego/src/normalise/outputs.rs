@@ -16,18 +16,11 @@ pub(super) fn bind(mut module: Module, _: &mut Fresh) -> Module {
     // A rule of the module with a built-in's name is what its calls mean.
     let arity = |rule: &Rule| {
         let name = rule.head.reference.first()?.as_var()?.clone();
-        Some((
-            name,
-            (rule.head.reference.len() == 1).then_some(rule.head.args.len()),
-        ))
+        Some((name, (rule.head.reference.len() == 1).then_some(rule.head.args.len())))
     };
     let own = module.rules.iter().filter_map(arity).collect();
     let mut outputs = Outputs { own };
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| fold::rule(&mut outputs, rule))
-        .collect();
+    module.rules = module.rules.into_iter().map(|rule| fold::rule(&mut outputs, rule)).collect();
     module
 }
 
@@ -39,9 +32,7 @@ struct Outputs {
 impl Fold for Outputs {
     fn body(&mut self, body: Body) -> Body {
         let exprs = fold::inner_body(self, body).exprs;
-        Body {
-            exprs: exprs.into_iter().map(|expr| self.equation(expr)).collect(),
-        }
+        Body { exprs: exprs.into_iter().map(|expr| self.equation(expr)).collect() }
     }
 }
 
@@ -59,22 +50,12 @@ impl Outputs {
             return expr;
         };
         let arity = self.arity(call);
-        let Some((output, inputs)) = call
-            .args
-            .split_last()
-            .filter(|(_, inputs)| Some(inputs.len()) == arity)
-        else {
+        let Some((output, inputs)) = call.args.split_last().filter(|(_, inputs)| Some(inputs.len()) == arity) else {
             return expr;
         };
-        let value = Value::Call(Call {
-            operator: call.operator.clone(),
-            args: inputs.to_vec(),
-        });
+        let value = Value::Call(Call { operator: call.operator.clone(), args: inputs.to_vec() });
         let args = vec![output.clone(), Term::new(expr.span, value)];
-        let kind = ExprKind::Call(Call {
-            operator: Term::path(expr.span, "eq", &[]),
-            args,
-        });
+        let kind = ExprKind::Call(Call { operator: Term::path(expr.span, "eq", &[]), args });
         Expr { kind, ..expr }
     }
 }

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::ast::{
-    Body, Call, Expr, ExprKind, Module, Template, TemplatePart, Term, TermRef, Value,
-};
+use crate::ast::{Body, Call, Expr, ExprKind, Module, Template, TemplatePart, Term, TermRef, Value};
 use crate::fold::{self, Fold};
 use crate::span::Span;
 
@@ -14,11 +12,7 @@ use super::{Fresh, assign};
 /// Replaces template strings by calls of `concat`. Those that could have several values are left.
 pub(super) fn lower(mut module: Module, fresh: &mut Fresh) -> Module {
     let mut lower = Lower { fresh };
-    module.rules = module
-        .rules
-        .into_iter()
-        .map(|rule| fold::rule(&mut lower, rule))
-        .collect();
+    module.rules = module.rules.into_iter().map(|rule| fold::rule(&mut lower, rule)).collect();
     module
 }
 
@@ -35,11 +29,7 @@ impl Fold for Lower<'_> {
         match self.parts(template) {
             Some(parts) => {
                 let parts = Term::new(term.span, Value::Array(parts));
-                call(
-                    term.span,
-                    &["concat"],
-                    vec![Term::string(term.span, ""), parts],
-                )
+                call(term.span, &["concat"], vec![Term::string(term.span, ""), parts])
             }
             None => term,
         }
@@ -64,34 +54,21 @@ impl Lower<'_> {
             _ => return None,
         };
         let is_string = |variable: &TermRef| {
-            let call = Call {
-                operator: Term::path(span, "is_string", &[]),
-                args: vec![variable.clone()],
-            };
+            let call = Call { operator: Term::path(span, "is_string", &[]), args: vec![variable.clone()] };
             Expr::new(span, ExprKind::Call(call))
         };
         let bind = |variable: &TermRef| assign(variable.clone(), value.clone(), &expr.with);
         let (text, other) = (self.fresh.var(span), self.fresh.var(span));
-        let strings = Body {
-            exprs: vec![bind(&text), is_string(&text)],
-        };
-        let no_string = Expr {
-            negated: true,
-            ..is_string(&other)
-        };
-        let others = Body {
-            exprs: vec![bind(&other), no_string],
-        };
+        let strings = Body { exprs: vec![bind(&text), is_string(&text)] };
+        let no_string = Expr { negated: true, ..is_string(&other) };
+        let others = Body { exprs: vec![bind(&other), no_string] };
         let written = self.written(&other);
         let strings = Term::new(span, Value::ArrayComprehension(text, strings));
         let others = Term::new(span, Value::ArrayComprehension(written, others));
         let nothing = Term::new(span, Value::Array(vec![Term::string(span, "<undefined>")]));
         let concat = |first, second| call(span, &["array", "concat"], vec![first, second]);
         let first = Term::new(span, Value::Number(Arc::from("0")));
-        Some(Term::new(
-            span,
-            Value::Ref(vec![concat(strings, concat(others, nothing)), first]),
-        ))
+        Some(Term::new(span, Value::Ref(vec![concat(strings, concat(others, nothing)), first])))
     }
 
     /// A value as Rego writes it: inside an array, without the brackets, since `sprintf` has its own way with numbers.
@@ -99,19 +76,8 @@ impl Lower<'_> {
         let span = value.span;
         let array = |items| Term::new(span, Value::Array(items));
         let number = |text: &str| Term::new(span, Value::Number(Arc::from(text)));
-        let text = call(
-            span,
-            &["sprintf"],
-            vec![
-                Term::string(span, "%v"),
-                array(vec![array(vec![value.clone()])]),
-            ],
-        );
-        let length = call(
-            span,
-            &["minus"],
-            vec![call(span, &["count"], vec![text.clone()]), number("2")],
-        );
+        let text = call(span, &["sprintf"], vec![Term::string(span, "%v"), array(vec![array(vec![value.clone()])])]);
+        let length = call(span, &["minus"], vec![call(span, &["count"], vec![text.clone()]), number("2")]);
         call(span, &["substring"], vec![text, number("1"), length])
     }
 }
@@ -128,14 +94,6 @@ fn scalar(term: &TermRef) -> TermRef {
 }
 
 fn call(span: Span, path: &[&str], args: Vec<TermRef>) -> TermRef {
-    let (head, steps) = path
-        .split_first()
-        .map_or(("", path), |(head, steps)| (*head, steps));
-    Term::new(
-        span,
-        Value::Call(Call {
-            operator: Term::path(span, head, steps),
-            args,
-        }),
-    )
+    let (head, steps) = path.split_first().map_or(("", path), |(head, steps)| (*head, steps));
+    Term::new(span, Value::Call(Call { operator: Term::path(span, head, steps), args }))
 }

@@ -41,9 +41,7 @@ impl Fold for Wide {
     fn term(&mut self, term: &TermRef) -> TermRef {
         let term = fold::inner_term(self, term);
         match &term.value {
-            Value::Call(call) if call.args.len() > MOST => {
-                Term::new(term.span, Value::Call(pack_call(call)))
-            }
+            Value::Call(call) if call.args.len() > MOST => Term::new(term.span, Value::Call(pack_call(call))),
             _ => term,
         }
     }
@@ -56,10 +54,7 @@ fn pack_expr(expr: &mut Expr) {
 }
 
 fn pack_call(call: &Call) -> Call {
-    Call {
-        operator: call.operator.clone(),
-        args: packed(call.args.clone()),
-    }
+    Call { operator: call.operator.clone(), args: packed(call.args.clone()) }
 }
 
 fn packed(args: Vec<TermRef>) -> Vec<TermRef> {

@@ -8,23 +8,16 @@ mod order;
 use serde_json::{Map, Value as Json, json};
 
 use crate::ast::{
-    Body, Call, Expr, ExprKind, Head, Import, Logical, Module, Rule, TemplatePart, Term, TermRef,
-    Value, With,
+    Body, Call, Expr, ExprKind, Head, Import, Logical, Module, Rule, TemplatePart, Term, TermRef, Value, With,
 };
 
 /// `module` as OPA writes it.
 #[must_use]
 pub fn module(module: &Module) -> Json {
     let mut out = Map::new();
-    out.insert(
-        "package".into(),
-        json!({ "path": terms(&module.package.path) }),
-    );
+    out.insert("package".into(), json!({ "path": terms(&module.package.path) }));
     if !module.imports.is_empty() {
-        out.insert(
-            "imports".into(),
-            module.imports.iter().map(import).collect(),
-        );
+        out.insert("imports".into(), module.imports.iter().map(import).collect());
     }
     if !module.rules.is_empty() {
         out.insert("rules".into(), module.rules.iter().map(rule).collect());
@@ -76,11 +69,7 @@ fn head(head: &Head) -> Json {
 }
 
 fn body(body: &Body) -> Json {
-    body.exprs
-        .iter()
-        .enumerate()
-        .map(|(index, item)| expr(index, item))
-        .collect()
+    body.exprs.iter().enumerate().map(|(index, item)| expr(index, item)).collect()
 }
 
 fn expr(index: usize, expr: &Expr) -> Json {
@@ -123,10 +112,7 @@ fn logical(name: &str, sides: &Logical) -> Json {
     out.insert("type".into(), json!(name));
     out.insert("lhs".into(), body(&sides.lhs));
     out.insert("rhs".into(), body(&sides.rhs));
-    for (name, explicit) in [
-        ("explicit_lhs", sides.explicit_lhs),
-        ("explicit_rhs", sides.explicit_rhs),
-    ] {
+    for (name, explicit) in [("explicit_lhs", sides.explicit_lhs), ("explicit_rhs", sides.explicit_rhs)] {
         if explicit {
             out.insert(name.into(), json!(true));
         }
@@ -143,10 +129,7 @@ fn terms(items: &[TermRef]) -> Json {
 }
 
 fn call(call: &Call) -> Json {
-    std::iter::once(&call.operator)
-        .chain(&call.args)
-        .map(|item| term(item))
-        .collect()
+    std::iter::once(&call.operator).chain(&call.args).map(|item| term(item)).collect()
 }
 
 fn term(term: &Term) -> Json {
@@ -163,15 +146,13 @@ fn value(value: &Value) -> Json {
                 TemplatePart::Scalar(item) => term(item),
                 TemplatePart::Expr(item) => expr(0, item),
             };
-            let parts: Option<Json> =
-                (!template.parts.is_empty()).then(|| template.parts.iter().map(part).collect());
+            let parts: Option<Json> = (!template.parts.is_empty()).then(|| template.parts.iter().map(part).collect());
             json!({ "parts": parts, "multi_line": template.raw })
         }
         Value::Ref(items) | Value::Array(items) => terms(items),
-        Value::Object(pairs) => order::object(pairs)
-            .into_iter()
-            .map(|(key, value)| json!([term(key), term(value)]))
-            .collect(),
+        Value::Object(pairs) => {
+            order::object(pairs).into_iter().map(|(key, value)| json!([term(key), term(value)])).collect()
+        }
         Value::Set(items) => order::set(items).into_iter().map(term).collect(),
         Value::ArrayComprehension(head, items) | Value::SetComprehension(head, items) => {
             json!({ "term": term(head), "body": body(items) })

@@ -14,10 +14,7 @@ pub(super) fn set(items: &[TermRef]) -> Vec<&Term> {
 
 /// The items of an object by sorted key. OPA keeps repeated keys in its syntax tree, in the order written.
 pub(super) fn object(pairs: &[(TermRef, TermRef)]) -> Vec<(&Term, &Term)> {
-    let mut out: Vec<(&Term, &Term)> = pairs
-        .iter()
-        .map(|(key, value)| (&**key, &**value))
-        .collect();
+    let mut out: Vec<(&Term, &Term)> = pairs.iter().map(|(key, value)| (&**key, &**value)).collect();
     out.sort_by(|a, b| compare(a.0, b.0));
     out
 }
@@ -51,22 +48,13 @@ fn compare(a: &Term, b: &Term) -> Ordering {
         }
         (Value::Set(a), Value::Set(b)) => compare_all(set(a), set(b)),
         (Value::Object(a), Value::Object(b)) => compare_objects(&object(a), &object(b)),
-        (Value::Call(a), Value::Call(b)) => compare(&a.operator, &b.operator).then_with(|| {
-            compare_all(
-                a.args.iter().map(|item| &**item),
-                b.args.iter().map(|item| &**item),
-            )
-        }),
-        (x, y) => rank(x)
-            .cmp(&rank(y))
-            .then_with(|| super::term(a).to_string().cmp(&super::term(b).to_string())),
+        (Value::Call(a), Value::Call(b)) => compare(&a.operator, &b.operator)
+            .then_with(|| compare_all(a.args.iter().map(|item| &**item), b.args.iter().map(|item| &**item))),
+        (x, y) => rank(x).cmp(&rank(y)).then_with(|| super::term(a).to_string().cmp(&super::term(b).to_string())),
     }
 }
 
-fn compare_all<'a>(
-    a: impl IntoIterator<Item = &'a Term>,
-    b: impl IntoIterator<Item = &'a Term>,
-) -> Ordering {
+fn compare_all<'a>(a: impl IntoIterator<Item = &'a Term>, b: impl IntoIterator<Item = &'a Term>) -> Ordering {
     let mut b = b.into_iter();
     for item in a {
         let Some(other) = b.next() else {
@@ -77,11 +65,7 @@ fn compare_all<'a>(
             return order;
         }
     }
-    if b.next().is_some() {
-        Ordering::Less
-    } else {
-        Ordering::Equal
-    }
+    if b.next().is_some() { Ordering::Less } else { Ordering::Equal }
 }
 
 /// Item by item: the keys, then the values of equal keys.
@@ -106,9 +90,7 @@ struct Decimal {
 
 impl Decimal {
     fn new(text: &str) -> Self {
-        let (negative, text) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let integers = mantissa.find('.').unwrap_or(mantissa.len());
         let all: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
@@ -119,11 +101,7 @@ impl Decimal {
         }
         let exponent: i64 = exponent.parse().unwrap_or(0);
         let position = i64::try_from(integers).unwrap_or(0) - i64::try_from(zeros).unwrap_or(0);
-        Self {
-            negative: negative && !digits.is_empty(),
-            digits,
-            scale: position + exponent,
-        }
+        Self { negative: negative && !digits.is_empty(), digits, scale: position + exponent }
     }
 
     fn compare(&self, other: &Self) -> Ordering {
@@ -133,15 +111,8 @@ impl Decimal {
             (Some(true), None | Some(false)) | (None, Some(false)) => Ordering::Greater,
             (None | Some(false), Some(true)) | (Some(false), None) => Ordering::Less,
             (Some(positive), Some(_)) => {
-                let magnitude = self
-                    .scale
-                    .cmp(&other.scale)
-                    .then_with(|| self.digits.cmp(&other.digits));
-                if positive {
-                    magnitude
-                } else {
-                    magnitude.reverse()
-                }
+                let magnitude = self.scale.cmp(&other.scale).then_with(|| self.digits.cmp(&other.digits));
+                if positive { magnitude } else { magnitude.reverse() }
             }
         }
     }
@@ -154,9 +125,7 @@ mod tests {
     #[test]
     fn numbers_compare_by_value() {
         let order = |a: &str, b: &str| Decimal::new(a).compare(&Decimal::new(b));
-        assert!(
-            order("1", "1.0").is_eq() && order("1e2", "100").is_eq() && order("-0", "0.0").is_eq()
-        );
+        assert!(order("1", "1.0").is_eq() && order("1e2", "100").is_eq() && order("-0", "0.0").is_eq());
         assert!(order("2", "10").is_lt() && order("-2", "-10").is_gt() && order("-1", "0").is_lt());
         assert!(order("12345678901234567890", "12345678901234567891").is_lt());
     }

@@ -29,20 +29,14 @@ impl Parser<'_> {
         let start = self.start();
         self.scan();
         if self.at(Kind::RBrack) {
-            return Ok(Term::new(
-                self.span_to_bracket(start),
-                Value::Array(Vec::new()),
-            ));
+            return Ok(Term::new(self.span_to_bracket(start), Value::Array(Vec::new())));
         }
         let may_comprehend = !self.leading_comma();
         let saved = self.save();
         let head = self.term()?;
         match self.kind() {
             Kind::RBrack => {
-                return Ok(Term::new(
-                    self.span_to_bracket(start),
-                    Value::Array(vec![head]),
-                ));
+                return Ok(Term::new(self.span_to_bracket(start), Value::Array(vec![head])));
             }
             Kind::Comma => {
                 self.scan();
@@ -72,10 +66,7 @@ impl Parser<'_> {
         let start = self.start();
         self.scan();
         if self.at(Kind::RBrace) {
-            return Ok(Term::new(
-                self.span_to_bracket(start),
-                Value::Object(Vec::new()),
-            ));
+            return Ok(Term::new(self.span_to_bracket(start), Value::Object(Vec::new())));
         }
         let may_comprehend = !self.leading_comma();
         let saved = self.save();
@@ -108,10 +99,7 @@ impl Parser<'_> {
         self.scan();
         match self.body(Kind::RBrace) {
             Ok(body) => {
-                return Ok(Term::new(
-                    self.span_to_bracket(start),
-                    Value::SetComprehension(head, body),
-                ));
+                return Ok(Term::new(self.span_to_bracket(start), Value::SetComprehension(head, body)));
             }
             Err(stop) if !self.at(Kind::Comma) => return Err(stop),
             Err(_) => {}
@@ -169,11 +157,7 @@ impl Parser<'_> {
     }
 
     /// Terms between commas up to the bracket `end`, which is left ahead; a comma before it is allowed.
-    pub(super) fn terms_until(
-        &mut self,
-        end: Kind,
-        mut items: Vec<TermRef>,
-    ) -> Parse<Vec<TermRef>> {
+    pub(super) fn terms_until(&mut self, end: Kind, mut items: Vec<TermRef>) -> Parse<Vec<TermRef>> {
         while !self.at(end) {
             items.push(self.infix_in_list()?);
             match self.kind() {

@@ -40,10 +40,7 @@ impl Parser<'_> {
             Value::Var(name) => vec![data, Term::string(term.span, name)],
             Value::Ref(parts) => self.package_path(data, parts)?,
             _ => {
-                self.error(
-                    term.span,
-                    format!("a package path cannot be a {}", term.value.kind_name()),
-                );
+                self.error(term.span, format!("a package path cannot be a {}", term.value.kind_name()));
                 return Err(Stop);
             }
         };
@@ -57,13 +54,7 @@ impl Parser<'_> {
                 Value::Var(name) if index == 0 => path.push(Term::string(part.span, name)),
                 Value::String(_) if index > 0 => path.push(part.clone()),
                 other => {
-                    self.error(
-                        part.span,
-                        format!(
-                            "a package path is made of names, not of a {}",
-                            other.kind_name()
-                        ),
-                    );
+                    self.error(part.span, format!("a package path is made of names, not of a {}", other.kind_name()));
                     return Err(Stop);
                 }
             }
@@ -83,28 +74,16 @@ impl Parser<'_> {
         self.state.plain_at = Some(self.state.position);
         let path = self.import_path(term?)?;
         let parts = path.as_ref_parts().unwrap_or_default();
-        if !parts
-            .first()
-            .and_then(|head| head.as_var())
-            .is_some_and(|name| is_root(name))
-        {
+        if !parts.first().and_then(|head| head.as_var()).is_some_and(|name| is_root(name)) {
             let message = "an import's path begins with `data`, `input`, `future` or `rego`";
             self.error(path.span, message);
             return Err(Stop);
         }
-        let alias = if self.at(Kind::As) {
-            Some(self.alias()?)
-        } else {
-            None
-        };
+        let alias = if self.at(Kind::As) { Some(self.alias()?) } else { None };
         if alias.is_none() {
             self.check_last_name(parts);
         }
-        let import = Import {
-            span,
-            path: path.clone(),
-            alias,
-        };
+        let import = Import { span, path: path.clone(), alias };
         self.apply_import(&import, parts);
         Ok(Some(import))
     }
@@ -114,20 +93,14 @@ impl Parser<'_> {
             Value::Var(_) => Ok(Term::new(term.span, Value::Ref(vec![term]))),
             Value::Ref(parts) => {
                 if let Some(bad) = parts.iter().skip(1).find(|part| part.as_str().is_none()) {
-                    let message = format!(
-                        "an import's path is made of names, not of a {}",
-                        bad.value.kind_name()
-                    );
+                    let message = format!("an import's path is made of names, not of a {}", bad.value.kind_name());
                     self.error(bad.span, message);
                     return Err(Stop);
                 }
                 Ok(term)
             }
             other => {
-                self.error(
-                    term.span,
-                    format!("an import's path cannot be a {}", other.kind_name()),
-                );
+                self.error(term.span, format!("an import's path cannot be a {}", other.kind_name()));
                 Err(Stop)
             }
         }
@@ -142,10 +115,7 @@ impl Parser<'_> {
         match alias.as_var() {
             Some(name) => Ok(name.clone()),
             None => {
-                self.error(
-                    alias.span,
-                    "an import's alias is a single name, and not `input` or `data`",
-                );
+                self.error(alias.span, "an import's alias is a single name, and not `input` or `data`");
                 Err(Stop)
             }
         }
@@ -154,14 +124,8 @@ impl Parser<'_> {
     /// Without an alias the path's last name becomes a variable, which a keyword cannot be.
     fn check_last_name(&mut self, parts: &[TermRef]) {
         let Some(last) = parts.last() else { return };
-        let starts_with_future = parts
-            .first()
-            .and_then(|head| head.as_var())
-            .is_some_and(|name| &**name == "future");
-        let name = last
-            .as_str()
-            .or_else(|| last.as_var().map(|name| &**name))
-            .unwrap_or("");
+        let starts_with_future = parts.first().and_then(|head| head.as_var()).is_some_and(|name| &**name == "future");
+        let name = last.as_str().or_else(|| last.as_var().map(|name| &**name)).unwrap_or("");
         if self.capabilities.is_version_keyword(name) && !(starts_with_future && parts.len() > 1) {
             let message = format!("an import's path cannot end with the keyword `{name}`");
             self.hinted(last.span, message, "give it another name with `as`");
@@ -170,15 +134,8 @@ impl Parser<'_> {
 
     /// Puts the keywords in force that `future` and `rego` imports bring.
     fn apply_import(&mut self, import: &Import, parts: &[TermRef]) {
-        let names: Vec<&str> = parts
-            .iter()
-            .skip(1)
-            .filter_map(|part| part.as_str())
-            .collect();
-        let root = parts
-            .first()
-            .and_then(|head| head.as_var())
-            .map_or("", |name| &**name);
+        let names: Vec<&str> = parts.iter().skip(1).filter_map(|part| part.as_str()).collect();
+        let root = parts.first().and_then(|head| head.as_var()).map_or("", |name| &**name);
         let span = import.path.span;
         match root {
             "future" => self.future_import(&names, span, import.alias.is_some()),
@@ -195,20 +152,12 @@ impl Parser<'_> {
         let importable = self.capabilities.importable;
         match names {
             ["keywords", ..] if aliased => self.error(span, "`future` imports cannot be aliased"),
-            ["keywords", name] => {
-                match Keywords::named(name).filter(|keyword| importable.has(*keyword)) {
-                    Some(keyword) => self.keywords = self.keywords.with(keyword),
-                    None => self.error(
-                        span,
-                        format!("`{name}` is not a keyword that can be imported"),
-                    ),
-                }
-            }
+            ["keywords", name] => match Keywords::named(name).filter(|keyword| importable.has(*keyword)) {
+                Some(keyword) => self.keywords = self.keywords.with(keyword),
+                None => self.error(span, format!("`{name}` is not a keyword that can be imported")),
+            },
             ["keywords", ..] => self.keywords = self.keywords.with(importable),
-            _ => self.error(
-                span,
-                "the import must be `future.keywords` or one keyword of it",
-            ),
+            _ => self.error(span, "the import must be `future.keywords` or one keyword of it"),
         }
     }
 
@@ -219,9 +168,7 @@ impl Parser<'_> {
                 self.keywords = self.keywords.with(Keywords::V1);
             }
             ["v1"] => {}
-            ["v2"] if !self.capabilities.rego_v2_import => {
-                self.error(span, "`import rego.v2` is not supported here")
-            }
+            ["v2"] if !self.capabilities.rego_v2_import => self.error(span, "`import rego.v2` is not supported here"),
             ["v2"] if aliased => self.error(span, "`rego` imports cannot be aliased"),
             ["v2"] => self.keywords = self.keywords.with(Keywords::V1).with(Keywords::V2),
             _ => self.error(span, "the import must be `rego.v1` or `rego.v2`"),

@@ -39,9 +39,7 @@ impl Parser<'_> {
         let word = self.text();
         self.unexpected(&format!("a new line, `;` or {close}"));
         if let ("in" | "and" | "or", Some(error)) = (word, self.errors.last_mut()) {
-            error.hint = Some(format!(
-                "`import future.keywords.{word}` makes `{word}` an operator"
-            ));
+            error.hint = Some(format!("`import future.keywords.{word}` makes `{word}` an operator"));
         }
     }
 
@@ -107,12 +105,8 @@ impl Parser<'_> {
             return self.logical_tail(operand);
         }
         match self.kind() {
-            Kind::Some if not_start.is_some() => {
-                Err(self.unexpected("an expression that can be negated"))
-            }
-            Kind::Every if not_start.is_some() => {
-                Err(self.unexpected("an expression that can be negated"))
-            }
+            Kind::Some if not_start.is_some() => Err(self.unexpected("an expression that can be negated")),
+            Kind::Every if not_start.is_some() => Err(self.unexpected("an expression that can be negated")),
             Kind::Some => self.some_declaration(),
             Kind::Every => self.every(),
             _ => self.literal_expr(not_start),
@@ -138,10 +132,7 @@ impl Parser<'_> {
             && let Some(group) = self.logical_group(true)?
         {
             let span = self.span_from(outer);
-            let not = Not {
-                body: group.body,
-                explicit: group.explicit,
-            };
+            let not = Not { body: group.body, explicit: group.explicit };
             let expr = Expr::new(span, ExprKind::Not(Box::new(not)));
             return self.logical_tail(expr.into());
         }
@@ -155,13 +146,7 @@ impl Parser<'_> {
             Some(outer) if self.not_takes_body() => {
                 let with = std::mem::take(&mut expr.with);
                 let span = self.span_from(outer);
-                expr = Expr::new(
-                    span,
-                    ExprKind::Not(Box::new(Not {
-                        body: Body::of(expr),
-                        explicit: false,
-                    })),
-                );
+                expr = Expr::new(span, ExprKind::Not(Box::new(Not { body: Body::of(expr), explicit: false })));
                 expr.with = with;
             }
             _ => expr.negated = not_start.is_some(),
@@ -198,10 +183,7 @@ impl Parser<'_> {
         let operator = Term::path(self.token().span, name, &[]);
         self.scan();
         let rhs = self.infix()?;
-        let call = crate::ast::Call {
-            operator,
-            args: vec![lhs, rhs],
-        };
+        let call = crate::ast::Call { operator, args: vec![lhs, rhs] };
         Ok(Expr::new(self.span_from(start), ExprKind::Call(call)))
     }
 
@@ -216,21 +198,14 @@ impl Parser<'_> {
             }
             let target = self.term()?;
             if !matches!(target.value, Value::Ref(_) | Value::Var(_)) {
-                self.error(
-                    target.span,
-                    format!("`with` cannot replace a {}", target.value.kind_name()),
-                );
+                self.error(target.span, format!("`with` cannot replace a {}", target.value.kind_name()));
             }
             if !self.at(Kind::As) {
                 return Err(self.unexpected("`as`"));
             }
             self.scan();
             let value = self.infix()?;
-            all.push(With {
-                span: self.span_from(start),
-                target,
-                value,
-            });
+            all.push(With { span: self.span_from(start), target, value });
         }
         Ok(all)
     }
@@ -308,12 +283,7 @@ impl Parser<'_> {
         self.scan();
         let body = self.body(Kind::RBrace)?;
         self.scan();
-        let every = Every {
-            key: key.cloned(),
-            value: value.clone(),
-            domain: domain.clone(),
-            body,
-        };
+        let every = Every { key: key.cloned(), value: value.clone(), domain: domain.clone(), body };
         let expr = Expr::new(self.span_from(start), ExprKind::Every(Box::new(every)));
         self.attach_with(expr)
     }

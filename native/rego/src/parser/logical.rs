@@ -22,11 +22,7 @@ pub(super) struct Operand {
 impl From<Expr> for Operand {
     fn from(expr: Expr) -> Self {
         let span = expr.span;
-        Self {
-            body: Body::of(expr),
-            explicit: false,
-            span,
-        }
+        Self { body: Body::of(expr), explicit: false, span }
     }
 }
 
@@ -34,11 +30,7 @@ impl Parser<'_> {
     /// `{ … } and …` at the start of an expression; `None` when the braces are no operand.
     pub(super) fn leading_body_operand(&mut self) -> Parse<Option<Expr>> {
         // The braces can only be an operand if an operator follows the one that closes them.
-        let after = self
-            .lexed
-            .closing
-            .get(&self.state.position)
-            .map(|close| self.kind_at(close + 1));
+        let after = self.lexed.closing.get(&self.state.position).map(|close| self.kind_at(close + 1));
         if !matches!(after, Some(Kind::LogicalAnd | Kind::LogicalOr)) {
             return Ok(None);
         }
@@ -54,11 +46,7 @@ impl Parser<'_> {
         if self.is_ambiguous_union(&body) {
             return Err(self.ambiguous_union(self.span_from(start)));
         }
-        let chain = self.logical_or_chain(Operand {
-            body,
-            explicit: true,
-            span: self.span_from(start),
-        })?;
+        let chain = self.logical_or_chain(Operand { body, explicit: true, span: self.span_from(start) })?;
         self.attach_with(chain).map(Some)
     }
 
@@ -116,29 +104,14 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn logical(
-        &mut self,
-        start: u32,
-        lhs: Operand,
-        rhs: Operand,
-        kind: fn(Box<Logical>) -> ExprKind,
-    ) -> Expr {
+    fn logical(&mut self, start: u32, lhs: Operand, rhs: Operand, kind: fn(Box<Logical>) -> ExprKind) -> Expr {
         for side in [&lhs, &rhs] {
             if self.capabilities.release >= Release::Opa1_22 && only_void_calls(&side.body) {
                 let hint = "move the call out of the operand, or add an expression that can fail";
-                self.hinted(
-                    side.span,
-                    "operand consists only of calls that always succeed",
-                    hint,
-                );
+                self.hinted(side.span, "operand consists only of calls that always succeed", hint);
             }
         }
-        let sides = Logical {
-            explicit_lhs: lhs.explicit,
-            explicit_rhs: rhs.explicit,
-            lhs: lhs.body,
-            rhs: rhs.body,
-        };
+        let sides = Logical { explicit_lhs: lhs.explicit, explicit_rhs: rhs.explicit, lhs: lhs.body, rhs: rhs.body };
         Expr::new(self.span_from(start), kind(Box::new(sides)))
     }
 
@@ -180,11 +153,7 @@ impl Parser<'_> {
     }
 
     fn negated(&self, start: u32, body: Body, explicit: bool) -> Operand {
-        Expr::new(
-            self.span_from(start),
-            ExprKind::Not(Box::new(Not { body, explicit })),
-        )
-        .into()
+        Expr::new(self.span_from(start), ExprKind::Not(Box::new(Not { body, explicit }))).into()
     }
 
     fn body_operand(&mut self, op: Option<&str>) -> Parse<Operand> {
@@ -202,11 +171,7 @@ impl Parser<'_> {
         if self.is_ambiguous_union(&body) {
             let _recorded = self.ambiguous_union(self.span_from(start));
         }
-        Ok(Operand {
-            body,
-            explicit: true,
-            span: self.span_from(start),
-        })
+        Ok(Operand { body, explicit: true, span: self.span_from(start) })
     }
 
     /// `not { … }`, the brace ahead.
@@ -235,15 +200,8 @@ impl Parser<'_> {
         self.restore(at_brace)?;
         let start = self.start();
         if let Ok(term) = self.infix() {
-            let message = format!(
-                "braces after `{op}` hold expressions, not a {}",
-                term.value.kind_name()
-            );
-            self.hinted(
-                self.span_from(start),
-                message,
-                "put the value in parentheses",
-            );
+            let message = format!("braces after `{op}` hold expressions, not a {}", term.value.kind_name());
+            self.hinted(self.span_from(start), message, "put the value in parentheses");
             return Ok(());
         }
         self.restore(failed)?;
@@ -255,10 +213,8 @@ impl Parser<'_> {
     /// an operand already, so that braces inside hold a body.
     pub(super) fn logical_group(&mut self, is_operand: bool) -> Parse<Option<Operand>> {
         let position = self.state.position;
-        let known = self
-            .not_groups
-            .get(position)
-            .is_some_and(|known| known.get(usize::from(is_operand)) == Some(&true));
+        let known =
+            self.not_groups.get(position).is_some_and(|known| known.get(usize::from(is_operand)) == Some(&true));
         if known {
             return Ok(None);
         }
@@ -266,10 +222,7 @@ impl Parser<'_> {
         let group = self.nested(|parser| parser.try_group(is_operand))?;
         if group.is_none() {
             self.restore(saved)?;
-            let slot = self
-                .not_groups
-                .get_mut(position)
-                .and_then(|known| known.get_mut(usize::from(is_operand)));
+            let slot = self.not_groups.get_mut(position).and_then(|known| known.get_mut(usize::from(is_operand)));
             if let Some(slot) = slot {
                 *slot = true;
             }
@@ -297,11 +250,7 @@ impl Parser<'_> {
                 let chain = self.logical_or_chain(first)?;
                 let expr = self.attach_with(chain)?;
                 self.close_group()?;
-                Ok(Some(Operand {
-                    body: Body::of(expr),
-                    explicit: false,
-                    span: self.span_from(start),
-                }))
+                Ok(Some(Operand { body: Body::of(expr), explicit: false, span: self.span_from(start) }))
             }
             Kind::With if !first.explicit && first.body.exprs.len() == 1 => {
                 self.modified_group(start, first, is_operand)
@@ -309,22 +258,14 @@ impl Parser<'_> {
             _ if first.explicit => self.braces_in_parens(open, inside),
             _ if is_logical(&first.body) || is_negated(&first.body) => {
                 self.close_group()?;
-                Ok(Some(Operand {
-                    span: self.span_from(start),
-                    ..first
-                }))
+                Ok(Some(Operand { span: self.span_from(start), ..first }))
             }
             _ => Ok(None),
         }
     }
 
     /// `(a with x)`: a group only where it is an operand.
-    fn modified_group(
-        &mut self,
-        start: u32,
-        first: Operand,
-        is_operand: bool,
-    ) -> Parse<Option<Operand>> {
+    fn modified_group(&mut self, start: u32, first: Operand, is_operand: bool) -> Parse<Option<Operand>> {
         let with_span = self.token().span;
         let expr = first.body.exprs.into_iter().next().ok_or(Stop)?;
         let expr = self.attach_with(expr)?;
@@ -333,11 +274,7 @@ impl Parser<'_> {
         }
         self.close_group()?;
         let commits = is_operand || matches!(self.kind(), Kind::LogicalAnd | Kind::LogicalOr);
-        Ok(commits.then(|| Operand {
-            body: Body::of(expr),
-            explicit: false,
-            span: self.span_from(start),
-        }))
+        Ok(commits.then(|| Operand { body: Body::of(expr), explicit: false, span: self.span_from(start) }))
     }
 
     /// `({ … })` without an operator: a value, or an error.
@@ -347,11 +284,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         self.restore(inside)?;
-        self.hinted(
-            open,
-            "parentheses cannot hold a body",
-            "drop the parentheses",
-        );
+        self.hinted(open, "parentheses cannot hold a body", "drop the parentheses");
         Err(Stop)
     }
 
@@ -364,13 +297,8 @@ impl Parser<'_> {
     }
 
     pub(super) fn with_on_operand(&mut self, span: Span) -> Stop {
-        let hint =
-            "put the operand in parentheses or braces, or move `with` behind the whole expression";
-        self.hinted(
-            span,
-            "`with` is not allowed on an operand of `and` or `or`",
-            hint,
-        );
+        let hint = "put the operand in parentheses or braces, or move `with` behind the whole expression";
+        self.hinted(span, "`with` is not allowed on an operand of `and` or `or`", hint);
         Stop
     }
 
@@ -378,8 +306,7 @@ impl Parser<'_> {
     pub(super) fn brace_led_operand(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Term(term)
-                if expr.with.is_empty()
-                    && matches!(&term.value, Value::Object(pairs) if pairs.is_empty()) =>
+                if expr.with.is_empty() && matches!(&term.value, Value::Object(pairs) if pairs.is_empty()) =>
             {
                 self.error(expr.span, "found empty body");
             }
@@ -399,9 +326,7 @@ impl Parser<'_> {
         let Some(call) = first.as_call() else {
             return false;
         };
-        call.is("or")
-            && self.is_written_as_sign(call)
-            && !first.span.text(self.source).trim_start().starts_with('(')
+        call.is("or") && self.is_written_as_sign(call) && !first.span.text(self.source).trim_start().starts_with('(')
     }
 
     fn is_written_as_sign(&self, call: &Call) -> bool {
@@ -410,24 +335,14 @@ impl Parser<'_> {
 
     fn ambiguous_union(&mut self, span: Span) -> Stop {
         let hint = "put the whole in parentheses for a comprehension, or the union for a body";
-        self.hinted(
-            span,
-            "`{ … | … }` here reads as a body that holds a union, not as a comprehension",
-            hint,
-        );
+        self.hinted(span, "`{ … | … }` here reads as a body that holds a union, not as a comprehension", hint);
         Stop
     }
 }
 
 /// Whether the body is one `and` or `or`.
 fn is_logical(body: &Body) -> bool {
-    matches!(
-        body.exprs.as_slice(),
-        [Expr {
-            kind: ExprKind::And(_) | ExprKind::Or(_),
-            ..
-        }]
-    )
+    matches!(body.exprs.as_slice(), [Expr { kind: ExprKind::And(_) | ExprKind::Or(_), .. }])
 }
 
 /// Whether the body is one negation.
@@ -439,8 +354,7 @@ fn is_negated(body: &Body) -> bool {
 fn only_void_calls(body: &Body) -> bool {
     let is_void = |expr: &Expr| {
         let name = expr.as_call().and_then(Call::path);
-        !expr.negated
-            && name.is_some_and(|name| builtins::find(&name).is_some_and(|builtin| builtin.void))
+        !expr.negated && name.is_some_and(|name| builtins::find(&name).is_some_and(|builtin| builtin.void))
     };
     !body.exprs.is_empty() && body.exprs.iter().all(is_void)
 }

@@ -47,10 +47,7 @@ type Parse<T> = Result<T, Stop>;
 /// on with the next one that starts at the margin.
 pub fn parse_module(source: &str, capabilities: &Capabilities) -> Result<Module, Vec<Diagnostic>> {
     if source.len() > MAX_SOURCE_BYTES {
-        let message = format!(
-            "module of {} bytes is larger than {MAX_SOURCE_BYTES}",
-            source.len()
-        );
+        let message = format!("module of {} bytes is larger than {MAX_SOURCE_BYTES}", source.len());
         return Err(vec![Diagnostic::new(Code::Parse, Span::default(), message)]);
     }
     let tokens = tokenize(source);
@@ -116,13 +113,7 @@ impl<'s> Parser<'s> {
             capabilities,
             keywords: capabilities.initial_keywords(),
             plain: false,
-            state: State {
-                position: 0,
-                at_space: false,
-                as_ident: false,
-                plain_at: None,
-                wildcards: 0,
-            },
+            state: State { position: 0, at_space: false, as_ident: false, plain_at: None, wildcards: 0 },
             errors: Vec::new(),
             fatal: false,
             remembered: Vec::new(),
@@ -162,11 +153,7 @@ impl<'s> Parser<'s> {
             _ => return kind,
         };
         let plain = self.plain || self.state.plain_at == Some(position);
-        if plain || !self.keywords.has(keyword) {
-            Kind::Ident
-        } else {
-            kind
-        }
+        if plain || !self.keywords.has(keyword) { Kind::Ident } else { kind }
     }
 
     /// The token ahead.
@@ -199,11 +186,7 @@ impl<'s> Parser<'s> {
 
     /// From `start` to the end of the last token read.
     fn span_from(&self, start: u32) -> Span {
-        let last = self
-            .state
-            .position
-            .checked_sub(1)
-            .map_or(0, |position| self.token_at(position).span.end);
+        let last = self.state.position.checked_sub(1).map_or(0, |position| self.token_at(position).span.end);
         Span::new(start, last)
     }
 
@@ -230,8 +213,7 @@ impl<'s> Parser<'s> {
     fn advance(&mut self) {
         self.steps += 1;
         self.state.as_ident = false;
-        self.state.position =
-            (self.state.position + 1).min(self.lexed.tokens.len().saturating_sub(1));
+        self.state.position = (self.state.position + 1).min(self.lexed.tokens.len().saturating_sub(1));
         if self.steps > self.lexed.tokens.len() * MAX_REREADS + 1024 && !self.fatal {
             self.error(self.token().span, "module takes too many attempts to read");
             self.fatal = true;
@@ -248,18 +230,11 @@ impl<'s> Parser<'s> {
     /// The token after the one ahead, or the space before it.
     fn peek_tight(&self) -> Kind {
         let next = self.state.position + 1;
-        if self.token_at(next).spaced {
-            Kind::Space
-        } else {
-            self.kind_at(next)
-        }
+        if self.token_at(next).spaced { Kind::Space } else { self.kind_at(next) }
     }
 
     fn save(&self) -> Saved {
-        Saved {
-            state: self.state,
-            errors: self.errors.len(),
-        }
+        Saved { state: self.state, errors: self.errors.len() }
     }
 
     /// Goes back to `saved` to try another reading; errors since are forgotten.
@@ -278,15 +253,13 @@ impl<'s> Parser<'s> {
 
     fn error(&mut self, span: Span, message: impl Into<String>) {
         if !self.fatal {
-            self.errors
-                .push(Diagnostic::new(Code::Parse, span, message));
+            self.errors.push(Diagnostic::new(Code::Parse, span, message));
         }
     }
 
     fn hinted(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
         if !self.fatal {
-            self.errors
-                .push(Diagnostic::new(Code::Parse, span, message).with_hint(hint));
+            self.errors.push(Diagnostic::new(Code::Parse, span, message).with_hint(hint));
         }
     }
 
@@ -321,17 +294,13 @@ impl<'s> Parser<'s> {
 
     fn too_deep(&mut self) {
         self.errors.clear();
-        self.error(
-            self.token().span,
-            format!("nested more than {MAX_DEPTH} levels deep"),
-        );
+        self.error(self.token().span, format!("nested more than {MAX_DEPTH} levels deep"));
         self.fatal = true;
     }
 
     /// Lets a keyword that starts a reference be a name.
     fn keyword_as_ref_head(&mut self) -> bool {
-        let starts =
-            self.kind().is_keyword() && matches!(self.peek_tight(), Kind::Dot | Kind::LBrack);
+        let starts = self.kind().is_keyword() && matches!(self.peek_tight(), Kind::Dot | Kind::LBrack);
         if starts {
             self.state.as_ident = true;
         }

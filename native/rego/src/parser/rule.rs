@@ -46,19 +46,9 @@ impl Parser<'_> {
             return bare_contains(head);
         }
         head.has_if = has_if;
-        let body = if has_if {
-            self.if_body()?
-        } else {
-            self.braced_body()?
-        };
-        let mut rule = Rule {
-            span: Span::default(),
-            is_default: false,
-            head,
-            body,
-            generated_body: false,
-            else_rule: None,
-        };
+        let body = if has_if { self.if_body()? } else { self.braced_body()? };
+        let mut rule =
+            Rule { span: Span::default(), is_default: false, head, body, generated_body: false, else_rule: None };
         if self.at(Kind::Else) && !self.keyword_as_ref_head() {
             self.check_else_allowed(&rule.head)?;
             let head = rule.head.clone();
@@ -79,19 +69,9 @@ impl Parser<'_> {
             }
             let start = self.start();
             let body = self.braced_body()?;
-            let head = Head {
-                args: self.fresh_wildcards(&head.args),
-                ..head.clone()
-            };
+            let head = Head { args: self.fresh_wildcards(&head.args), ..head.clone() };
             let span = self.span_from(start);
-            rules.push(Rule {
-                span,
-                is_default: false,
-                head,
-                body,
-                generated_body: false,
-                else_rule: None,
-            });
+            rules.push(Rule { span, is_default: false, head, body, generated_body: false, else_rule: None });
         }
         Ok(rules)
     }
@@ -119,10 +99,7 @@ impl Parser<'_> {
         let braced = self.at(Kind::LBrace) || self.capabilities.release < Release::Opa1_22;
         match self.literal() {
             // A set is never false, so braces that read as one are a body.
-            Ok(Expr {
-                kind: ExprKind::Term(term),
-                ..
-            }) if braced && matches!(term.value, Value::Set(_)) => {}
+            Ok(Expr { kind: ExprKind::Term(term), .. }) if braced && matches!(term.value, Value::Set(_)) => {}
             Ok(expr) => return Ok(Body::of(expr)),
             Err(stop) if !braced => return Err(stop),
             Err(_) => {}
@@ -140,8 +117,7 @@ impl Parser<'_> {
     }
 
     fn check_else_allowed(&mut self, head: &Head) -> Parse<()> {
-        let dynamic =
-            head.reference.len() > 1 && !head.reference.iter().skip(1).all(|part| part.is_ground());
+        let dynamic = head.reference.len() > 1 && !head.reference.iter().skip(1).all(|part| part.is_ground());
         let message = if dynamic {
             "`else` cannot be used on rules with variables in the head"
         } else if head.key.is_some() {
@@ -181,19 +157,9 @@ impl Parser<'_> {
         }
         head.has_if = self.at(Kind::If);
         let generated_body = !head.has_if && !self.at(Kind::LBrace);
-        let body = if generated_body {
-            implicit_body(keyword)
-        } else {
-            self.else_body(head.has_if)?
-        };
-        let mut rule = Rule {
-            span: self.span_from(start),
-            is_default: false,
-            head,
-            body,
-            generated_body,
-            else_rule: None,
-        };
+        let body = if generated_body { implicit_body(keyword) } else { self.else_body(head.has_if)? };
+        let mut rule =
+            Rule { span: self.span_from(start), is_default: false, head, body, generated_body, else_rule: None };
         if !generated_body && self.at(Kind::Else) {
             rule.else_rule = Some(Box::new(self.else_rule(outer)?));
         }
@@ -216,11 +182,7 @@ impl Parser<'_> {
         let name = self.variable();
         let term = self.head_term(name, start)?;
         let mut head = match &term.value {
-            Value::Var(name) => Head {
-                name: Some(name.clone()),
-                reference: vec![term.clone()],
-                ..Head::default()
-            },
+            Value::Var(name) => Head { name: Some(name.clone()), reference: vec![term.clone()], ..Head::default() },
             Value::Ref(parts) => ref_head(parts),
             Value::Call(call) => {
                 let parts = call.operator.as_ref_parts().unwrap_or_default();
@@ -228,10 +190,7 @@ impl Parser<'_> {
                     self.error(term.span, "a rule's name cannot be a call");
                     return Err(Stop);
                 }
-                Head {
-                    args: call.args.clone(),
-                    ..ref_head(parts)
-                }
+                Head { args: call.args.clone(), ..ref_head(parts) }
             }
             _ => return Err(Stop),
         };
@@ -282,10 +241,7 @@ impl Parser<'_> {
             return Err(Stop);
         };
         if let Some(found) = variable_part(value) {
-            self.error(
-                span,
-                format!("a default rule's value cannot contain a {found}"),
-            );
+            self.error(span, format!("a default rule's value cannot contain a {found}"));
             return Err(Stop);
         }
         for (index, arg) in head.args.iter().enumerate() {
@@ -293,42 +249,19 @@ impl Parser<'_> {
                 self.error(arg.span, "a default function's arguments are variables");
                 return Err(Stop);
             };
-            if head
-                .args
-                .iter()
-                .take(index)
-                .any(|other| other.as_var() == Some(name))
-            {
-                self.error(
-                    arg.span,
-                    format!("a default function's argument `{name}` is repeated"),
-                );
+            if head.args.iter().take(index).any(|other| other.as_var() == Some(name)) {
+                self.error(arg.span, format!("a default function's argument `{name}` is repeated"));
                 return Err(Stop);
             }
         }
-        Ok(Rule {
-            span,
-            is_default: true,
-            head,
-            body: implicit_body(span),
-            generated_body: false,
-            else_rule: None,
-        })
+        Ok(Rule { span, is_default: true, head, body: implicit_body(span), generated_body: false, else_rule: None })
     }
 }
 
 /// A head by its path; the name is kept apart only if it is the whole path.
 fn ref_head(parts: &[TermRef]) -> Head {
-    let name = if let [only] = parts {
-        only.as_var().cloned()
-    } else {
-        None
-    };
-    Head {
-        name,
-        reference: parts.to_vec(),
-        ..Head::default()
-    }
+    let name = if let [only] = parts { only.as_var().cloned() } else { None };
+    Head { name, reference: parts.to_vec(), ..Head::default() }
 }
 
 /// Decides what `name[key]` in a head means: part of the rule's path, or the key that the rule adds.
@@ -339,11 +272,7 @@ fn settle_key(head: &mut Head, has_if: bool) -> Parse<()> {
     let Some(key) = head.reference.last().cloned() else {
         return Ok(());
     };
-    let name = head
-        .reference
-        .first()
-        .and_then(|first| first.as_var())
-        .cloned();
+    let name = head.reference.first().and_then(|first| first.as_var()).cloned();
     if has_if {
         if head.args.is_empty() && (!key.is_ground() || matches!(key.value, Value::Ref(_))) {
             head.key = Some(key);
@@ -371,14 +300,7 @@ fn bare_contains(head: Head) -> Parse<Vec<Rule>> {
     }
     let span = head.span;
     let body = implicit_body(span);
-    Ok(vec![Rule {
-        span,
-        is_default: false,
-        head,
-        body,
-        generated_body: true,
-        else_rule: None,
-    }])
+    Ok(vec![Rule { span, is_default: false, head, body, generated_body: true, else_rule: None }])
 }
 
 /// The first thing in a default rule's value that is not fixed; comprehensions are not looked into.
@@ -386,9 +308,9 @@ fn variable_part(term: &TermRef) -> Option<&'static str> {
     match &term.value {
         Value::Ref(_) | Value::Var(_) | Value::Call(_) => Some(term.value.kind_name()),
         Value::Array(items) | Value::Set(items) => items.iter().find_map(variable_part),
-        Value::Object(pairs) => pairs
-            .iter()
-            .find_map(|(key, value)| variable_part(key).or_else(|| variable_part(value))),
+        Value::Object(pairs) => {
+            pairs.iter().find_map(|(key, value)| variable_part(key).or_else(|| variable_part(value)))
+        }
         Value::Template(template) => template.parts.iter().find_map(|part| match part {
             crate::ast::TemplatePart::Scalar(_) => None,
             crate::ast::TemplatePart::Expr(_) => Some("template expression"),

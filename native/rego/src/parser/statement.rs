@@ -70,11 +70,7 @@ impl Parser<'_> {
             let margin = start == 0 || self.source.as_bytes().get(start - 1) == Some(&b'\n');
             word && margin && token.kind != Kind::Else
         };
-        let Some(position) = rest
-            .filter(|(_, token)| starts(token))
-            .map(|(position, _)| position)
-            .next()
-        else {
+        let Some(position) = rest.filter(|(_, token)| starts(token)).map(|(position, _)| position).next() else {
             return false;
         };
         self.state.position = position;
@@ -122,23 +118,16 @@ impl Parser<'_> {
     /// Refuses a keyword where only a rule's name can stand, and says whether it did. After `default` nothing else can.
     pub(super) fn refuse_keyword_name(&mut self, after_default: bool) -> bool {
         let followers: &[Kind] = match self.kind() {
-            Kind::Every | Kind::If | Kind::In | Kind::Some | Kind::As => &[
-                Kind::Assign,
-                Kind::Unify,
-                Kind::If,
-                Kind::Contains,
-                Kind::LParen,
-            ],
-            Kind::Not | Kind::LogicalAnd | Kind::LogicalOr => {
-                &[Kind::Assign, Kind::Unify, Kind::If, Kind::Contains]
+            Kind::Every | Kind::If | Kind::In | Kind::Some | Kind::As => {
+                &[Kind::Assign, Kind::Unify, Kind::If, Kind::Contains, Kind::LParen]
             }
+            Kind::Not | Kind::LogicalAnd | Kind::LogicalOr => &[Kind::Assign, Kind::Unify, Kind::If, Kind::Contains],
             Kind::Package | Kind::Import => &[Kind::Assign, Kind::Unify, Kind::LParen],
             Kind::Contains => &[Kind::If, Kind::Contains],
             _ => return false,
         };
         let next = self.kind_at(self.state.position + 1);
-        let refused = after_default && self.capabilities.release >= Release::Opa1_22
-            || followers.contains(&next);
+        let refused = after_default && self.capabilities.release >= Release::Opa1_22 || followers.contains(&next);
         if refused {
             let message = format!("the keyword `{}` cannot be a rule's name", self.text());
             self.error(self.token().span, message);
@@ -150,51 +139,26 @@ impl Parser<'_> {
     fn assemble(self, statements: Vec<Statement>, all: bool) -> Result<Module, Vec<Diagnostic>> {
         let mut errors = Vec::new();
         let mut statements = statements.into_iter();
-        let nowhere = Package {
-            span: Span::default(),
-            path: Vec::new(),
-        };
+        let nowhere = Package { span: Span::default(), path: Vec::new() };
         let package = match statements.next() {
             Some(Statement::Package(package)) => package,
             None if all => {
-                return Err(vec![Diagnostic::new(
-                    Code::Parse,
-                    Span::default(),
-                    "empty module",
-                )]);
+                return Err(vec![Diagnostic::new(Code::Parse, Span::default(), "empty module")]);
             }
             Some(other) => {
                 if all {
-                    errors.push(Diagnostic::new(
-                        Code::Parse,
-                        other.span(),
-                        "a module begins with its package",
-                    ));
+                    errors.push(Diagnostic::new(Code::Parse, other.span(), "a module begins with its package"));
                 }
                 nowhere
             }
             None => nowhere,
         };
-        let comments = self
-            .lexed
-            .comments
-            .iter()
-            .map(|comment| comment.span)
-            .collect();
-        let mut module = Module {
-            package,
-            imports: Vec::new(),
-            rules: Vec::new(),
-            comments,
-        };
+        let comments = self.lexed.comments.iter().map(|comment| comment.span).collect();
+        let mut module = Module { package, imports: Vec::new(), rules: Vec::new(), comments };
         for statement in statements {
             match statement {
                 Statement::Package(package) => {
-                    errors.push(Diagnostic::new(
-                        Code::Parse,
-                        package.span,
-                        "a module has one package",
-                    ));
+                    errors.push(Diagnostic::new(Code::Parse, package.span, "a module has one package"));
                 }
                 Statement::Import(import) => module.imports.push(import),
                 Statement::Rules(rules) => module.rules.extend(rules),
@@ -208,18 +172,13 @@ impl Parser<'_> {
             let rules = module.rules.iter().flat_map(Rule::chain);
             errors.extend(rules.flat_map(|rule| self.check_v1(rule)));
         }
-        if errors.is_empty() {
-            Ok(module)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(module) } else { Err(errors) }
     }
 
     fn requires_v1(&self, imports: &[Import]) -> bool {
         let is_rego = |import: &Import| match import.path.as_ref_parts() {
             Some([root, version]) => {
-                root.as_var().is_some_and(|name| &**name == "rego")
-                    && matches!(version.as_str(), Some("v1" | "v2"))
+                root.as_var().is_some_and(|name| &**name == "rego") && matches!(version.as_str(), Some("v1" | "v2"))
             }
             _ => false,
         };
@@ -229,46 +188,26 @@ impl Parser<'_> {
     /// What Rego v1 asks of a rule beyond its syntax.
     fn check_v1(&self, rule: &Rule) -> Vec<Diagnostic> {
         const V1_KEYWORDS: &[&str] = &[
-            "not", "package", "import", "as", "default", "else", "with", "null", "true", "false",
-            "some", "if", "contains", "in", "every",
+            "not", "package", "import", "as", "default", "else", "with", "null", "true", "false", "some", "if",
+            "contains", "in", "every",
         ];
         let head = &rule.head;
-        let what = if head.args.is_empty() {
-            "rule"
-        } else {
-            "function"
-        };
+        let what = if head.args.is_empty() { "rule" } else { "function" };
         let mut errors = Vec::new();
         let mut error = |message: String, hint: &str| {
             errors.push(Diagnostic::new(Code::Parse, rule.span, message).with_hint(hint));
         };
-        if let Some(name) = head
-            .name
-            .as_deref()
-            .filter(|name| head.reference.len() < 2 && V1_KEYWORDS.contains(name))
-        {
-            error(
-                format!("the keyword `{name}` cannot be a rule's name"),
-                "rename the rule",
-            );
+        if let Some(name) = head.name.as_deref().filter(|name| head.reference.len() < 2 && V1_KEYWORDS.contains(name)) {
+            error(format!("the keyword `{name}` cannot be a rule's name"), "rename the rule");
         }
         if rule.generated_body && head.generated_value {
-            error(
-                format!("a {what} must have a value or a body"),
-                "assign a value with `:=`",
-            );
+            error(format!("a {what} must have a value or a body"), "assign a value with `:=`");
         }
         if !rule.generated_body && !head.has_if && !rule.is_default {
-            error(
-                format!("`if` is required before a {what}'s body"),
-                "write `if` before the body",
-            );
+            error(format!("`if` is required before a {what}'s body"), "write `if` before the body");
         }
         if head.value.is_none() && !head.has_contains {
-            error(
-                "`contains` is required in a rule that adds to a set".to_owned(),
-                "write `name contains member`",
-            );
+            error("`contains` is required in a rule that adds to a set".to_owned(), "write `name contains member`");
         }
         errors
     }
@@ -280,20 +219,14 @@ impl Statement {
             Self::Package(package) => package.span,
             Self::Import(import) => import.span,
             Self::Rules(rules) => rules.first().map_or_else(Span::default, |rule| rule.span),
-            Self::Body(body) => body
-                .exprs
-                .first()
-                .map_or_else(Span::default, |expr| expr.span),
+            Self::Body(body) => body.exprs.first().map_or_else(Span::default, |expr| expr.span),
         }
     }
 }
 
 /// Reads an expression at the start of a statement as the rule it must be.
 fn rule_from_body(body: Body) -> Result<Rule, Diagnostic> {
-    let span = body
-        .exprs
-        .first()
-        .map_or_else(Span::default, |expr| expr.span);
+    let span = body.exprs.first().map_or_else(Span::default, |expr| expr.span);
     let refuse = |why: &str| Diagnostic::new(Code::Parse, span, why);
     let mut exprs = body.exprs.into_iter();
     let (Some(expr), None) = (exprs.next(), exprs.next()) else {
@@ -316,14 +249,7 @@ fn rule_from_body(body: Body) -> Result<Rule, Diagnostic> {
 
 fn bare_rule(span: Span, head: Head) -> Rule {
     let body = implicit_body(span);
-    Rule {
-        span,
-        is_default: false,
-        head,
-        body,
-        generated_body: true,
-        else_rule: None,
-    }
+    Rule { span, is_default: false, head, body, generated_body: true, else_rule: None }
 }
 
 /// The name that a head's reference must start with.
@@ -335,10 +261,7 @@ fn head_name(parts: &[TermRef]) -> Result<Arc<str>, String> {
 /// `a.b.c` is a rule that is true; `a.b` adds `b` to the set `a`.
 fn rule_from_term(term: &TermRef) -> Result<Rule, String> {
     let Some(parts) = term.as_ref_parts() else {
-        return Err(format!(
-            "a {} cannot be a rule's name",
-            term.value.kind_name()
-        ));
+        return Err(format!("a {} cannot be a rule's name", term.value.kind_name()));
     };
     let name = head_name(parts)?;
     let head = match parts {
@@ -367,10 +290,7 @@ fn rule_from_call(call: &Call, span: Span) -> Result<Rule, String> {
         rule.head.assign = call.is("assign");
         return Ok(rule);
     }
-    if call
-        .path()
-        .is_some_and(|path| builtins::find(&path).is_some())
-    {
+    if call.path().is_some_and(|path| builtins::find(&path).is_some()) {
         return Err("a rule's name conflicts with a built-in function".to_owned());
     }
     if call.args.is_empty() {
@@ -378,23 +298,14 @@ fn rule_from_call(call: &Call, span: Span) -> Result<Rule, String> {
     }
     let parts = call.operator.as_ref_parts().unwrap_or_default();
     let value = Some(Term::new(call.operator.span, Value::Bool(true)));
-    let head = Head {
-        args: call.args.clone(),
-        ..path_head(parts, value, call.operator.span)?
-    };
+    let head = Head { args: call.args.clone(), ..path_head(parts, value, call.operator.span)? };
     Ok(bare_rule(span, head))
 }
 
 fn path_head(parts: &[TermRef], value: Option<TermRef>, span: Span) -> Result<Head, String> {
     let name = head_name(parts)?;
     let name = (parts.len() == 1).then_some(name);
-    Ok(Head {
-        span,
-        name,
-        reference: parts.to_vec(),
-        value,
-        ..Head::default()
-    })
+    Ok(Head { span, name, reference: parts.to_vec(), value, ..Head::default() })
 }
 
 /// `f(x) = y`, `a[k] = v` or `a = v`.
@@ -406,10 +317,7 @@ fn rule_from_equation(call: &Call, span: Span) -> Result<Rule, String> {
     let head = match &lhs.value {
         Value::Call(function) => {
             let parts = function.operator.as_ref_parts().unwrap_or_default();
-            Head {
-                args: function.args.clone(),
-                ..path_head(parts, value, span)?
-            }
+            Head { args: function.args.clone(), ..path_head(parts, value, span)? }
         }
         Value::Ref(parts) => {
             let mut head = path_head(parts, value, span)?;
@@ -419,13 +327,9 @@ fn rule_from_equation(call: &Call, span: Span) -> Result<Rule, String> {
             }
             head
         }
-        Value::Var(name) => Head {
-            span,
-            name: Some(name.clone()),
-            reference: vec![lhs.clone()],
-            value,
-            ..Head::default()
-        },
+        Value::Var(name) => {
+            Head { span, name: Some(name.clone()), reference: vec![lhs.clone()], value, ..Head::default() }
+        }
         other => return Err(format!("a {} cannot be a rule's name", other.kind_name())),
     };
     Ok(bare_rule(span, head))
@@ -438,10 +342,7 @@ mod tests {
 
     #[test]
     fn a_negated_expression_is_no_rule() {
-        let mut expr = Expr::new(
-            Span::default(),
-            ExprKind::Term(Term::path(Span::default(), "a", &["b", "c"])),
-        );
+        let mut expr = Expr::new(Span::default(), ExprKind::Term(Term::path(Span::default(), "a", &["b", "c"])));
         assert!(rule_from_body(Body::of(expr.clone())).is_ok());
         expr.negated = true;
         assert!(rule_from_body(Body::of(expr)).is_err());

@@ -12,11 +12,7 @@ impl Parser<'_> {
     pub(super) fn template_string(&mut self, raw: bool) -> Parse<TermRef> {
         let start = self.start();
         if !self.capabilities.template_strings {
-            self.hinted(
-                self.token().span,
-                "template strings are not in this version of Rego",
-                "use sprintf",
-            );
+            self.hinted(self.token().span, "template strings are not in this version of Rego", "use sprintf");
             return Err(Stop);
         }
         let mut parts = Vec::new();
@@ -46,9 +42,7 @@ impl Parser<'_> {
     fn template_text(&mut self, raw: bool, opening: usize) -> Parse<String> {
         let token = self.token();
         let written = token.span.text(self.source);
-        let inner = written
-            .get(opening..written.len().saturating_sub(1))
-            .unwrap_or("");
+        let inner = written.get(opening..written.len().saturating_sub(1)).unwrap_or("");
         if raw {
             return Ok(text::unescape_raw(inner));
         }
@@ -72,10 +66,7 @@ impl Parser<'_> {
         Ok(match &expr.kind {
             ExprKind::Term(term)
                 if !after_comment
-                    && matches!(
-                        term.value,
-                        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)
-                    ) =>
+                    && matches!(term.value, Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) =>
             {
                 TemplatePart::Scalar(term.clone())
             }

@@ -122,9 +122,7 @@ impl Parser<'_> {
     /// One term without operators; remembered by where it starts.
     pub(super) fn term(&mut self) -> Parse<TermRef> {
         let position = self.state.position;
-        let known = self
-            .remembered
-            .binary_search_by_key(&position, |known| known.position);
+        let known = self.remembered.binary_search_by_key(&position, |known| known.position);
         if let Some(known) = known.ok().and_then(|index| self.remembered.get(index)) {
             self.state = known.after;
             self.errors.extend(known.errors.iter().cloned());
@@ -135,41 +133,27 @@ impl Parser<'_> {
         let errors = self.errors.get(before..).unwrap_or_default().to_vec();
         let term = result.as_ref().ok().cloned();
         self.forget_from(position);
-        self.remembered.push(Remembered {
-            position,
-            term,
-            after: self.state,
-            errors,
-        });
+        self.remembered.push(Remembered { position, term, after: self.state, errors });
         result
     }
 
     /// Forgets the terms that were read at `position` or behind it.
     pub(super) fn forget_from(&mut self, position: usize) {
-        let kept = self
-            .remembered
-            .partition_point(|known| known.position < position);
+        let kept = self.remembered.partition_point(|known| known.position < position);
         self.remembered.truncate(kept);
     }
 
     fn fresh_term(&mut self) -> Parse<TermRef> {
         let span = self.token().span;
         // Where a term must stand, `and(` and `or(` can only call the built-ins of those names.
-        if matches!(self.kind(), Kind::LogicalAnd | Kind::LogicalOr)
-            && self.peek_tight() == Kind::LParen
-        {
+        if matches!(self.kind(), Kind::LogicalAnd | Kind::LogicalOr) && self.peek_tight() == Kind::LParen {
             self.state.as_ident = true;
         }
         let term = match self.kind() {
             Kind::Null => Term::new(span, Value::Null),
             Kind::True => Term::new(span, Value::Bool(true)),
             Kind::False => Term::new(span, Value::Bool(false)),
-            Kind::Sub
-                if matches!(
-                    self.kind_at(self.state.position + 1),
-                    Kind::Ident | Kind::Contains
-                ) =>
-            {
+            Kind::Sub if matches!(self.kind_at(self.state.position + 1), Kind::Ident | Kind::Contains) => {
                 return self.negative_ref();
             }
             Kind::Sub | Kind::Dot | Kind::Number => self.number()?,
@@ -242,19 +226,10 @@ impl Parser<'_> {
     fn reference_steps(&mut self, head: TermRef, start: u32) -> Parse<TermRef> {
         if matches!(
             head.value,
-            Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::String(_)
-                | Value::Template(_)
-                | Value::Ref(_)
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Template(_) | Value::Ref(_)
         ) {
             let message = format!("a reference cannot start with a {}", head.value.kind_name());
-            self.hinted(
-                head.span,
-                message,
-                "bind it to a variable first, or drop the parentheses",
-            );
+            self.hinted(head.span, message, "bind it to a variable first, or drop the parentheses");
         }
         let mut parts = vec![head];
         loop {
@@ -301,11 +276,7 @@ impl Parser<'_> {
     /// The arguments of a call, the parenthesis ahead; `set()` is the empty set.
     fn call_args(&mut self, operator: TermRef, start: u32) -> Parse<TermRef> {
         self.scan();
-        let args = if self.at(Kind::RParen) {
-            Vec::new()
-        } else {
-            self.terms_until(Kind::RParen, Vec::new())?
-        };
+        let args = if self.at(Kind::RParen) { Vec::new() } else { self.terms_until(Kind::RParen, Vec::new())? };
         self.scan_tight();
         let span = self.span_from(start);
         let call = Call { operator, args };
@@ -364,9 +335,7 @@ impl Parser<'_> {
 /// `input` and `data` are references even alone.
 pub(super) fn root_as_ref(term: TermRef) -> TermRef {
     match term.as_var() {
-        Some(name) if matches!(&**name, "input" | "data") => {
-            Term::new(term.span, Value::Ref(vec![term]))
-        }
+        Some(name) if matches!(&**name, "input" | "data") => Term::new(term.span, Value::Ref(vec![term])),
         _ => term,
     }
 }

@@ -16,10 +16,7 @@ pub(super) fn check(index: &RuleIndex, rules: &[Resolved<'_>]) -> Vec<ModuleErro
                 continue;
             };
             if let Some(error) = wrong_call(index, reference, shape) {
-                errors.push(ModuleError {
-                    module: rule.module,
-                    error,
-                });
+                errors.push(ModuleError { module: rule.module, error });
             }
         }
     }
@@ -44,8 +41,5 @@ fn wrong_call(index: &RuleIndex, reference: &Reference, shape: CallShape) -> Opt
     if fits {
         return None;
     }
-    error(format!(
-        "function has arity {arity}, got {} arguments",
-        shape.args
-    ))
+    error(format!("function has arity {arity}, got {} arguments", shape.args))
 }

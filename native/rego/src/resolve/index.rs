@@ -47,19 +47,10 @@ pub(super) struct RuleIndex {
 
 impl RuleIndex {
     pub(super) fn new(modules: &[Module]) -> Self {
-        let mut index = Self {
-            root: Node::default(),
-            arities: Vec::new(),
-            names: BTreeMap::new(),
-        };
+        let mut index = Self { root: Node::default(), arities: Vec::new(), names: BTreeMap::new() };
         for module in modules {
             let names = index.names.entry(package(module)).or_default();
-            names.extend(
-                module
-                    .rules
-                    .iter()
-                    .filter_map(|rule| rule.head.reference.first()?.as_var().cloned()),
-            );
+            names.extend(module.rules.iter().filter_map(|rule| rule.head.reference.first()?.as_var().cloned()));
             for rule in &module.rules {
                 let mut node = &mut index.root;
                 for step in package(module).into_iter().chain(rule_steps(rule)) {
@@ -123,11 +114,8 @@ impl RuleIndex {
 
 fn reach(node: &Node, path: &[Step], out: &mut Vec<usize>) {
     out.extend(&node.rules);
-    let below = node
-        .names
-        .iter()
-        .map(|(name, child)| (Some(name), child))
-        .chain(node.any.as_deref().map(|any| (None, any)));
+    let below =
+        node.names.iter().map(|(name, child)| (Some(name), child)).chain(node.any.as_deref().map(|any| (None, any)));
     match path.split_first() {
         None => below.for_each(|(_, child)| reach(child, path, out)),
         Some((Step::Any, rest)) => below.for_each(|(_, child)| reach(child, rest, out)),
@@ -135,11 +123,7 @@ fn reach(node: &Node, path: &[Step], out: &mut Vec<usize>) {
             node.any.iter().for_each(|child| reach(child, rest, out));
         }
         Some((Step::Name(wanted), rest)) => {
-            let matching = node
-                .names
-                .get(wanted)
-                .into_iter()
-                .chain(node.any.as_deref());
+            let matching = node.names.get(wanted).into_iter().chain(node.any.as_deref());
             matching.for_each(|child| reach(child, rest, out));
         }
     }
@@ -152,12 +136,7 @@ pub(super) fn package(module: &Module) -> Vec<Step> {
 
 /// The path of a rule below its package.
 fn rule_steps(rule: &Rule) -> impl Iterator<Item = Step> {
-    let name = rule
-        .head
-        .reference
-        .first()
-        .and_then(|first| first.as_var())
-        .cloned();
+    let name = rule.head.reference.first().and_then(|first| first.as_var()).cloned();
     let first = name.map_or(Step::Any, Step::Name);
     std::iter::once(first).chain(rule.head.reference.iter().skip(1).map(Step::of))
 }

@@ -41,11 +41,7 @@ pub fn check(modules: &[Module]) -> Result<(), Vec<ModuleError>> {
     let mut rules = Vec::new();
     for (module, syntax) in modules.iter().enumerate() {
         let globals = index.globals(syntax);
-        let resolve = |rule| Resolved {
-            module,
-            rule,
-            references: names::references(&globals, rule),
-        };
+        let resolve = |rule| Resolved { module, rule, references: names::references(&globals, rule) };
         rules.extend(syntax.rules.iter().map(resolve));
     }
     for stage in [calls::check, recursion::check] {

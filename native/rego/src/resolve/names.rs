@@ -42,27 +42,14 @@ pub(super) enum Target {
 
 /// The references of `rule` and its `else` chain.
 pub(super) fn references(globals: &Globals, rule: &Rule) -> Vec<Reference> {
-    let mut walk = Walk {
-        globals,
-        scopes: Vec::new(),
-        out: Vec::new(),
-    };
+    let mut walk = Walk { globals, scopes: Vec::new(), out: Vec::new() };
     for rule in rule.chain() {
         let mut declared = BTreeSet::new();
-        rule.head
-            .args
-            .iter()
-            .for_each(|arg| pattern_variables(arg, &mut declared));
+        rule.head.args.iter().for_each(|arg| pattern_variables(arg, &mut declared));
         declared_in(&rule.body, &mut declared);
         walk.scopes.push(declared);
-        let head = rule
-            .head
-            .reference
-            .iter()
-            .skip(1)
-            .chain(&rule.head.args)
-            .chain(&rule.head.key)
-            .chain(&rule.head.value);
+        let head =
+            rule.head.reference.iter().skip(1).chain(&rule.head.args).chain(&rule.head.key).chain(&rule.head.value);
         head.for_each(|term| walk.term(term));
         walk.body(&rule.body);
         walk.scopes.pop();
@@ -108,11 +95,7 @@ impl Walk<'_> {
             ExprKind::Some(symbols) => symbols.iter().for_each(|symbol| self.term(symbol)),
             ExprKind::Every(every) => {
                 let mut declared = BTreeSet::new();
-                every
-                    .key
-                    .iter()
-                    .chain([&every.value])
-                    .for_each(|term| pattern_variables(term, &mut declared));
+                every.key.iter().chain([&every.value]).for_each(|term| pattern_variables(term, &mut declared));
                 self.scopes.push(declared);
                 self.term(&every.domain);
                 self.body(&every.body);
@@ -136,19 +119,8 @@ impl Walk<'_> {
             Some(path) => Target::Data(path),
             None => Target::Name(call.path().unwrap_or_default()),
         };
-        self.out.push(Reference {
-            span,
-            target,
-            call: Some(CallShape {
-                args: call.args.len(),
-                nested,
-            }),
-        });
-        parts
-            .iter()
-            .skip(1)
-            .chain(&call.args)
-            .for_each(|term| self.term(term));
+        self.out.push(Reference { span, target, call: Some(CallShape { args: call.args.len(), nested }) });
+        parts.iter().skip(1).chain(&call.args).for_each(|term| self.term(term));
     }
 
     fn term(&mut self, term: &TermRef) {
@@ -158,14 +130,9 @@ impl Walk<'_> {
             Value::Ref(parts) => {
                 self.data_reference(parts, term.span);
                 let head_is_name = parts.first().is_some_and(|head| head.as_var().is_some());
-                parts
-                    .iter()
-                    .skip(usize::from(head_is_name))
-                    .for_each(|part| self.term(part));
+                parts.iter().skip(usize::from(head_is_name)).for_each(|part| self.term(part));
             }
-            Value::Array(items) | Value::Set(items) => {
-                items.iter().for_each(|item| self.term(item))
-            }
+            Value::Array(items) | Value::Set(items) => items.iter().for_each(|item| self.term(item)),
             Value::Object(pairs) => pairs.iter().for_each(|(key, value)| {
                 self.term(key);
                 self.term(value);
@@ -187,11 +154,7 @@ impl Walk<'_> {
 
     fn data_reference(&mut self, parts: &[TermRef], span: Span) {
         if let Some(path) = self.data_path(parts) {
-            self.out.push(Reference {
-                span,
-                target: Target::Data(path),
-                call: None,
-            });
+            self.out.push(Reference { span, target: Target::Data(path), call: None });
         }
     }
 
@@ -213,9 +176,7 @@ fn pattern_variables(term: &TermRef, out: &mut BTreeSet<Arc<str>>) {
         }
         Value::Ref(parts) => parts.iter().for_each(|part| pattern_variables(part, out)),
         Value::Array(items) => items.iter().for_each(|item| pattern_variables(item, out)),
-        Value::Object(pairs) => pairs
-            .iter()
-            .for_each(|(_, value)| pattern_variables(value, out)),
+        Value::Object(pairs) => pairs.iter().for_each(|(_, value)| pattern_variables(value, out)),
         _ => {}
     }
 }
@@ -234,10 +195,7 @@ fn declared_in(body: &Body, out: &mut BTreeSet<Arc<str>>) {
                     match &symbol.value {
                         Value::Call(call) => {
                             let bound = call.args.len().saturating_sub(1);
-                            call.args
-                                .iter()
-                                .take(bound)
-                                .for_each(|term| all_variables(term, out));
+                            call.args.iter().take(bound).for_each(|term| all_variables(term, out));
                         }
                         _ => all_variables(symbol, out),
                     }

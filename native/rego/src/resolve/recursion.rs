@@ -15,10 +15,7 @@ pub(super) fn check(index: &RuleIndex, rules: &[Resolved<'_>]) -> Vec<ModuleErro
             let name = rule.rule.head.name.as_deref().unwrap_or("rule");
             let message = format!("rule {name} is recursive");
             let error = Diagnostic::new(Code::Recursion, rule.rule.head.span, message);
-            errors.push(ModuleError {
-                module: rule.module,
-                error,
-            });
+            errors.push(ModuleError { module: rule.module, error });
         }
     }
     errors
@@ -70,8 +67,7 @@ fn components(edges: &[Vec<usize>]) -> Vec<Option<usize>> {
             if get(&low, node) == get(&order, node) {
                 let start = path.iter().rposition(|other| *other == node).unwrap_or(0);
                 let members = path.split_off(start);
-                let round =
-                    members.len() > 1 || edges.get(node).is_some_and(|list| list.contains(&node));
+                let round = members.len() > 1 || edges.get(node).is_some_and(|list| list.contains(&node));
                 for member in members {
                     set(&mut on_path, member, false);
                     set(&mut out, member, round.then_some(node));

@@ -1,11 +1,6 @@
 //! Modules that are almost right.
 
-#![allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 /// Tokens that mutations put in.
 const POOL: &[&str] = &[
@@ -93,9 +88,7 @@ const POOL: &[&str] = &[
 pub fn mutate(text: &str, random: &mut Random) -> String {
     let mut tokens = split(text);
     for _ in 0..=random.below(4) / 2 {
-        let at = random
-            .below(tokens.len().max(1))
-            .min(tokens.len().saturating_sub(1));
+        let at = random.below(tokens.len().max(1)).min(tokens.len().saturating_sub(1));
         let fresh = POOL[random.below(POOL.len())].to_owned();
         match random.below(5) {
             _ if tokens.is_empty() => tokens.push(fresh),

@@ -8,6 +8,7 @@ mod calls;
 mod comprehensions;
 mod edits;
 mod entry;
+mod front_end;
 mod nesting;
 mod walk;
 
@@ -17,6 +18,7 @@ use regorus::unstable::{Module, Parser};
 use super::diagnose;
 use crate::diagnostic::{Diagnostic, Location, code};
 use crate::template::{RegoVersion, SourceText, Template};
+use front_end::Refusal;
 use walk::{Depth, Finding};
 
 /// Name of the entry module in regorus's errors.
@@ -74,6 +76,7 @@ impl Parsed<'_> {
 }
 
 pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
+    let opa = front_end::check(template);
     let mut checked = Checked { modules: Vec::new(), referential: false, vm_fits: true };
     let mut parsed = Vec::new();
     let mut defects = Vec::new();
@@ -86,10 +89,16 @@ pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
             defects.push(diagnose::diagnostic(&excess.message, place));
             continue;
         }
+        if matches!(opa, Err(Refusal::Syntax(_))) {
+            continue;
+        }
         match parse(template, &name, source.text.to_string()) {
             Ok(module) => parsed.push(Parsed { module, source }),
             Err(error) => defects.push(diagnose::anyhow(template, &checked, &error)),
         }
+    }
+    if let (true, Err(Refusal::Syntax(errors))) = (defects.is_empty(), &opa) {
+        defects.extend(errors.iter().cloned());
     }
     let (Some(entry), true) = (parsed.first(), defects.is_empty()) else { return Err(defects) };
     entry::check(template, entry, &mut defects);
@@ -107,6 +116,9 @@ pub(super) fn check(template: &Template) -> Result<Checked, Vec<Diagnostic>> {
         uses(one, &mut checked, &mut defects);
     }
     calls::check(template.version, &parsed, &mut checked.vm_fits, &mut defects);
+    if let (true, Err(Refusal::Meaning(errors))) = (defects.is_empty(), opa) {
+        defects = errors;
+    }
     if defects.is_empty() { Ok(checked) } else { Err(defects) }
 }
 

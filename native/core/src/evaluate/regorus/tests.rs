@@ -293,3 +293,24 @@ fn a_body_without_braces_takes_no_condition_and_is_interpreted() {
     assert_eq!(program.engine(), "interpreter");
     assert!(run_with(&program, "{}", "{}", Duration::from_secs(5)).unwrap().is_empty());
 }
+
+#[test]
+fn rules_that_depend_on_themselves_are_refused() {
+    for body in [
+        "violation[{\"msg\": \"m\"}] { r0 }\nr0 { r1 }\nr1 { r0 }",
+        "violation[{\"msg\": \"m\"}] { f(1) }\nf(x) { r1 }\nr1 { f(1) }",
+        "violation[{\"msg\": \"m\"}] { p[1] }\np[x] { q[x] }\nq[x] { p[x] }",
+        "violation[{\"msg\": \"m\"}] { violation[{\"msg\": \"n\"}] }",
+        "violation[{\"msg\": \"m\"}] { f(1) }\nf(x) { f(x) }",
+    ] {
+        let text = refusal(v0(body));
+        assert!(text.contains("rego_recursion_error"), "{body}: {text}");
+    }
+}
+
+#[test]
+fn chains_of_words_that_are_operators_are_located_errors() {
+    let chain = " in [1]".repeat(30_000);
+    let body = format!("import future.keywords.in\nviolation[{{\"msg\": \"m\"}}] {{ x := 1{chain} }}");
+    assert!(refusal(v0(&body)).contains("nested more than"));
+}
