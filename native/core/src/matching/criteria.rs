@@ -13,7 +13,7 @@ fn kinds(matcher: &Matcher, facts: &Facts<'_>, _: &Subject<'_>) -> Result<bool, 
 }
 
 fn scope(matcher: &Matcher, facts: &Facts<'_>, subject: &Subject<'_>) -> Result<bool, String> {
-    let has_namespace = !facts.namespace.is_empty() || subject.namespace.is_some();
+    let has_namespace = subject.namespace.is_some() || !declared_namespace(facts, subject).is_empty();
     Ok(match matcher.scope {
         Scope::Any => true,
         Scope::Cluster => facts.is_namespace() || !has_namespace,
@@ -40,7 +40,7 @@ fn namespace_selector(matcher: &Matcher, facts: &Facts<'_>, subject: &Subject<'_
     }
     match &subject.namespace {
         Some(namespace) => Ok(Selector::matches(selector, &namespace.labels)),
-        None if facts.namespace.is_empty() => Ok(true),
+        None if declared_namespace(facts, subject).is_empty() => Ok(true),
         None => Err("namespace selector for namespace-scoped object but missing Namespace".to_owned()),
     }
 }
@@ -70,8 +70,13 @@ fn namespace_name<'a>(facts: &Facts<'a>, subject: &Subject<'a>) -> Option<&'a st
     }
     match &subject.namespace {
         Some(namespace) => Some(namespace.name),
-        None => (!facts.namespace.is_empty()).then_some(facts.namespace),
+        None => Some(declared_namespace(facts, subject)).filter(|name| !name.is_empty()),
     }
+}
+
+/// The namespace's name without the Namespace: an object that is not stored (`pods/exec`) has it in the request only.
+const fn declared_namespace<'a>(facts: &Facts<'a>, subject: &Subject<'a>) -> &'a str {
+    if facts.namespace.is_empty() { subject.request_namespace } else { facts.namespace }
 }
 
 fn any(globs: &[Glob], candidate: &str) -> bool {

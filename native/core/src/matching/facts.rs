@@ -102,6 +102,9 @@ pub struct Subject<'a> {
     old_object: Side<'a>,
     /// The Namespace that the object lives in, where it is known.
     pub namespace: Option<Facts<'a>>,
+    /// The name of that Namespace as the request says it; empty where it says none. It serves where the object itself
+    /// names no namespace and the Namespace is not known.
+    pub(super) request_namespace: &'a str,
     /// Where the object comes from.
     pub source: Source,
 }
@@ -130,7 +133,14 @@ impl<'a> Subject<'a> {
     /// Reads a review's `object` and `oldObject` (null where there is none) and the object's Namespace.
     pub fn new(object: &'a Value, old_object: &'a Value, namespace: Option<&'a Value>, source: Source) -> Self {
         let namespace = namespace.map(Facts::of_namespace);
-        Self { object: Side::of(object), old_object: Side::of(old_object), namespace, source }
+        let (object, old_object) = (Side::of(object), Side::of(old_object));
+        Self { object, old_object, namespace, request_namespace: "", source }
+    }
+
+    /// With the name of the Namespace that the request is for.
+    pub const fn in_namespace(mut self, name: &'a str) -> Self {
+        self.request_namespace = name;
+        self
     }
 
     /// The readable objects, object first.

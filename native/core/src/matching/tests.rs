@@ -292,3 +292,16 @@ fn defects_of_a_block() {
     }
     assert_eq!(Matcher::parse(&json!({"a": 1, "b": 2, "name": "A"})).unwrap_err().len(), 3);
 }
+
+#[test]
+fn an_object_without_a_namespace_of_its_own_has_the_request_s() {
+    let (object, nothing) = (value(json!({"apiVersion": "v1", "kind": "PodExecOptions"})), Value::Null);
+    let subject = Subject::new(&object, &nothing, None, Source::Original).in_namespace("prod");
+    let run = |block| Matcher::parse(&block).unwrap().matches(&subject).map_err(|error| error.to_string());
+    assert_eq!(run(json!({"scope": "Namespaced"})), Ok(true));
+    assert_eq!(run(json!({"scope": "Cluster"})), Ok(false));
+    assert_eq!(run(json!({"namespaces": ["prod"]})), Ok(true));
+    assert_eq!(run(json!({"namespaces": ["other"]})), Ok(false));
+    assert_eq!(run(json!({"excludedNamespaces": ["prod"]})), Ok(false));
+    assert!(run(json!({"namespaceSelector": {}})).unwrap_err().contains("missing Namespace"));
+}

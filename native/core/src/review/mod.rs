@@ -118,7 +118,7 @@ impl Review {
     /// The review as match criteria see it. A Namespace that did not come with the review may be known from elsewhere.
     pub fn subject<'a>(&'a self, known_namespace: Option<&'a Value>) -> Subject<'a> {
         let namespace = self.namespace.as_ref().or(known_namespace);
-        Subject::new(&self.object, &self.old_object, namespace, self.source)
+        Subject::new(&self.object, &self.old_object, namespace, self.source).in_namespace(&self.namespace_name)
     }
 
     /// Whether the object's Namespace came with the review, or there is none to come.
