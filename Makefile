@@ -70,7 +70,7 @@ test: test-native test-python ## every test that needs only Python and cargo
 
 .PHONY: test-native
 test-native:
-	cd native && $(CARGO) test --quiet --locked --workspace
+	cd native && $(CARGO) test --quiet --locked --workspace --features fleetgate-rego/opa-json
 
 .PHONY: test-python
 test-python: build
@@ -91,7 +91,7 @@ format: $(VENV)/.installed ## format everything
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix --quiet $(PYTHON_SOURCES) || true
 	cd native && $(CARGO) fmt --all
-	gofmt -l -w tests/kubeapiserver
+	gofmt -l -w tests/kubeapiserver tests/oracle
 
 .PHONY: lint
 lint: build ## formatting, lints, types, import rules, generated files

@@ -246,7 +246,7 @@ class Violation(_message.Message):
     message: _builtins.str
     """The rule's `msg`."""
     details: _builtins.bytes
-    """JSON of the rule's `details`; empty where it gave none."""
+    """JSON of the rule's `details`; `{}` where it gave none. Empty where no rule answered: an auto-reject or an error."""
     enforcement_action: _builtins.str
     """deny, warn, dryrun, or whatever the constraint says (an unknown action is reported and not enforced). `scoped`
     where scopedEnforcementActions apply.

@@ -72,7 +72,7 @@ pub struct Violation {
     /// The rule's `msg`.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
-    /// JSON of the rule's `details`; empty where it gave none.
+    /// JSON of the rule's `details`; `{}` where it gave none. Empty where no rule answered: an auto-reject or an error.
     #[prost(bytes = "bytes", tag = "4")]
     pub details: ::prost::bytes::Bytes,
     /// deny, warn, dryrun, or whatever the constraint says (an unknown action is reported and not enforced). `scoped`

@@ -1,0 +1,8 @@
+module fleetgate.dev/tests/oracle/yaml
+
+go 1.26
+
+require (
+	go.yaml.in/yaml/v2 v2.4.2 // indirect
+	sigs.k8s.io/yaml v1.6.0 // indirect
+)
