@@ -58,9 +58,7 @@ def running(command: Sequence[object], log: Path) -> Iterator[subprocess.Popen[b
 def printing_its_port(script: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a Python program that prints its port first."""
     command = [sys.executable, str(script), *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=_on_the_measured_core
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=_on_the_measured_core) as process:
         assert process.stdout is not None
         try:
             yield process, int(process.stdout.readline())
