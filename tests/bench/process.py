@@ -32,17 +32,17 @@ def leave_a_core() -> None:
         os.sched_setaffinity(0, cores[:-1])
 
 
-def _on_the_measured_core() -> None:
-    os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
+def _to_the_measured_core(pid: int) -> None:
+    """Move a program that has only begun: threads that it starts later stay where it is."""
+    os.sched_setaffinity(pid, {(os.cpu_count() or 1) - 1})
 
 
 @contextmanager
 def running(command: Sequence[object], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program with its output in ``log`` until the block ends."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*map(str, command)], stdout=output, stderr=subprocess.STDOUT, preexec_fn=_on_the_measured_core
-        )
+        process = subprocess.Popen([*map(str, command)], stdout=output, stderr=subprocess.STDOUT)
+    _to_the_measured_core(process.pid)
     try:
         yield process
     finally:
@@ -58,7 +58,8 @@ def running(command: Sequence[object], log: Path) -> Iterator[subprocess.Popen[b
 def printing_its_port(script: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a Python program that prints its port first."""
     command = [sys.executable, str(script), *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=_on_the_measured_core) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        _to_the_measured_core(process.pid)
         assert process.stdout is not None
         try:
             yield process, int(process.stdout.readline())
