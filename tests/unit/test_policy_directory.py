@@ -133,3 +133,10 @@ def test_the_bundle_is_named_by_its_paths() -> None:
     }
     assert len(names) == 4
     assert all(re.fullmatch(r"/directories/[0-9a-f]{16}", name) for name in names)
+
+
+def test_a_link_that_leads_nowhere_is_never_read_as_no_policies(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: A\n")
+    (tmp_path / "b.yaml").symlink_to(tmp_path / "gone")
+    with pytest.raises(SourceFailed, match="leads nowhere"):
+        directory.read([tmp_path])

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +50,19 @@ def bundle_name(paths: Sequence[Path]) -> str:
     return f"/directories/{hashlib.sha256(joined.encode()).hexdigest()[:16]}"
 
 
+_MOVED: Fingerprint = (("", "", 0, 0, 0),)
+"""Of a tree that was changed while it was looked at: no state of any tree has it."""
+
+_PAUSE_SECONDS = 0.02
+
+
 def read(paths: Sequence[Path]) -> Snapshot:
     """Read all policy files. Raises SourceFailed, also when the tree does not hold still."""
     for _ in range(_ATTEMPTS):
         before = fingerprint(paths)
+        if before == _MOVED:
+            time.sleep(_PAUSE_SECONDS)
+            continue
         try:
             files = tuple((shown, Path(real).read_bytes()) for shown, real, *_ in before)
         except FileNotFoundError:
@@ -61,7 +71,9 @@ def read(paths: Sequence[Path]) -> Snapshot:
             raise SourceFailed(f"{error.filename}: {error.strerror}") from error
         if fingerprint(paths) == before:
             return Snapshot(files, before)
-    raise SourceFailed(f"{', '.join(map(str, paths))}: the files kept changing while they were read")
+    raise SourceFailed(
+        f"{', '.join(map(str, paths))}: the files kept changing while they were read, or a link there leads nowhere"
+    )
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
@@ -79,7 +91,7 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
         except FileNotFoundError as error:
             if not path.exists():
                 raise SourceFailed(f"{path}: no such file or directory") from error
-            return ()  # swapped under our feet: unequal to any other, hence read again
+            return _MOVED  # swapped under our feet, or a link that dangles: never a state to publish
         except OSError as error:
             raise SourceFailed(f"{error.filename or path}: {error.strerror or error}") from error
     return tuple(found[name] for name in sorted(found))
