@@ -7,7 +7,7 @@ fn text_of(value: &Value) -> String {
 }
 
 fn read(text: &str) -> Result<Value, Error> {
-    parse(text.as_bytes(), &mut KeyCache::default())
+    parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Exact)
 }
 
 #[test]
@@ -23,10 +23,10 @@ fn values() {
         ("12345678901234567", "12345678901234567"),
         ("18446744073709551616", "18446744073709551616"),
         ("-9223372036854775809", "-9223372036854775809"),
-        ("-0", "0"),
-        ("1.5e3", "1500"),
+        ("-0", "-0"),
+        ("1.5e3", "1.5e3"),
         ("0.1", "0.1"),
-        ("1e300", "1e+300"),
+        ("1e300", "1e300"),
         ("\"\\u0000\\u001f\"", "\"\\u0000\\u001f\""),
     ] {
         assert_eq!(text_of(&read(text).unwrap()), expected, "{text}");
@@ -42,7 +42,7 @@ fn last_of_duplicate_keys_wins() {
 #[test]
 fn lone_surrogates_are_replaced_as_in_go() {
     for text in [r#""\ud800""#, r#""\ud800x""#, r#""\udc00""#, r#""\ud800\u0041""#] {
-        assert!(read(text).unwrap().as_string().unwrap().starts_with('\u{fffd}'), "{text}");
+        assert!(read(text).unwrap().as_str().unwrap().starts_with('\u{fffd}'), "{text}");
     }
 }
 
@@ -54,10 +54,19 @@ fn a_key_of_serde_json_is_a_key_like_any_other() {
 
 #[test]
 fn what_json_has_no_word_for() {
-    let set = Value::from(std::collections::BTreeSet::from([Value::from(2_u64), Value::from(1_u64)]));
+    let set = Value::set(vec![Value::from(2_i64), Value::from(1_i64)]);
     assert_eq!(text_of(&set), "[1,2]");
-    assert_eq!(text_of(&object(vec![(Value::from(vec![Value::from(1_u64)]), Value::Undefined)])), r#"{"[1]":null}"#);
-    assert_eq!(text_of(&Value::from(1e6)), "1000000");
+    assert_eq!(text_of(&Value::object(vec![(Value::array(vec![Value::from(1_i64)]), Value::Null)])), r#"{"[1]":null}"#);
+}
+
+#[test]
+fn doubles_are_those_of_go() {
+    for (text, expected) in
+        [("999999", "999999"), ("1000000", "1e+06"), ("12345678901234567", "1.2345678901234568e+16"), ("1.0", "1"), ("1e2", "100"), ("-0.0", "-0")]
+    {
+        let value = parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Doubles).unwrap();
+        assert_eq!(text_of(&value), expected, "{text}");
+    }
 }
 
 #[test]
@@ -91,14 +100,14 @@ fn defects_and_their_places() {
 #[test]
 fn bytes_that_are_not_utf8() {
     for (text, offset) in [(&b"\"\xff\""[..], 1), (b"\"\xc0\xaf\"", 1), (b"[\"\xed\xa0\x80\"]", 2), (b"1\x80", 1)] {
-        let error = parse(text, &mut KeyCache::default()).unwrap_err();
+        let error = parse(text, &mut KeyCache::default(), Numbers::Exact).unwrap_err();
         assert_eq!(error, Error { kind: ErrorKind::Utf8, offset }, "{text:?}");
     }
 }
 
 #[test]
 fn integers_are_exact_up_to_the_range_of_a_double() {
-    let digits = "9".repeat(MAX_INTEGER_DIGITS);
+    let digits = "1".repeat(309);
     assert_eq!(text_of(&read(&digits).unwrap()), digits);
     assert_eq!(read(&"9".repeat(1_000_000)), Err(Error { kind: ErrorKind::NumberRange, offset: 0 }));
 }
@@ -136,12 +145,13 @@ proptest::proptest! {
     #[test]
     fn agrees_with_serde_json(text in json_text()) {
         let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
-        proptest::prop_assert_eq!(read(&text).unwrap(), from_serde(&expected));
+        let written: serde_json::Value = serde_json::from_slice(&to_vec(&read(&text).unwrap())).unwrap();
+        proptest::prop_assert_eq!(written, expected);
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
-        let _ = parse(&bytes, &mut KeyCache::default());
+        let _ = parse(&bytes, &mut KeyCache::default(), Numbers::Doubles);
         let _ = skim(&bytes);
     }
 }

@@ -1,9 +1,8 @@
 //! Rego values to JSON text.
-//!
-//! regorus's own serialiser makes doubles of integers beyond 64 bits, and prints whole floating-point numbers with a
-//! fraction where OPA prints none.
 
-use regorus::Value;
+use std::io::Write;
+
+use crate::Value;
 
 /// The compact JSON of a value. Sets are arrays; keys that are no strings are their own JSON as text, as OPA writes them.
 pub fn to_vec(value: &Value) -> Vec<u8> {
@@ -14,16 +13,17 @@ pub fn to_vec(value: &Value) -> Vec<u8> {
 
 fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Null | Value::Undefined => out.extend_from_slice(b"null"),
+        Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(_) => number(value, out),
+        // Writing to a vector cannot fail.
+        Value::Number(number) => drop(write!(out, "{number}")),
         Value::String(text) => string(text, out),
         Value::Array(items) => sequence(items.iter(), out),
-        Value::Set(items) => sequence(items.iter_sorted(), out),
+        Value::Set(items) => sequence(items.iter(), out),
         Value::Object(fields) => {
             out.push(b'{');
-            for (index, (key, value)) in fields.iter_sorted().enumerate() {
+            for (index, (key, value)) in fields.iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
@@ -48,25 +48,6 @@ fn sequence<'a>(items: impl Iterator<Item = &'a Value>, out: &mut Vec<u8>) {
         write(item, out);
     }
     out.push(b']');
-}
-
-fn number(value: &Value, out: &mut Vec<u8>) {
-    let Value::Number(number) = value else { return };
-    let whole =
-        number.as_u64().map(|whole| whole.to_string()).or_else(|| number.as_i64().map(|whole| whole.to_string()));
-    let float = || if is_float(value) { serde_json::to_string(value).ok() } else { None };
-    let text = whole.or_else(float).unwrap_or_else(|| number.format_decimal());
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// regorus keeps a number's class to itself, but not its discriminant.
-fn is_float(value: &Value) -> bool {
-    match (value, &Value::from(0.5)) {
-        (Value::Number(number), Value::Number(float)) => {
-            std::mem::discriminant(number) == std::mem::discriminant(float)
-        }
-        _ => false,
-    }
 }
 
 fn string(text: &str, out: &mut Vec<u8>) {

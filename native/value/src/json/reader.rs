@@ -1,8 +1,7 @@
 //! The recursive-descent reader behind [`super::parse`].
 
-use regorus::Value;
-
-use super::{Error, ErrorKind, MAX_DEPTH, MAX_INTEGER_DIGITS, object};
+use super::{Error, ErrorKind, MAX_DEPTH, Numbers};
+use crate::{Number, Object, Value};
 
 /// Object keys that were met before, as ready values. Kubernetes objects repeat few keys, and a key that is found here
 /// costs a reference count instead of an allocation. One cache belongs to one evaluation context: sharing it would make
@@ -41,6 +40,7 @@ pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    numbers: Numbers,
     keys: &'a mut KeyCache,
     /// Fields and items of the containers being read, outermost first: one growing stack serves all of them.
     fields: Vec<(Value, Value)>,
@@ -48,8 +48,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, keys: &'a mut KeyCache) -> Self {
-        Self { text, at: 0, depth: 0, keys, fields: Vec::with_capacity(64), items: Vec::with_capacity(32) }
+    pub(super) fn new(text: &'a str, keys: &'a mut KeyCache, numbers: Numbers) -> Self {
+        Self { text, at: 0, depth: 0, numbers, keys, fields: Vec::with_capacity(64), items: Vec::with_capacity(32) }
     }
 
     pub(super) fn document(&mut self) -> Result<Value, Error> {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         let first = self.fields.len();
         if self.next_token() == Some(b'}') {
             self.at += 1;
-            return Ok(object(Vec::new()));
+            return Ok(Value::Object(Object::default()));
         }
         loop {
             if self.next_token() != Some(b'"') {
@@ -113,14 +113,14 @@ impl<'a> Reader<'a> {
             self.next_token();
         }
         self.at += 1;
-        Ok(object(self.fields.split_off(first)))
+        Ok(Value::object(self.fields.split_off(first)))
     }
 
     fn array(&mut self) -> Result<Value, Error> {
         let first = self.items.len();
         if self.next_token() == Some(b']') {
             self.at += 1;
-            return Ok(Value::from(Vec::new()));
+            return Ok(Value::array(Vec::new()));
         }
         loop {
             let item = self.value()?;
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.at += 1;
-        Ok(Value::from(self.items.split_off(first)))
+        Ok(Value::array(self.items.split_off(first)))
     }
 
     fn string(&mut self) -> Result<Text<'a>, Error> {
@@ -235,13 +235,11 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let negative = self.peek() == Some(b'-');
         self.at += usize::from(negative);
-        let digits = self.at;
         if self.peek() == Some(b'0') {
             self.at += 1;
         } else {
             self.digits()?;
         }
-        let integer_digits = self.at - digits;
         let mut integer = true;
         if self.peek() == Some(b'.') {
             integer = false;
@@ -255,16 +253,13 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         let text = self.slice(start, self.at);
-        let number = if !integer {
-            text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Value::from)
-        } else if integer_digits > MAX_INTEGER_DIGITS {
-            None
-        } else if negative {
-            text.parse::<i64>().map_or_else(|_| Value::from_numeric_string(text).ok(), |value| Some(Value::from(value)))
-        } else {
-            text.parse::<u64>().map_or_else(|_| Value::from_numeric_string(text).ok(), |value| Some(Value::from(value)))
+        let number = match self.numbers {
+            Numbers::Exact => in_range(text).then(|| Number::from_json_text(text)),
+            // Most numbers are small integers, which are doubles as they stand.
+            Numbers::Doubles if integer && text.len() <= 6 && text != "-0" => text.parse().ok().map(Number::Int),
+            Numbers::Doubles => text.parse().ok().filter(|double: &f64| double.is_finite()).map(Number::from_double),
         };
-        number.ok_or(Error { kind: ErrorKind::NumberRange, offset: start })
+        number.map(Value::Number).ok_or(Error { kind: ErrorKind::NumberRange, offset: start })
     }
 
     fn digits(&mut self) -> Result<(), Error> {
@@ -321,6 +316,11 @@ impl<'a> Reader<'a> {
     fn end(&self) -> Error {
         Error { kind: ErrorKind::UnexpectedEnd, offset: self.text.len() }
     }
+}
+
+/// Go refuses numbers beyond the range of a double. That also bounds what calculating with them costs.
+fn in_range(text: &str) -> bool {
+    (text.len() < 17 && !text.contains(['e', 'E'])) || text.parse().is_ok_and(|double: f64| double.is_finite())
 }
 
 enum Text<'a> {

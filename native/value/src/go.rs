@@ -1,0 +1,96 @@
+//! Texts of numbers and strings as Go's `strconv` makes them.
+
+use std::fmt::Write;
+
+/// `strconv.FormatFloat(double, 'g', -1, 64)`: the shortest digits that read back as the same double.
+#[must_use]
+pub fn format_double(double: f64) -> String {
+    // Rust's `{:e}` gives the shortest digits that read back: `-1.25e-7`.
+    let shortest = format!("{double:e}");
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    general(sign, &digits, exponent)
+}
+
+/// Go's verb `g` with the shortest precision, for which it writes an exponent below -4 and from 6 on. The number is
+/// `d₁.d₂…` times ten to `exponent`.
+#[must_use]
+pub fn general(sign: &str, digits: &str, exponent: i64) -> String {
+    if (-4..6).contains(&exponent) { plain(sign, digits, exponent) } else { scientific(sign, digits, exponent) }
+}
+
+/// `-1.25e-07`
+#[must_use]
+pub fn scientific(sign: &str, digits: &str, exponent: i64) -> String {
+    let (first, rest) = digits.split_at(digits.len().min(1));
+    let point = if rest.is_empty() { "" } else { "." };
+    let (exponent_sign, size) = if exponent < 0 { ('-', -exponent) } else { ('+', exponent) };
+    format!("{sign}{first}{point}{rest}e{exponent_sign}{size:02}")
+}
+
+/// `-0.000125`, `12500`, `12.5`
+#[must_use]
+pub fn plain(sign: &str, digits: &str, exponent: i64) -> String {
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+    let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+    if exponent < 0 {
+        return format!("{sign}0.{}{digits}", zeros(-exponent - 1));
+    }
+    if exponent + 1 >= length {
+        return format!("{sign}{digits}{}", zeros(exponent + 1 - length));
+    }
+    let (integer, fraction) = digits.split_at(usize::try_from(exponent + 1).unwrap_or(0));
+    format!("{sign}{integer}.{fraction}")
+}
+
+/// `strconv.Quote`: between double quotes, with Go's escapes for what does not print.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            ' '..='~' => out.push(character),
+            _ => quote_other(&mut out, character),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn quote_other(out: &mut String, character: char) {
+    let code = u32::from(character);
+    // Writing to a string cannot fail.
+    let _ = match code {
+        0..0x80 => write!(out, "\\x{code:02x}"),
+        _ if prints(character) => out.write_char(character),
+        0x80..0x1_0000 => write!(out, "\\u{code:04x}"),
+        _ => write!(out, "\\U{code:08x}"),
+    };
+}
+
+/// Go's `strconv.IsPrint` beyond ASCII: letters, marks, numbers, punctuation and symbols; the only space that prints is
+/// U+0020.
+fn prints(character: char) -> bool {
+    // Rust's `escape_debug` escapes what does not print, by the same Unicode categories, and grapheme extenders at the start
+    // of a text only.
+    let mut escaped = character.escape_debug();
+    if escaped.len() == 1 {
+        return true;
+    }
+    // A grapheme extender is a mark, which prints.
+    let after_a_letter = format!("a{character}");
+    drop(escaped.next());
+    after_a_letter.escape_debug().count() == 2
+}
