@@ -60,6 +60,18 @@ impl Parser<'_> {
         }
     }
 
+    /// Reads the whole text as one body.
+    pub(super) fn whole_query(mut self) -> Result<Body, Vec<Diagnostic>> {
+        let body = self.body(Kind::Eof);
+        if body.is_err() && self.errors.is_empty() {
+            self.unexpected("");
+        }
+        match body {
+            Ok(body) if self.errors.is_empty() => Ok(body),
+            _ => Err(std::mem::take(&mut self.errors)),
+        }
+    }
+
     /// Steps to the next word at the margin behind the statement that began at `from`.
     fn skip_to_margin(&mut self, from: usize) -> bool {
         let from = self.state.position.max(from + 1);
