@@ -9,7 +9,7 @@ use crate::{Answer, Error};
 /// Integers of more bits are refused: printing and parsing one takes time that grows with the square of its length.
 const MAX_BITS: u64 = 13_600;
 
-/// The operand at `position` as a machine integer. Only plain digits count: `1e3` and `1.0` are none.
+/// The operand at `position` as a machine integer. An exponent is none: `1e3` is no integer here.
 ///
 /// # Errors
 /// OPA's, for what is no number and for numbers of another form.
@@ -17,11 +17,19 @@ pub(crate) fn machine(operands: &[Value], position: usize) -> Result<i64, Error>
     as_machine(operand::number(operands, position)?).ok_or_else(|| not_integer(position))
 }
 
-/// OPA's `Number.Int64`: `-0` is an integer too.
+/// OPA's `Number.Int64`: `-0` is an integer too, and so is `2.0` while it is short.
 pub(crate) fn as_machine(number: &Number) -> Option<i64> {
     match number {
         Number::Int(integer) => Some(*integer),
-        Number::Text(text) => text.parse().ok(),
+        Number::Text(text) => {
+            let integer = match text.split_once('.') {
+                Some((integer, fraction)) if fraction.bytes().all(|digit| digit == b'0') => integer,
+                Some(_) => return None,
+                None => text,
+            };
+            // What is longer is none to OPA, whatever it is worth.
+            (text.trim_start_matches('-').len() <= 19).then(|| integer.parse().ok()).flatten()
+        }
         Number::Double(_) => None,
     }
 }

@@ -20,7 +20,8 @@ const callTime = "1700000000123456789"
 
 // call calls one built-in without compiling, so that operands of any type reach it. It answers {"result": …},
 // {"undefined": true} or {"error": "code: message"}. JSON has no word for sets and for keys that are no strings:
-// {"$set": […]} and {"$object": [[key, value], …]} stand for them, in operands and in the result.
+// {"$set": […]} and {"$object": [[key, value], …]} stand for them, in operands and in the result. A number of
+// the result that is beyond a double is {"$number": "text"}, because JSON readers refuse it.
 func call(r *request) (map[string]any, error) {
 	f := topdown.GetBuiltin(r.Name)
 	if f == nil {
@@ -115,6 +116,9 @@ func toTerms(list []any) ([]*ast.Term, error) {
 func fromTerm(term *ast.Term) (json.RawMessage, error) {
 	switch value := term.Value.(type) {
 	case ast.Number:
+		if _, ok := value.Float64(); !ok {
+			return json.RawMessage(`{"$number":"` + string(value) + `"}`), nil
+		}
 		return json.RawMessage(value), nil
 	case *ast.Array:
 		items, err := fromTerms(value.Foreach)
