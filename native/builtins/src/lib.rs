@@ -8,9 +8,21 @@
 
 #![forbid(unsafe_code)]
 
+mod aggregates;
+mod arithmetic;
+mod arrays;
+mod bits;
 mod context;
+mod depth;
+mod element;
 mod error;
+mod integer;
+mod numbers;
+mod objects;
 mod operand;
+mod random;
+mod sets;
+mod subset;
 
 pub use context::Context;
 pub use error::Error;
@@ -27,7 +39,16 @@ pub type Function = fn(&mut Context, &[Value]) -> Answer;
 type Table = &'static [(&'static str, Function)];
 
 /// The tables of all parts.
-const TABLES: &[Table] = &[];
+const TABLES: &[Table] = &[
+    aggregates::TABLE,
+    arithmetic::TABLE,
+    arrays::TABLE,
+    bits::TABLE,
+    numbers::TABLE,
+    objects::TABLE,
+    sets::TABLE,
+    subset::TABLE,
+];
 
 /// The function of a built-in's name; none where it is not supported.
 #[must_use]

@@ -7,7 +7,7 @@ use num_bigint::{BigInt, BigUint};
 /// Beyond this exponent a number is compared by its size only and never written out.
 const LONGEST: i64 = 4096;
 
-/// `±0.d₁d₂… × 10^point`, without leading or trailing zeros; zero has no digits.
+/// `±0.d₁d₂… × 10^point`, without leading or trailing zeros; zero has no digits, but a sign.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
     pub(crate) negative: bool,
@@ -30,7 +30,7 @@ impl Decimal {
             digits.pop();
         }
         if digits.is_empty() {
-            return Self { negative: false, digits, point: 0 };
+            return Self { negative, digits, point: 0 };
         }
         let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX / 4);
         let leading = i64::try_from(leading).unwrap_or(i64::MAX / 4);
@@ -69,7 +69,8 @@ impl Decimal {
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.negative, other.negative) {
+        let below_zero = |decimal: &Self| decimal.negative && !decimal.digits.is_empty();
+        match (below_zero(self), below_zero(other)) {
             (false, false) => self.magnitude(other),
             (true, true) => other.magnitude(self),
             (true, false) => Ordering::Less,

@@ -91,6 +91,6 @@ fn prints(character: char) -> bool {
     }
     // A grapheme extender is a mark, which prints.
     let after_a_letter = format!("a{character}");
-    drop(escaped.next());
+    escaped.next();
     after_a_letter.escape_debug().count() == 2
 }

@@ -26,6 +26,13 @@ type request struct {
 	Data    map[string]any   `json:"data"`
 	Strict  bool             `json:"strict"` // built-in errors are errors
 
+	// call
+	Name string            `json:"name"`
+	Args []json.RawMessage `json:"args"`
+
+	// float
+	Numbers [2]string `json:"numbers"`
+
 	// cases, templates: a directory
 	Dir string `json:"dir"`
 }
@@ -46,6 +53,10 @@ func answer(r *request) (map[string]any, error) {
 		return check(r)
 	case "eval":
 		return eval(r)
+	case "call":
+		return call(r)
+	case "float":
+		return float(r)
 	case "builtins":
 		return builtins()
 	case "cases":

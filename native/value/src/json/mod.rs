@@ -15,7 +15,7 @@ mod write;
 
 use std::fmt;
 
-use crate::{Number, Value};
+use crate::Value;
 
 pub use reader::KeyCache;
 pub use skim::{Skimmed, skim};
