@@ -552,7 +552,6 @@ impl<'a, 'c> Flatten<'a, 'c> {
                 return (Root::Rule(rule), steps);
             }
             match path.get(steps) {
-                _ if node.children.is_empty() => break,
                 None => {
                     self.program.reads_data = true;
                     return (Root::Node(at), steps);

@@ -9,7 +9,7 @@ use fleetgate_rego::ast::{Module, Rule as SyntaxRule};
 
 use super::names::{package, static_prefix};
 use super::{PartialRoots, new_rule};
-use crate::ir::{Node, Program, RuleId, RuleKind};
+use crate::ir::{Node, NodeId, Program, RuleId, RuleKind};
 
 /// A syntactic rule's place.
 pub(super) struct Placed {
@@ -29,6 +29,10 @@ impl Layout {
     pub(super) fn new(modules: &[&Module], program: &mut Program) -> Self {
         let roots = partial_roots(modules);
         program.nodes.push(Node::default());
+        for module in modules {
+            // A package is a document, even where nothing is in it.
+            node_at(&package(module), program);
+        }
         let place = |module: &&Module| module.rules.iter().map(|rule| placed(module, rule, &roots, program)).collect();
         Self { modules: modules.iter().map(place).collect() }
     }
@@ -73,18 +77,22 @@ fn placed(module: &Module, rule: &SyntaxRule, roots: &PartialRoots, program: &mu
     Placed { rule: rule_at(path, kind, program), static_parts, inner: inner.to_vec() }
 }
 
-/// The rule at a path, made where there is none yet.
-fn rule_at(path: &[Arc<str>], kind: RuleKind, program: &mut Program) -> RuleId {
-    let mut at = 0;
-    for name in path {
+/// The node at a path, made where there is none yet.
+fn node_at(path: &[Arc<str>], program: &mut Program) -> NodeId {
+    path.iter().fold(0, |at, name| {
         let next = program.nodes.len();
-        let Some(node) = program.nodes.get_mut(at) else { break };
+        let Some(node) = program.nodes.get_mut(at) else { return at };
         let child = *node.children.entry(name.clone()).or_insert(next);
         if child == next {
             program.nodes.push(Node::default());
         }
-        at = child;
-    }
+        child
+    })
+}
+
+/// The rule at a path, made where there is none yet.
+fn rule_at(path: &[Arc<str>], kind: RuleKind, program: &mut Program) -> RuleId {
+    let at = node_at(path, program);
     let next = program.rules.len();
     let Some(node) = program.nodes.get_mut(at) else { return next };
     let slot = if matches!(kind, RuleKind::Function(_)) { &mut node.function } else { &mut node.rule };

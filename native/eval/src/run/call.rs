@@ -42,8 +42,14 @@ impl<'p> Machine<'p> {
         match replacement {
             Some(Replacement::Value(Operand::Const(value))) => Ok(Some(value)),
             Some(Replacement::Value(Operand::Slot(_))) => Ok(None),
-            // A replacement calls what it names itself, not what that is replaced by.
-            Some(Replacement::Callee(callee)) => self.call_with(&callee, args, place),
+            // Inside a replacement nothing is replaced: it may call what it stands for.
+            Some(Replacement::Callee(callee)) => {
+                let mut world = self.world.without_functions();
+                std::mem::swap(&mut self.world, &mut world);
+                let answer = self.call_with(&callee, args, place);
+                std::mem::swap(&mut self.world, &mut world);
+                answer
+            }
             None => self.call_with(callee, args, place),
         }
     }

@@ -1,6 +1,6 @@
 //! Documents that rules define.
 
-use fleetgate_value::{Object, Value};
+use fleetgate_value::Value;
 
 use super::partial::Parts;
 use super::{Cached, Machine};
@@ -122,19 +122,17 @@ impl<'p> Machine<'p> {
             return self.rule_value(rule);
         }
         let base = self.base_document(&path);
-        if here.children.is_empty() {
+        if here.children.is_empty() && here.function.is_some() {
             return Ok(base);
         }
-        let mut pairs: Vec<(Value, Value)> = match base {
-            Some(Value::Object(object)) => object.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            _ => Vec::new(),
-        };
+        let mut pairs: Vec<(Value, Value)> = Vec::with_capacity(here.children.len());
         for (name, child) in &here.children {
             if let Some(value) = self.node_value(*child)? {
                 pairs.push((Value::String(name.clone()), value));
             }
         }
-        Ok(Some(Value::Object(Object::from_pairs(pairs))))
+        let defined = Value::object(pairs);
+        Ok(Some(base.map_or(defined.clone(), |base| merged(base, &defined))))
     }
 
     /// A child of [`Machine::node_value`], without the others.
@@ -175,6 +173,17 @@ impl<'p> Machine<'p> {
         path.reverse();
         path
     }
+}
+
+/// Both documents in one. Where both say something, it is the base document that counts.
+fn merged(base: Value, defined: &Value) -> Value {
+    let (Value::Object(over), Value::Object(under)) = (&base, defined) else { return base };
+    let mut pairs: Vec<(Value, Value)> = under.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    for (key, value) in over.iter() {
+        let value = under.get(key).map_or_else(|| value.clone(), |below| merged(value.clone(), below));
+        pairs.push((key.clone(), value));
+    }
+    Value::object(pairs)
 }
 
 fn is_member_of_rule(clause: &Clause) -> bool {

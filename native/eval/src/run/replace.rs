@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fleetgate_value::{Object, Str, Value};
 
 use super::{Cached, Flow, Machine, Sink, World};
-use crate::ir::{Block, Callee, Operand, Place, Replacement, Rule, Target, With};
+use crate::ir::{Block, Callee, Operand, Replacement, Rule, Target, With};
 
 /// Everything that is replaced here.
 #[derive(Debug, Clone, Default)]
@@ -26,9 +26,20 @@ impl Replaced {
     }
 }
 
+impl World {
+    /// The same documents, with all functions their own.
+    pub(super) fn without_functions(&self) -> Self {
+        let replaced = self.replaced.as_deref().map(|replaced| {
+            Arc::new(Replaced { documents: replaced.documents.clone(), functions: Vec::new() })
+        });
+        let cache = vec![Cached::Unknown; self.cache.len()];
+        Self { input: self.input.clone(), data: self.data.clone(), replaced, cache }
+    }
+}
+
 impl<'p> Machine<'p> {
     /// Runs a block under replacements, and what comes after each of its answers without them.
-    pub(super) fn replaced(&mut self, targets: &'p [With], body: &'p Block, _place: Place, after: Sink<'_, 'p>) -> Flow {
+    pub(super) fn replaced(&mut self, targets: &'p [With], body: &'p Block, after: Sink<'_, 'p>) -> Flow {
         self.meter.deeper()?;
         let mut other = self.replacing(targets);
         std::mem::swap(&mut self.world, &mut other);

@@ -1,6 +1,6 @@
 //! The steps of a block.
 
-use fleetgate_value::Value;
+use fleetgate_value::{Object, Value};
 
 use super::{Flow, Machine, Sink};
 use crate::error::Error;
@@ -96,7 +96,7 @@ impl<'p> Machine<'p> {
                 }
                 Op::Every { domain, key, value, body } => {
                     let domain = self.value(domain).clone();
-                    let mut all = true;
+                    let mut all = matches!(domain, Value::Array(_) | Value::Object(_) | Value::Set(_));
                     self.scan(&domain, (*key, *value), &mut |machine| {
                         all = machine.has_answer(body)?;
                         Ok(all)
@@ -104,7 +104,7 @@ impl<'p> Machine<'p> {
                     all
                 }
                 Op::With { targets, body } => {
-                    return self.replaced(targets, body, step.place, &mut |machine| machine.block(block, at, sink));
+                    return self.replaced(targets, body, &mut |machine| machine.block(block, at, sink));
                 }
                 Op::Fail => false,
             };
@@ -202,8 +202,14 @@ impl<'p> Machine<'p> {
                 let Some((first, rest)) = path.split_first() else {
                     return Ok(Some(Value::Object(self.world.data.clone())));
                 };
-                let document = self.world.data.get(self.value(first));
-                return Ok(document.and_then(|document| self.follow(document, rest)).cloned());
+                let document = self.base_step(&self.world.data, first);
+                let found = rest.iter().try_fold(document, |at, step| {
+                    Some(match at? {
+                        Value::Object(object) => self.base_step(object, step),
+                        at => at.step(self.value(step)),
+                    })
+                });
+                return Ok(found.flatten().cloned());
             }
             Base::Rule(rule) => self.rule_value(*rule)?,
             Base::Node(node) => {
@@ -213,6 +219,15 @@ impl<'p> Machine<'p> {
             }
         };
         Ok(start.and_then(|value| self.follow(&value, path).cloned()))
+    }
+
+    /// A step into a base document. OPA's storage has paths of strings, so a number finds the key of its text.
+    fn base_step<'v>(&self, object: &'v Object, step: &Operand) -> Option<&'v Value> {
+        let key = self.value(step);
+        object.get(key).or_else(|| match key {
+            Value::Number(number) => object.get_str(&number.to_string()),
+            _ => None,
+        })
     }
 
     fn follow<'v>(&self, mut value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
