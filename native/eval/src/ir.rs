@@ -22,7 +22,7 @@ pub(crate) type NodeId = usize;
 pub(crate) type Slot = usize;
 
 /// A compiled program: the rules of all its modules.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Program {
     pub(crate) rules: Vec<Rule>,
     /// The tree of paths below `data` at which rules are; the first node is `data` itself.
@@ -51,7 +51,7 @@ pub(crate) struct Place {
 }
 
 /// A step of the tree of rules.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Node {
     pub(crate) children: BTreeMap<Str, NodeId>,
     /// The document that is defined here.
@@ -61,7 +61,7 @@ pub(crate) struct Node {
 }
 
 /// All definitions of one document or function.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rule {
     /// The path below `data`.
     pub(crate) path: Vec<Str>,
@@ -86,7 +86,7 @@ pub(crate) enum RuleKind {
 }
 
 /// One definition: what is tried in turn until a body holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Definition {
     pub(crate) place: Place,
     /// The rule itself, then each `else`.
@@ -94,7 +94,7 @@ pub(crate) struct Definition {
 }
 
 /// A body and what it defines.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Clause {
     pub(crate) body: Block,
     /// Below the rule's own path.
@@ -103,7 +103,7 @@ pub(crate) struct Clause {
 }
 
 /// What a clause defines at its path.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Leaf {
     /// The value there.
     Value(Operand),
@@ -115,7 +115,7 @@ pub(crate) enum Leaf {
 pub(crate) type Block = Vec<Step>;
 
 /// One step and where it comes from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) place: Place,
     pub(crate) op: Op,
@@ -167,7 +167,7 @@ pub(crate) enum Gather {
 }
 
 /// What a step does. Each holds where nothing else is said.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Op {
     /// Holds where the path leads to a value.
     Get { base: Base, path: Vec<Operand>, out: Slot },
@@ -202,7 +202,7 @@ pub(crate) enum Op {
 }
 
 /// A replacement under `with`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct With {
     pub(crate) target: Target,
     pub(crate) value: Replacement,
@@ -250,5 +250,76 @@ impl Program {
     #[must_use]
     pub const fn is_volatile(&self) -> bool {
         self.volatile
+    }
+}
+
+impl Program {
+    /// A copy that shares no memory with this one, for an evaluation context of its own: threads that count references to
+    /// the same constants slow each other down.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let mut copy = self.clone();
+        for rule in &mut copy.rules {
+            for definition in rule.definitions.iter_mut().chain(&mut rule.default) {
+                for clause in &mut definition.clauses {
+                    detach_block(&mut clause.body);
+                    clause.suffix.iter_mut().for_each(detach);
+                    let (Leaf::Value(operand) | Leaf::Member(operand)) = &mut clause.leaf;
+                    detach(operand);
+                }
+            }
+        }
+        copy
+    }
+}
+
+fn detach(operand: &mut Operand) {
+    if let Operand::Const(value) = operand {
+        *value = value.detached();
+    }
+}
+
+fn detach_block(block: &mut Block) {
+    for step in block {
+        match &mut step.op {
+            Op::Get { base, path, .. } | Op::Scan { base, path, .. } => {
+                if let Base::Value(operand) = base {
+                    detach(operand);
+                }
+                path.iter_mut().for_each(detach);
+            }
+            Op::Call { args, .. } => args.iter_mut().for_each(detach),
+            Op::Compare { left, right, .. } => [left, right].into_iter().for_each(detach),
+            Op::Walk { value: operand, .. } | Op::Test(operand) | Op::IsArray(operand, _) | Op::IsObject(operand, _) => {
+                detach(operand);
+            }
+            Op::MakeArray { items, .. } | Op::MakeSet { members: items, .. } => items.iter_mut().for_each(detach),
+            Op::MakeObject { pairs, .. } => pairs.iter_mut().for_each(|(key, value)| {
+                detach(key);
+                detach(value);
+            }),
+            Op::Comprehension { gather, body, .. } => {
+                match gather {
+                    Gather::Array(operand) | Gather::Set(operand) => detach(operand),
+                    Gather::Object(key, value) => [key, value].into_iter().for_each(detach),
+                }
+                detach_block(body);
+            }
+            Op::Not(body) => detach_block(body),
+            Op::Any(bodies) => bodies.iter_mut().for_each(detach_block),
+            Op::Every { domain, body, .. } => {
+                detach(domain);
+                detach_block(body);
+            }
+            Op::With { targets, body } => {
+                for with in targets {
+                    if let Replacement::Value(operand) = &mut with.value {
+                        detach(operand);
+                    }
+                }
+                detach_block(body);
+            }
+            Op::Fail => {}
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use regorus::Value;
 
 use super::super::{Budget, Driver, Evaluation, EvaluationError, ExhaustedBudget, Program};
-use super::RegorusDriver;
+use super::RegoDriver;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Snapshot;
 use crate::template::{RegoVersion, SourceText, Template, read_template};
@@ -34,7 +34,7 @@ fn template(version: RegoVersion, rego: &str, libs: &[&str]) -> Template {
 }
 
 fn compile(version: RegoVersion, rego: &str, libs: &[&str]) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
-    RegorusDriver.compile(&template(version, rego, libs))
+    RegoDriver.compile(&template(version, rego, libs))
 }
 
 fn v0(body: &str) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
