@@ -8,9 +8,17 @@
 
 #![forbid(unsafe_code)]
 
+mod case;
+mod compare;
 mod context;
 mod error;
+mod gofmt;
 mod operand;
+mod print;
+mod sprintf;
+mod strings;
+mod text;
+mod types;
 
 pub use context::Context;
 pub use error::Error;
@@ -27,7 +35,13 @@ pub type Function = fn(&mut Context, &[Value]) -> Answer;
 type Table = &'static [(&'static str, Function)];
 
 /// The tables of all parts.
-const TABLES: &[Table] = &[];
+const TABLES: &[Table] = &[
+    compare::TABLE,
+    print::TABLE,
+    sprintf::TABLE,
+    strings::TABLE,
+    types::TABLE,
+];
 
 /// The function of a built-in's name; none where it is not supported.
 #[must_use]

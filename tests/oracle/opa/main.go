@@ -26,6 +26,10 @@ type request struct {
 	Data    map[string]any   `json:"data"`
 	Strict  bool             `json:"strict"` // built-in errors are errors
 
+	// call
+	Name string            `json:"name"`
+	Args []json.RawMessage `json:"args"`
+
 	// cases, templates: a directory
 	Dir string `json:"dir"`
 }
@@ -46,6 +50,8 @@ func answer(r *request) (map[string]any, error) {
 		return check(r)
 	case "eval":
 		return eval(r)
+	case "call":
+		return call(r)
 	case "builtins":
 		return builtins()
 	case "cases":
