@@ -8,13 +8,16 @@
 
 #![forbid(unsafe_code)]
 
+mod cache;
 mod case;
 mod compare;
 mod context;
 mod error;
+mod glob;
 mod gofmt;
 mod operand;
 mod print;
+mod regex;
 mod sprintf;
 mod strings;
 mod text;
@@ -22,6 +25,7 @@ mod types;
 
 pub use context::Context;
 pub use error::Error;
+pub use regex::Pattern;
 
 use fleetgate_value::Value;
 
@@ -37,7 +41,9 @@ type Table = &'static [(&'static str, Function)];
 /// The tables of all parts.
 const TABLES: &[Table] = &[
     compare::TABLE,
+    glob::TABLE,
     print::TABLE,
+    regex::TABLE,
     sprintf::TABLE,
     strings::TABLE,
     types::TABLE,
