@@ -12,6 +12,9 @@ mod aggregates;
 mod arithmetic;
 mod arrays;
 mod bits;
+mod cache;
+mod case;
+mod compare;
 mod context;
 mod depth;
 mod element;
@@ -23,9 +26,18 @@ mod operand;
 mod random;
 mod sets;
 mod subset;
+mod glob;
+mod gofmt;
+mod print;
+mod regex;
+mod sprintf;
+mod strings;
+mod text;
+mod types;
 
 pub use context::Context;
 pub use error::Error;
+pub use regex::Pattern;
 
 use fleetgate_value::Value;
 
@@ -48,6 +60,13 @@ const TABLES: &[Table] = &[
     objects::TABLE,
     sets::TABLE,
     subset::TABLE,
+    compare::TABLE,
+    glob::TABLE,
+    print::TABLE,
+    regex::TABLE,
+    sprintf::TABLE,
+    strings::TABLE,
+    types::TABLE,
 ];
 
 /// The function of a built-in's name; none where it is not supported.
