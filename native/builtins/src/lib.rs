@@ -13,16 +13,22 @@ mod arithmetic;
 mod arrays;
 mod bits;
 mod context;
+mod crypto;
 mod depth;
 mod element;
 mod error;
+mod graph;
 mod integer;
+mod net;
 mod numbers;
 mod objects;
 mod operand;
 mod random;
+mod semver;
 mod sets;
 mod subset;
+mod units;
+mod uuid;
 
 pub use context::Context;
 pub use error::Error;
@@ -44,10 +50,16 @@ const TABLES: &[Table] = &[
     arithmetic::TABLE,
     arrays::TABLE,
     bits::TABLE,
+    crypto::TABLE,
+    graph::TABLE,
+    net::TABLE,
     numbers::TABLE,
     objects::TABLE,
+    semver::TABLE,
     sets::TABLE,
     subset::TABLE,
+    units::TABLE,
+    uuid::TABLE,
 ];
 
 /// The function of a built-in's name; none where it is not supported.
