@@ -27,6 +27,7 @@ mod random;
 mod semver;
 mod sets;
 mod subset;
+mod time;
 mod units;
 mod uuid;
 
@@ -58,6 +59,7 @@ const TABLES: &[Table] = &[
     semver::TABLE,
     sets::TABLE,
     subset::TABLE,
+    time::TABLE,
     units::TABLE,
     uuid::TABLE,
 ];
