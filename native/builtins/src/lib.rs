@@ -16,14 +16,18 @@ mod cache;
 mod case;
 mod compare;
 mod context;
+mod crypto;
 mod depth;
 mod element;
 mod error;
+mod graph;
 mod integer;
+mod net;
 mod numbers;
 mod objects;
 mod operand;
 mod random;
+mod semver;
 mod sets;
 mod subset;
 mod glob;
@@ -34,6 +38,9 @@ mod sprintf;
 mod strings;
 mod text;
 mod types;
+mod time;
+mod units;
+mod uuid;
 
 pub use context::Context;
 pub use error::Error;
@@ -56,8 +63,12 @@ const TABLES: &[Table] = &[
     arithmetic::TABLE,
     arrays::TABLE,
     bits::TABLE,
+    crypto::TABLE,
+    graph::TABLE,
+    net::TABLE,
     numbers::TABLE,
     objects::TABLE,
+    semver::TABLE,
     sets::TABLE,
     subset::TABLE,
     compare::TABLE,
@@ -67,6 +78,9 @@ const TABLES: &[Table] = &[
     sprintf::TABLE,
     strings::TABLE,
     types::TABLE,
+    time::TABLE,
+    units::TABLE,
+    uuid::TABLE,
 ];
 
 /// The function of a built-in's name; none where it is not supported.

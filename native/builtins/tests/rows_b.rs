@@ -77,4 +77,4 @@ macro_rules! files {
     )*};
 }
 
-files![numbers, collections];
+files![numbers, collections, misc, times];
