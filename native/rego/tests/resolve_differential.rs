@@ -20,8 +20,8 @@ type Error = (String, String);
 #[derive(Debug, PartialEq)]
 enum Answer {
     Accepted,
-    /// A variable is never bound, which is not checked here.
-    Unsafe,
+    /// A variable is never bound, which is not checked here. OPA may report other errors with it.
+    Unsafe(Vec<Error>),
     Refused(Vec<Error>),
 }
 
@@ -34,7 +34,7 @@ fn ours(version: &str, texts: &[String]) -> Option<Answer> {
     let sources: Vec<(&str, &str)> = names.iter().zip(texts).map(|(name, text)| (&**name, &**text)).collect();
     Some(match resolve::check_as(Release::Opa1_22, &modules.ok()?, &sources) {
         Ok(Checked::All) => Answer::Accepted,
-        Ok(Checked::Unsafe) => Answer::Unsafe,
+        Ok(Checked::Unsafe) => Answer::Unsafe(Vec::new()),
         Err(errors) => {
             let line = |error: resolve::ModuleError| {
                 let mut text = error.error.message;
@@ -50,9 +50,6 @@ fn theirs(answer: &Value) -> Answer {
     let Some(errors) = answer["errors"].as_array() else {
         return Answer::Accepted;
     };
-    if errors.iter().any(|error| error["code"] == "rego_unsafe_var_error") {
-        return Answer::Unsafe;
-    }
     let line = |error: &Value| {
         let mut text = error["message"].as_str().unwrap_or_default().to_owned();
         for line in error["details"].as_array().into_iter().flatten() {
@@ -62,7 +59,9 @@ fn theirs(answer: &Value) -> Answer {
     };
     // The mark of too many errors is none itself.
     let real = errors.iter().filter(|error| error["message"] != "error limit reached");
-    Answer::Refused(real.map(line).collect())
+    let (unbound, other): (Vec<Error>, Vec<Error>) =
+        real.map(line).partition(|(code, _)| code == "rego_unsafe_var_error");
+    if unbound.is_empty() { Answer::Refused(other) } else { Answer::Unsafe(other) }
 }
 
 /// Modules that are compiled together, with a name and their version.
@@ -87,7 +86,8 @@ fn count(sets: &[Set], answers: &[Value]) -> Counts {
         };
         let report = || format!("{note} ({version})\nours {ours:?}\nOPA  {theirs:?}\n{}", texts.join("\n---\n"));
         match (&ours, &theirs) {
-            (Answer::Unsafe, Answer::Unsafe) => counts.skipped += 1,
+            (Answer::Unsafe(_), Answer::Unsafe(_)) => counts.skipped += 1,
+            (Answer::Refused(mine), Answer::Unsafe(other)) if mine == other => counts.skipped += 1,
             (Answer::Accepted, Answer::Accepted) => counts.accepted += 1,
             (Answer::Refused(mine), Answer::Refused(other)) if mine[0].0 == other[0].0 => {
                 counts.refused += 1;

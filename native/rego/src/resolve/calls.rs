@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use super::errors::Errors;
 use super::ir::{Item, Names, Node, Rule, Value, Var, walk_body, walk_head};
 use super::outputs::Functions;
-use super::text;
+use super::{text, types};
 
 /// Visits what is in a rule and, for a first one, in what follows; heads' paths are not visited.
 fn visit_rule<'r>(rule: &'r Rule, visit: &mut dyn FnMut(Item<'r>) -> bool) {
@@ -65,13 +65,16 @@ pub(super) fn check_defined(functions: &Functions<'_>, rules: &[Rule], errors: &
                 return true;
             }
             let builtin = builtins::find(&text::operator(names, operator));
-            let message = if builtin.is_some() {
-                format!("{}: arity mismatch", name())
+            let error = if let Some(builtin) = builtin {
+                let details = types::argument_details(names, functions.release, builtin, operands);
+                let message = format!("{}: arity mismatch", name());
+                Diagnostic::new(Code::Type, expr.span, message).with_details(details)
             } else {
                 let noun = if given == 1 { "argument" } else { "arguments" };
-                format!("function {} has arity {arity}, got {given} {noun}", name())
+                let message = format!("function {} has arity {arity}, got {given} {noun}", name());
+                Diagnostic::new(Code::Type, expr.span, message)
             };
-            found.push(Diagnostic::new(Code::Type, expr.span, message));
+            found.push(error);
             false
         });
         errors.all(rule.module, found, true);

@@ -23,6 +23,11 @@ pub(super) struct Graph {
 }
 
 impl Graph {
+    /// No rules.
+    pub(super) fn empty() -> Self {
+        Self { dependencies: Vec::new(), dependents: Vec::new() }
+    }
+
     pub(super) fn new(release: Release, tree: &Tree, rules: &[Rule], paths: &[Vec<Node>]) -> Self {
         let exact = release == Release::Opa1_22;
         let mut dependencies = Vec::with_capacity(rules.len());

@@ -59,6 +59,11 @@ impl Names {
         var
     }
 
+    /// The variable called `name`, if there is one.
+    pub(super) fn find(&self, name: &str) -> Option<Var> {
+        self.numbers.get(name).copied()
+    }
+
     /// A variable that no module has.
     pub(super) fn fresh(&mut self) -> Var {
         loop {

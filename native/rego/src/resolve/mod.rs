@@ -195,7 +195,8 @@ impl Compilation {
             let mut checked = checked.into_iter();
             let mut hoist = Hoist { names: &mut self.names, subjects: Default::default(), release: self.release };
             hoist.with_values(rule, &mut || checked.next().unwrap_or(false));
-            self.errors.all(rule.module, found, true);
+            // One tells enough of a rule.
+            self.errors.all(rule.module, found.into_iter().take(1), true);
         }
         self.rules = rules;
     }

@@ -66,7 +66,7 @@ fn is_name(text: &str) -> bool {
     let starts = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     const KEYWORDS: &[&str] = &[
         "not", "package", "import", "as", "default", "else", "with", "null", "true", "false", "some", "if", "contains",
-        "in", "every", "and", "or",
+        "in", "every",
     ];
     starts && text.chars().all(word) && !KEYWORDS.contains(&text)
 }

@@ -16,12 +16,16 @@ use crate::resolve::text;
 use crate::resolve::tree;
 use crate::span::Span;
 
+use super::details::{self, Wanted};
 use super::env::{Env, Step, Tree};
 use super::signature;
-use super::ty::{Shape, Type};
+use super::ty::{Function, Shape, Type};
 
 /// How many bodies are checked at most: the types of comprehensions inside comprehensions are found again and again.
 const FUEL: u32 = 200_000;
+
+/// The layers of names that outlive a rule: built-ins and rules.
+const RULES: usize = 2;
 
 /// What types are found from.
 pub(in crate::resolve) struct World<'c> {
@@ -64,6 +68,24 @@ pub(in crate::resolve) fn check(names: &mut Names, world: World<'_>) -> Vec<(usi
     errors
 }
 
+/// What a built-in was given and what it takes, where nothing but built-ins has a type.
+pub(in crate::resolve) fn argument_details(
+    names: &Names,
+    release: Release,
+    builtin: &'static builtins::Builtin,
+    operands: &[Node],
+) -> Vec<String> {
+    let (tree, graph, subjects) = (tree::Tree::default(), Graph::empty(), Subjects::new());
+    let world = World { release, rules: &[], paths: &[], tree: &tree, graph: &graph, subjects: &subjects };
+    let env = Env::known(names, release);
+    let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL };
+    let have = checker.terms(operands);
+    let Some(signature) = signature::of(builtin, release) else {
+        return Vec::new();
+    };
+    details::arguments(release, &have, &Wanted { args: signature.args, more: signature.more })
+}
+
 fn is_ground(path: &[Node]) -> bool {
     path.iter().skip(1).all(Node::is_ground)
 }
@@ -74,16 +96,16 @@ impl<'c> Checker<'c> {
         self.env.push();
         let errors = self.body(&rule.body);
         if !errors.is_empty() {
-            self.env.pop_to(1);
-            if let Some(tree) = self.env.outermost() {
+            self.env.pop_to(RULES);
+            if let Some(tree) = self.env.rules() {
                 tree.put(path, Type::any());
             }
             return errors;
         }
         let prefix = ground_prefix(path);
         let found = self.rule_type(rule, path);
-        self.env.pop_to(1);
-        if let (Some(tree), false) = (self.env.outermost(), found.is_unknown()) {
+        self.env.pop_to(RULES);
+        if let (Some(tree), false) = (self.env.rules(), found.is_unknown()) {
             tree.insert(prefix, &found);
         }
         Vec::new()
@@ -107,7 +129,7 @@ impl<'c> Checker<'c> {
             }
             let args = rule.args.iter().map(|arg| self.term(arg)).collect();
             let result = rule.value.as_ref().map_or_else(Type::unknown, |value| self.term(value));
-            return Type::function(super::ty::Function { args, more: Type::unknown(), result });
+            return Type::function(Function { args, more: Type::unknown(), result });
         }
         let mut found = match (&rule.value, &rule.key) {
             (Some(value), _) => self.term(value),
@@ -318,8 +340,8 @@ impl<'c> Checker<'c> {
             {
                 let parts = with.target.as_ref().unwrap_or_default();
                 let name = text::reference(self.names, parts);
-                let wanted = self.wanted(&name, &want.args, None);
-                return Some(arguments(with.span, &name, "arity mismatch", &have.args, &wanted));
+                let wanted = self.wanted(&name, want, false);
+                return Some(self.arguments(with.span, &name, "arity mismatch", &have.args, &wanted));
             }
         }
         let (operator, operands) = expr.call()?;
@@ -354,7 +376,7 @@ impl<'c> Checker<'c> {
             let have = self.term(operand);
             let differs = !have.is_partly_unknown() && !have.unifies(&wanted);
             if differs || !self.fit(operand, &wanted, false) {
-                return Some(mismatch(span, &have, &wanted));
+                return Some(self.mismatch(span, &have, &wanted));
             }
         }
         None
@@ -364,13 +386,15 @@ impl<'c> Checker<'c> {
         let [left, right] = operands else {
             let have = self.terms(operands);
             let what = if operands.len() < 2 { "too few arguments" } else { "too many arguments" };
-            return Some(arguments(span, "eq", what, &have, "(any, any)"));
+            let any = || signature::Named::nameless(Type::any());
+            let wanted = Wanted { args: vec![any(), any()], more: None };
+            return Some(self.arguments(span, "eq", what, &have, &wanted));
         };
         let (left_type, right_type) = (self.term(left), self.term(right));
         if self.fit_both(left, &left_type, right, &right_type) {
             return None;
         }
-        Some(mismatch(span, &left_type, &right_type))
+        Some(self.mismatch(span, &left_type, &right_type))
     }
 
     fn call(&mut self, span: Span, operator: &Node, operands: &[Node]) -> Option<Found> {
@@ -388,35 +412,49 @@ impl<'c> Checker<'c> {
         if !function.result.is_unknown() {
             wanted.push(function.result.clone());
         }
-        let text = self.wanted(&name, &function.args, Some(&function.result));
+        let text = self.wanted(&name, function, true);
         let too_many = operands.len() > wanted.len() && function.more.is_unknown();
         if too_many || operands.len() < function.args.len() {
             let what = if too_many { "too many arguments" } else { "too few arguments" };
             let have = self.terms(operands);
-            return Some(arguments(span, &name, what, &have, &text));
+            return Some(self.arguments(span, &name, what, &have, &text));
         }
         let have = self.terms(operands);
         for (at, (operand, own)) in operands.iter().zip(&have).enumerate() {
             let want = wanted.get(at).unwrap_or(&function.more);
             if !own.is_partly_unknown() && !own.unifies(want) {
-                return Some(arguments(span, &name, "invalid argument(s)", &have, &text));
+                return Some(self.arguments(span, &name, "invalid argument(s)", &have, &text));
             }
             if !self.fit(operand, want, false) {
                 let have = self.terms(operands);
-                return Some(arguments(span, &name, "invalid argument(s)", &have, &text));
+                return Some(self.arguments(span, &name, "invalid argument(s)", &have, &text));
             }
         }
         None
     }
 
-    /// What a function takes, as text.
-    fn wanted(&self, name: &str, args: &[Type], result: Option<&Type>) -> String {
-        if let Some(builtin) = builtins::find(name).filter(|builtin| builtin.is_in(self.world.release)) {
-            return signature::wanted(builtin, result.is_some());
+    /// What a function takes; with the result where a call may name it.
+    fn wanted(&self, name: &str, function: &Function, with_result: bool) -> Wanted {
+        let builtin = builtins::find(name).filter(|builtin| builtin.is_in(self.world.release));
+        if let Some(signature) = builtin.and_then(|builtin| signature::of(builtin, self.world.release)) {
+            let result = signature.result.filter(|_| with_result);
+            return Wanted { args: signature.args.into_iter().chain(result).collect(), more: signature.more };
         }
-        let all = args.iter().chain(result.filter(|result| !result.is_unknown()));
-        let texts: Vec<String> = all.map(ToString::to_string).collect();
-        format!("({})", texts.join(", "))
+        let result = Some(&function.result).filter(|result| with_result && !result.is_unknown());
+        let all = function.args.iter().chain(result).cloned();
+        Wanted { args: all.map(signature::Named::nameless).collect(), more: None }
+    }
+
+    fn arguments(&self, span: Span, name: &str, what: &str, have: &[Type], wanted: &Wanted) -> Found {
+        let error = Diagnostic::new(Code::Type, span, format!("{name}: {what}"));
+        let error = error.with_details(details::arguments(self.world.release, have, wanted));
+        Found { error, unknown: have.iter().any(Type::is_partly_unknown) }
+    }
+
+    fn mismatch(&self, span: Span, left: &Type, right: &Type) -> Found {
+        let error = Diagnostic::new(Code::Type, span, "match error");
+        let error = error.with_details(details::mismatch(self.world.release, left, right));
+        Found { error, unknown: left.is_partly_unknown() || right.is_partly_unknown() }
     }
 
     /// Finds the types of variables in two terms that are equal. Answers whether they can be.
@@ -566,21 +604,4 @@ impl<'c> Checker<'c> {
         }
         children_mut(item, &mut |child| self.rename(child));
     }
-}
-
-fn list(types: &[Type]) -> String {
-    let texts: Vec<String> = types.iter().map(ToString::to_string).collect();
-    format!("({})", texts.join(", "))
-}
-
-fn arguments(span: Span, name: &str, what: &str, have: &[Type], wanted: &str) -> Found {
-    let error = Diagnostic::new(Code::Type, span, format!("{name}: {what}"));
-    let error = error.with_details(vec![format!("have: {}", list(have)), format!("want: {wanted}")]);
-    Found { error, unknown: have.iter().any(Type::is_partly_unknown) }
-}
-
-fn mismatch(span: Span, left: &Type, right: &Type) -> Found {
-    let error = Diagnostic::new(Code::Type, span, "match error");
-    let error = error.with_details(vec![format!("left  : {left}"), format!("right : {right}")]);
-    Found { error, unknown: left.is_partly_unknown() || right.is_partly_unknown() }
 }

@@ -189,22 +189,33 @@ pub(super) struct Env {
 }
 
 impl Env {
-    /// The outermost layer: built-ins. `single` are the names that modules may call them by.
+    /// The outermost layers: built-ins, then rules, of which there are none yet.
     pub(super) fn new(names: &mut Names, release: Release) -> Self {
+        for builtin in BUILTINS {
+            names.var(builtin.name.split('.').next().unwrap_or_default());
+        }
+        Self::known(names, release)
+    }
+
+    /// As [`Self::new`], but only with what has a name already.
+    pub(super) fn known(names: &Names, release: Release) -> Self {
         let mut tree = Tree::default();
         for builtin in BUILTINS.iter().filter(|builtin| builtin.is_in(release)) {
-            let Some(function) = signature::of(builtin, release) else {
+            let Some(signature) = signature::of(builtin, release) else {
                 continue;
             };
             let mut steps = builtin.name.split('.');
-            let head = Step::Var(names.var(steps.next().unwrap_or_default()));
-            let mut node = tree.children.entry(head).or_default();
+            let Some(head) = names.find(steps.next().unwrap_or_default()) else {
+                continue;
+            };
+            let mut node = tree.children.entry(Step::Var(head)).or_default();
             for step in steps {
                 node = node.children.entry(Step::Key(Key::string(step))).or_default();
             }
-            node.value = Type::function(function);
+            node.value = Type::function(signature.function());
         }
-        Self { layers: vec![Layer { tree: Rc::new(tree), vars: 0 }] }
+        let builtins = Layer { tree: Rc::new(tree), vars: 0 };
+        Self { layers: vec![builtins, Layer { tree: Rc::default(), vars: 1 }] }
     }
 
     pub(super) fn top(&self) -> usize {
@@ -242,9 +253,9 @@ impl Env {
         }
     }
 
-    /// The outermost layer's tree.
-    pub(super) fn outermost(&mut self) -> Option<&mut Tree> {
-        self.layers.first_mut().map(|layer| Rc::make_mut(&mut layer.tree))
+    /// The types of rules by their paths.
+    pub(super) fn rules(&mut self) -> Option<&mut Tree> {
+        self.layers.get_mut(1).map(|layer| Rc::make_mut(&mut layer.tree))
     }
 
     /// The type of what a reference refers to.

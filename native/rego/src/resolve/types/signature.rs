@@ -6,54 +6,75 @@ use crate::resolve::key::Key;
 
 use super::ty::{Function, Type};
 
-/// The type of a built-in.
-pub(in crate::resolve) fn of(builtin: &Builtin, release: Release) -> Option<Function> {
+/// A type with the name of the argument or result that it is of.
+#[derive(Debug, Clone)]
+pub(in crate::resolve) struct Named {
+    name: Option<&'static str>,
+    pub(super) ty: Type,
+}
+
+impl Named {
+    pub(super) fn nameless(ty: Type) -> Self {
+        Self { name: None, ty }
+    }
+
+    /// What stands before the type in errors.
+    pub(super) fn prefix(&self) -> String {
+        self.name.map(|name| format!("{name}: ")).unwrap_or_default()
+    }
+}
+
+/// The type of a built-in, with names.
+#[derive(Debug)]
+pub(super) struct Signature {
+    pub(super) args: Vec<Named>,
+    pub(super) more: Option<Type>,
+    pub(super) result: Option<Named>,
+}
+
+impl Signature {
+    /// The same without names.
+    pub(super) fn function(&self) -> Function {
+        let more = self.more.clone().unwrap_or_else(Type::unknown);
+        let result = self.result.as_ref().map_or_else(Type::unknown, |result| result.ty.clone());
+        Function { args: self.args.iter().map(|arg| arg.ty.clone()).collect(), more, result }
+    }
+}
+
+/// Reads the signature of a built-in; `None` if it is none.
+pub(super) fn of(builtin: &'static Builtin, release: Release) -> Option<Signature> {
     let mut reader = Reader { rest: builtin.signature };
     reader.sign("(")?;
-    let (mut args, mut more) = (Vec::new(), Type::unknown());
+    let (mut args, mut more, mut result) = (Vec::new(), None, None);
     while reader.sign(")").is_none() {
-        reader.name();
-        let arg = reader.read()?;
+        let name = reader.name();
+        let ty = reader.read()?;
         if reader.sign("...").is_some() {
-            more = arg;
+            more = Some(ty);
         } else {
-            args.push(arg);
+            args.push(Named { name, ty });
         }
         let _ = reader.sign(", ");
     }
-    let mut result = Type::unknown();
     if reader.sign(" => ").is_some() {
-        reader.name();
-        result = reader.read()?;
-        if builtin.is_result_any(release) {
-            result = Type::any();
-        }
+        let name = reader.name();
+        let ty = reader.read()?;
+        result = Some(Named { name, ty: if builtin.is_result_any(release) { Type::any() } else { ty } });
     }
-    reader.rest.is_empty().then_some(Function { args, more, result })
+    reader.rest.is_empty().then_some(Signature { args, more, result })
 }
 
-/// What a built-in takes, as OPA writes it in errors; with the result where it may be named too.
-pub(in crate::resolve) fn wanted(builtin: &Builtin, with_result: bool) -> String {
-    let (args, result) = builtin.signature.split_once(" => ").unwrap_or((builtin.signature, ""));
-    if result.is_empty() || !with_result {
-        return args.to_owned();
-    }
-    let inner = args.trim_start_matches('(').trim_end_matches(')');
-    let separator = if inner.is_empty() { "" } else { ", " };
-    format!("({inner}{separator}{result})")
+struct Reader {
+    rest: &'static str,
 }
 
-struct Reader<'s> {
-    rest: &'s str,
-}
-
-impl<'s> Reader<'s> {
+impl Reader {
     fn sign(&mut self, sign: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(sign)?;
         Some(())
     }
 
-    fn word(&mut self) -> &'s str {
+    fn word(&mut self) -> &'static str {
         let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -61,7 +82,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Skips the name before a type.
-    fn name(&mut self) -> Option<&'s str> {
+    fn name(&mut self) -> Option<&'static str> {
         let (name, rest) = self.rest.split_once(": ")?;
         // A name may have spaces, a type before it has other signs.
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ' ');
@@ -133,20 +154,13 @@ mod tests {
     #[test]
     fn every_signature_reads_back_as_it_is_written() {
         for builtin in BUILTINS {
-            let function = of(builtin, Release::Opa1_22).unwrap_or_else(|| unreachable!("{}", builtin.signature));
-            let args: Vec<String> = function.args.iter().map(ToString::to_string).collect();
-            assert_eq!(args.len(), builtin.arity, "{}", builtin.name);
-            for arg in args.iter().chain([&function.result.to_string()]).filter(|text| *text != "???") {
-                assert!(builtin.signature.contains(arg), "{}: {arg}", builtin.name);
-            }
+            let signature = of(builtin, Release::Opa1_22).unwrap();
+            let text = |named: &Named| format!("{}{}", named.prefix(), named.ty);
+            let mut args: Vec<String> = signature.args.iter().map(text).collect();
+            args.extend(signature.more.iter().map(|more| format!("{more}...")));
+            let mut whole = format!("({})", args.join(", "));
+            whole.extend(signature.result.iter().map(|result| format!(" => {}", text(result))));
+            assert_eq!(whole, builtin.signature, "{}", builtin.name);
         }
-    }
-
-    #[test]
-    fn what_is_wanted_names_the_result() {
-        let concat = crate::builtins::find("concat").unwrap();
-        assert_eq!(wanted(concat, true), "(delimiter: string, collection: any<array[string], set[string]>, output: string)");
-        let now = crate::builtins::find("time.now_ns").unwrap();
-        assert_eq!(wanted(now, true), "(now: number)");
     }
 }
