@@ -6,7 +6,7 @@ use crate::span::{LineIndex, Span};
 
 use super::Sources;
 use super::errors::Errors;
-use super::ir::{Names, Node, Rule, Value, compare_all, ground_prefix};
+use super::ir::{ItemMut, Names, Node, Rule, Value, children_mut, compare_all, ground_prefix};
 use super::key::Key;
 use super::text;
 use super::tree::Tree;
@@ -160,11 +160,17 @@ impl Conflicts<'_> {
 
 /// A path with the variables' own names.
 pub(super) fn renamed(names: &Names, path: &[Node]) -> Vec<Node> {
-    let part = |part: &Node| match part.value {
-        Value::Var(var) => Node::var(part.span, names.written(var)),
-        _ => part.clone(),
-    };
-    path.iter().map(part).collect()
+    let mut path = path.to_vec();
+    path.iter_mut().for_each(|part| rename(names, ItemMut::Node(part)));
+    path
+}
+
+/// Gives variables back the names that their author gave them.
+pub(super) fn rename(names: &Names, item: ItemMut<'_>) {
+    match item {
+        ItemMut::Node(Node { value: Value::Var(var), .. }) => *var = names.written(*var),
+        item => children_mut(item, &mut |child| rename(names, child)),
+    }
 }
 
 fn starts_with(names: &Names, path: &[Node], prefix: &[Node]) -> bool {

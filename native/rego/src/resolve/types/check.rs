@@ -6,10 +6,11 @@ use std::rc::Rc;
 use crate::builtins;
 use crate::capabilities::Release;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::resolve::conflicts;
 use crate::resolve::graph::Graph;
 use crate::resolve::hoist::Subjects;
 use crate::resolve::ir::{
-    Collection, Comprehension, Expr, Item, Names, Node, Rule, Value, Var, ground_prefix, walk,
+    Collection, Comprehension, Expr, Item, ItemMut, Names, Node, Rule, Value, ground_prefix, walk,
 };
 use crate::resolve::key::Key;
 use crate::resolve::text;
@@ -576,32 +577,12 @@ impl<'c> Checker<'c> {
 
     /// A reference as its author wrote it.
     pub(super) fn written(&self, parts: &[Node]) -> Vec<Node> {
-        let part = |part: &Node| match part.value {
-            Value::Var(var) => self.written_var(var, part.span),
-            _ => part.clone(),
+        let part = |part: &Node| {
+            let subject = part.as_var().and_then(|var| self.world.subjects.get(&var));
+            let mut node = subject.unwrap_or(part).clone();
+            conflicts::rename(self.names, ItemMut::Node(&mut node));
+            node
         };
         parts.iter().map(part).collect()
-    }
-
-    fn written_var(&self, var: Var, span: Span) -> Node {
-        match self.world.subjects.get(&var) {
-            Some(subject) => self.original(subject),
-            None => Node::var(span, self.names.written(var)),
-        }
-    }
-
-    fn original(&self, node: &Node) -> Node {
-        let mut node = node.clone();
-        self.rename(crate::resolve::ir::ItemMut::Node(&mut node));
-        node
-    }
-
-    fn rename(&self, item: crate::resolve::ir::ItemMut<'_>) {
-        use crate::resolve::ir::{ItemMut, children_mut};
-        if let ItemMut::Node(Node { value: Value::Var(var), .. }) = item {
-            *var = self.names.written(*var);
-            return;
-        }
-        children_mut(item, &mut |child| self.rename(child));
     }
 }
