@@ -166,7 +166,7 @@ impl Parser<'_> {
             None => nowhere,
         };
         let comments = self.lexed.comments.iter().map(|comment| comment.span).collect();
-        let mut module = Module { package, imports: Vec::new(), rules: Vec::new(), comments };
+        let mut module = Module { package, imports: Vec::new(), rules: Vec::new(), comments, rego_v1: false };
         for statement in statements {
             match statement {
                 Statement::Package(package) => {
@@ -180,7 +180,8 @@ impl Parser<'_> {
                 },
             }
         }
-        if self.requires_v1(&module.imports) {
+        module.rego_v1 = self.requires_v1(&module.imports);
+        if module.rego_v1 {
             let rules = module.rules.iter().flat_map(Rule::chain);
             errors.extend(rules.flat_map(|rule| self.check_v1(rule)));
         }
