@@ -144,7 +144,7 @@ fn hoisted(body: Body) -> Body {
 
 fn query_module() -> Module {
     let package = Package { span: Span::default(), path: vec![Term::var(Span::default(), "data")] };
-    Module { package, imports: Vec::new(), rules: Vec::new(), comments: Vec::new() }
+    Module { rego_v1: true, package, imports: Vec::new(), rules: Vec::new(), comments: Vec::new() }
 }
 
 fn located(errors: &[Diagnostic], name: &str, text: &str) -> Vec<Error> {

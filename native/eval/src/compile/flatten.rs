@@ -25,7 +25,8 @@ pub(super) struct Flatten<'a, 'c> {
 /// The variables of a clause's arguments, in order, and what they must match.
 pub(super) struct Arguments {
     pub(super) vars: Vec<Var>,
-    pub(super) patterns: Vec<Atom>,
+    /// Arguments that are no variables, with the variables that stand for them.
+    pub(super) patterns: Vec<(Var, TermRef)>,
 }
 
 /// What is known when a clause is flat.
@@ -63,12 +64,7 @@ impl<'a, 'c> Flatten<'a, 'c> {
             }
             let var = self.scopes.fresh(arg.span);
             vars.push(var);
-            // Arguments that are patterns hold no references or calls of their own that could fail to be read.
-            let mut before = Vec::new();
-            if let Ok(pattern) = self.term(arg, &mut before) {
-                patterns.append(&mut before);
-                self.unify(Term::Var(var), pattern, arg.span, &mut patterns);
-            }
+            patterns.push((var, arg.clone()));
         }
         Arguments { vars, patterns }
     }
@@ -85,10 +81,14 @@ impl<'a, 'c> Flatten<'a, 'c> {
     }
 
     /// The atoms of the clause's body; `heads` are terms outside that belong to it. The body stays open for them.
-    pub(super) fn body(&mut self, body: &Body, heads: &[TermRef]) -> Compiled<Vec<Atom>> {
+    pub(super) fn body(&mut self, body: &Body, heads: &[TermRef], arguments: &Arguments) -> Compiled<Vec<Atom>> {
         self.scopes.open();
         self.scopes.own(body, heads, self.context.globals);
         let mut atoms = Vec::new();
+        for (var, pattern) in &arguments.patterns {
+            let term = self.term(pattern, &mut atoms)?;
+            self.unify(Term::Var(*var), term, pattern.span, &mut atoms);
+        }
         for expr in &body.exprs {
             self.expr(expr, &mut atoms)?;
         }
@@ -196,8 +196,9 @@ impl<'a, 'c> Flatten<'a, 'c> {
             ExprKind::Call(call) => self.call_expr(call, expr.span, out),
             ExprKind::Some(symbols) => {
                 for symbol in symbols {
-                    if let Syntax::Call(call) = &symbol.value {
-                        self.some_in(call, symbol.span, out)?;
+                    match &symbol.value {
+                        Syntax::Call(call) => self.some_in(call, symbol.span, out)?,
+                        _ => self.scopes.activate(symbol),
                     }
                 }
                 Ok(())
@@ -248,6 +249,7 @@ impl<'a, 'c> Flatten<'a, 'c> {
             _ => return Ok(()),
         };
         let domain = self.term(domain, out)?;
+        key.into_iter().chain([value]).for_each(|declared| self.scopes.activate(declared));
         let found = self.scopes.fresh(span);
         let step = self.scopes.fresh(span);
         let reference = AtomKind::Reference { root: Root::Term(domain), path: vec![Term::Var(step)], out: found };
@@ -266,8 +268,12 @@ impl<'a, 'c> Flatten<'a, 'c> {
         if (call.is("eq") || call.is("assign"))
             && let [left, right] = call.args.as_slice()
         {
-            let left = self.term(left, out)?;
+            // The right side of a declaration does not know what is declared.
             let right = self.term(right, out)?;
+            if call.is("assign") {
+                self.scopes.activate(left);
+            }
+            let left = self.term(left, out)?;
             self.unify(left, right, span, out);
             return Ok(());
         }
@@ -388,7 +394,7 @@ impl<'a, 'c> Flatten<'a, 'c> {
             }
         };
         let is_function = matches!(target, Target::Builtin(_) | Target::Function(_));
-        let replacement = if is_function { self.replacement(&with.value) } else { None };
+        let replacement = if is_function { self.replacement(&with.value)? } else { None };
         let value = match replacement {
             Some(callee) => WithValue::Callee(callee),
             None => WithValue::Term(self.term(&with.value, out)?),
@@ -406,21 +412,23 @@ impl<'a, 'c> Flatten<'a, 'c> {
         }
     }
 
-    /// The function or built-in that a term names.
-    fn replacement(&mut self, term: &TermRef) -> Option<Callee> {
+    /// The function or built-in that a term names; none where it is a value.
+    fn replacement(&mut self, term: &TermRef) -> Compiled<Option<Callee>> {
         let parts: Vec<TermRef> = match &term.value {
             Syntax::Ref(parts) => parts.clone(),
             Syntax::Var(_) => vec![term.clone()],
-            _ => return None,
+            _ => return Ok(None),
         };
-        let call = Call { operator: SyntaxTerm::new(term.span, Syntax::Ref(parts)), args: Vec::new() };
-        match self.function_path(&call) {
-            Some(path) => {
-                let function = self.program.nodes.get(self.program.node(&path)?)?.function?;
-                Some(Callee::Rule(function))
-            }
-            None => self.builtin(&call.path()?, term.span).ok(),
+        if parts.first().and_then(|head| head.as_var()).is_some_and(|head| self.scopes.find(head).is_some()) {
+            return Ok(None);
         }
+        let call = Call { operator: SyntaxTerm::new(term.span, Syntax::Ref(parts)), args: Vec::new() };
+        if let Some(path) = self.function_path(&call) {
+            let node = self.program.node(&path).and_then(|node| self.program.nodes.get(node));
+            return Ok(node.and_then(|node| node.function).map(Callee::Rule));
+        }
+        let name = call.path().filter(|name| fleetgate_rego::builtins::find(name).is_some());
+        name.map(|name| self.builtin(&name, term.span)).transpose()
     }
 
     /// The term's value as a term without references, calls or comprehensions; what computes it goes to `out`.
@@ -697,7 +705,8 @@ fn folded(term: Term) -> Term {
     value.map_or(term, Term::Const)
 }
 
-/// The lexer lets through nothing but numbers of JSON.
+/// The lexer lets through numbers of JSON, and such as `.5`.
 fn number(text: &str) -> Number {
-    Number::parse(text).unwrap_or(Number::Int(0))
+    let padded = || Number::parse(&text.replacen('.', "0.", 1));
+    Number::parse(text).or_else(padded).unwrap_or(Number::Int(0))
 }

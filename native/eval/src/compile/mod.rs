@@ -118,7 +118,6 @@ fn compile_clause(
     program: &mut Program,
 ) -> Compiled<(Clause, usize)> {
     let mut flatten = Flatten::new(program, context);
-    // The arguments of a default rule are only counted.
     let args = &rule.head.args;
     let path = rule.head.reference.get(placed.static_parts..).unwrap_or_default();
     let head = &clause.head;
@@ -130,7 +129,7 @@ fn compile_clause(
     let is_member = head.value.is_none();
     let heads: Vec<_> = path.iter().chain([leaf]).cloned().collect();
     let arguments = flatten.arguments(args);
-    let mut atoms = flatten.body(&clause.body, &heads)?;
+    let mut atoms = flatten.body(&clause.body, &heads, &arguments)?;
     let mut suffix: Vec<atom::Term> =
         placed.inner.iter().map(|name| atom::Term::Const(fleetgate_value::Value::String(name.clone()))).collect();
     for part in path {
@@ -141,7 +140,7 @@ fn compile_clause(
     let mut order = order::Order::new(flat.vars, context.source);
     let mut body = Vec::new();
     let mut bound = order.bind_arguments(&arguments);
-    order.plan(arguments.patterns.iter().cloned().chain(atoms).collect(), &mut bound, &mut body);
+    order.plan(atoms, &mut bound, &mut body);
     let place = context.place(head.span);
     let suffix = suffix.iter().map(|term| order.operand(term, &bound, place, &mut body)).collect();
     let leaf = order.operand(&leaf, &bound, place, &mut body);
@@ -189,7 +188,7 @@ pub(crate) fn compile_query(
     let context = ClauseContext { source: program.sources.len() - 1, globals: &globals, options };
     let mut flatten = Flatten::new(program, &context);
     let arguments = flatten.arguments(&[]);
-    let atoms = flatten.body(body, &[])?;
+    let atoms = flatten.body(body, &[], &arguments)?;
     let names = flatten.visible_names();
     let flat = flatten.finish();
     let mut order = order::Order::new(flat.vars, context.source);

@@ -4,7 +4,7 @@
 //! it, no rule and no import has that name. Bodies of comprehensions, of `every`, of `not` and of template strings are
 //! bodies of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fleetgate_rego::Span;
@@ -25,6 +25,8 @@ pub(super) struct VarInfo {
 struct Frame {
     id: usize,
     names: BTreeMap<Arc<str>, Var>,
+    /// Declared further down: until then, bodies inside mean something else by the name.
+    pending: BTreeSet<Arc<str>>,
 }
 
 /// The variables of a clause, and the bodies that are open.
@@ -40,7 +42,7 @@ impl Scopes {
     pub(super) fn open(&mut self) -> usize {
         let id = self.next_scope;
         self.next_scope += 1;
-        self.frames.push(Frame { id, names: BTreeMap::new() });
+        self.frames.push(Frame { id, names: BTreeMap::new(), pending: BTreeSet::new() });
         id
     }
 
@@ -73,7 +75,22 @@ impl Scopes {
 
     /// The variable that a name is here.
     pub(super) fn find(&self, name: &str) -> Option<Var> {
-        self.frames.iter().rev().find_map(|frame| frame.names.get(name)).copied()
+        let visible = self.frames.iter().rev().filter(|frame| !frame.pending.contains(name));
+        visible.filter_map(|frame| frame.names.get(name)).next().copied()
+    }
+
+    /// From here on the names of a pattern mean what the innermost body declares.
+    pub(super) fn activate(&mut self, pattern: &TermRef) {
+        match &pattern.value {
+            Syntax::Var(name) => {
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.pending.remove(name);
+                }
+            }
+            Syntax::Array(items) | Syntax::Set(items) => items.iter().for_each(|item| self.activate(item)),
+            Syntax::Object(pairs) => pairs.iter().for_each(|(_, value)| self.activate(value)),
+            _ => {}
+        }
     }
 
     /// The names of the innermost open body and their variables.
@@ -84,8 +101,12 @@ impl Scopes {
 
     /// Registers the variables that a body owns, which is open already; `terms` belong to it as well.
     pub(super) fn own(&mut self, body: &Body, terms: &[TermRef], globals: &Globals) {
+        let before: BTreeSet<Arc<str>> = self.frames.last().into_iter().flat_map(|frame| frame.names.keys()).cloned().collect();
         for expr in &body.exprs {
             self.declarations(expr);
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pending = frame.names.keys().filter(|name| !before.contains(*name)).cloned().collect();
         }
         let mut found: Vec<(Arc<str>, Span)> = Vec::new();
         for expr in &body.exprs {
@@ -93,7 +114,11 @@ impl Scopes {
         }
         terms.iter().for_each(|term| direct_in_term(term, &mut found));
         for (name, span) in found {
-            let taken = matches!(&*name, "input" | "data") || globals.contains_key(&name) || self.find(&name).is_some();
+            let own = self.frames.last().is_some_and(|frame| frame.names.contains_key(&name));
+            let taken = own
+                || matches!(&*name, "input" | "data")
+                || globals.contains_key(&name)
+                || self.find(&name).is_some();
             if !taken {
                 self.declare(&name, span);
             }
