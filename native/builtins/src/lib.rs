@@ -12,6 +12,7 @@ mod cache;
 mod case;
 mod compare;
 mod context;
+mod encode;
 mod error;
 mod glob;
 mod gofmt;
@@ -41,6 +42,12 @@ type Table = &'static [(&'static str, Function)];
 /// The tables of all parts.
 const TABLES: &[Table] = &[
     compare::TABLE,
+    encode::BASE64,
+    encode::HEX,
+    encode::JSON,
+    encode::URI,
+    encode::URLQUERY,
+    encode::YAML,
     glob::TABLE,
     print::TABLE,
     regex::TABLE,
