@@ -68,9 +68,7 @@ pub(super) fn entries<'v>(context: &Context, object: &'v Object) -> Result<Vec<(
 fn marshal_with_options(context: &mut Context, operands: &[Value]) -> Answer {
     let (mut prefix, mut indent, mut asked, mut implied) = ("", "\t", None, false);
     for (index, (key, value)) in object(operands, 2)?.iter().enumerate() {
-        let not_string = |value: &Value| {
-            format!("operand {index} must be string but got {}", value.kind().name())
-        };
+        let not_string = |value: &Value| format!("operand {index} must be string but got {}", value.kind().name());
         let name = key.as_str().ok_or_else(|| {
             Error::Type(format!("operand 2 failed to stringify key {key} at index {index}: {}", not_string(key)))
         })?;
@@ -123,7 +121,8 @@ impl Writer<'_> {
             Value::Array(items) => self.list('[', items, ']', Self::value),
             Value::Set(set) => self.list('[', set.members(), ']', Self::value),
             Value::Object(object) if object.keys().all(|key| key.as_str().is_some()) => {
-                let entries: Vec<(&str, &Value)> = object.iter().filter_map(|(key, value)| Some((key.as_str()?, value))).collect();
+                let entries: Vec<(&str, &Value)> =
+                    object.iter().filter_map(|(key, value)| Some((key.as_str()?, value))).collect();
                 self.list('{', &entries, '}', |writer, (key, value)| writer.entry(key, value))
             }
             Value::Object(object) => {

@@ -20,7 +20,21 @@ fn is_plain(byte: u8, part: Part) -> bool {
             Part::Query | Part::Other => false,
             Part::Host | Part::Zone => matches!(
                 byte,
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']' | b'<' | b'>'
+                b'!' | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+                    | b':'
+                    | b'['
+                    | b']'
+                    | b'<'
+                    | b'>'
                     | b'"'
             ),
         }

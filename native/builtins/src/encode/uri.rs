@@ -75,7 +75,8 @@ impl Uri {
         let has_authority = !scheme.is_empty() || !rest.starts_with("///");
         let path = match rest.strip_prefix("//").filter(|_| has_authority) {
             Some(rest) => {
-                let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).unwrap_or((rest, ""));
+                let (authority, path) =
+                    rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).unwrap_or((rest, ""));
                 self.host = authority_host(&self.scheme, authority)?;
                 path
             }
@@ -158,5 +159,9 @@ fn literal(host: &str) -> Result<String, String> {
     };
     let (address, zone) = name.split_once('%').map_or((&*name, None), |(address, zone)| (address, Some(zone)));
     let sound = address.parse::<Ipv6Addr>().is_ok() && zone != Some("");
-    if sound { Ok(format!("[{name}]{port}")) } else { Err(format!("invalid host: ParseAddr({}): no address", go::quote(&name))) }
+    if sound {
+        Ok(format!("[{name}]{port}"))
+    } else {
+        Err(format!("invalid host: ParseAddr({}): no address", go::quote(&name)))
+    }
 }

@@ -265,7 +265,11 @@ fn tagged<'t>(text: &'t str, plain: bool, tag: Option<&str>) -> Result<Tagged<'t
         Scalar::Timestamp => "timestamp",
         Scalar::Text => "str",
     };
-    if found == wanted { Ok(Tagged::Resolved(resolved)) } else { Err(format!("cannot decode !!{found} `{text}` as a !!{wanted}")) }
+    if found == wanted {
+        Ok(Tagged::Resolved(resolved))
+    } else {
+        Err(format!("cannot decode !!{found} `{text}` as a !!{wanted}"))
+    }
 }
 
 fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
@@ -274,7 +278,9 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
         Tagged::Resolved(Scalar::Null) => Value::Null,
         Tagged::Resolved(Scalar::Bool(holds)) => holds.into(),
         Tagged::Resolved(Scalar::Int(integer)) => integer.into(),
-        Tagged::Resolved(Scalar::Uint(integer)) => Number::parse(&integer.to_string()).map_or(Value::Null, Value::Number),
+        Tagged::Resolved(Scalar::Uint(integer)) => {
+            Number::parse(&integer.to_string()).map_or(Value::Null, Value::Number)
+        }
         Tagged::Resolved(Scalar::Float(double)) => Value::Number(number(double)?),
         Tagged::Resolved(Scalar::Timestamp | Scalar::Text) => text.into(),
     })

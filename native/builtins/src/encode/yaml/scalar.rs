@@ -76,7 +76,9 @@ fn is_timestamp(text: &str) -> bool {
         return false;
     };
     let (Ok(year), Some((month, rest))) = (year.parse::<u32>(), short(rest, 12)) else { return false };
-    let Some((day, rest)) = rest.strip_prefix('-').and_then(|rest| short(rest, days(year, month))) else { return false };
+    let Some((day, rest)) = rest.strip_prefix('-').and_then(|rest| short(rest, days(year, month))) else {
+        return false;
+    };
     if month == 0 || day == 0 {
         return false;
     }

@@ -342,7 +342,8 @@ fn is_base_60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let mut parts = unsigned.split(':');
     let head = parts.next().unwrap_or_default();
-    let is_head = head.starts_with(|c: char| c.is_ascii_digit()) && head.chars().all(|c| c.is_ascii_digit() || c == '_');
+    let is_head =
+        head.starts_with(|c: char| c.is_ascii_digit()) && head.chars().all(|c| c.is_ascii_digit() || c == '_');
     let sixtieth = |part: &str| match part.as_bytes() {
         [one] => one.is_ascii_digit(),
         [ten, one] => matches!(ten, b'0'..=b'5') && one.is_ascii_digit(),
