@@ -19,6 +19,7 @@ mod context;
 mod crypto;
 mod depth;
 mod element;
+mod encode;
 mod error;
 mod graph;
 mod integer;
@@ -72,6 +73,12 @@ const TABLES: &[Table] = &[
     sets::TABLE,
     subset::TABLE,
     compare::TABLE,
+    encode::BASE64,
+    encode::HEX,
+    encode::JSON,
+    encode::URI,
+    encode::URLQUERY,
+    encode::YAML,
     glob::TABLE,
     print::TABLE,
     regex::TABLE,

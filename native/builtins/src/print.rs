@@ -37,6 +37,9 @@ fn cross<'v>(
     chosen: &mut Vec<Option<&'v Value>>,
     lines: &mut Vec<String>,
 ) -> Result<(), Error> {
+    if lines.len() >= MOST_LINES {
+        return Ok(());
+    }
     let Some((first, rest)) = parts.split_first() else {
         let mut line = Text::new(context);
         for (index, value) in chosen.iter().enumerate() {
@@ -45,9 +48,7 @@ fn cross<'v>(
             }
             part(&mut line, *value)?;
         }
-        if lines.len() < MOST_LINES {
-            lines.push(line.finish());
-        }
+        lines.push(line.finish());
         return Ok(());
     };
     let mut choose = |value| {

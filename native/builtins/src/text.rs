@@ -57,6 +57,11 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Characters of the last line.
+    pub(crate) fn column(&self) -> usize {
+        self.out.rsplit('\n').next().map_or(0, |line| line.chars().count())
+    }
+
     pub(crate) fn finish(self) -> String {
         self.out
     }

@@ -5,13 +5,36 @@ use std::fmt::Write;
 /// `strconv.FormatFloat(double, 'g', -1, 64)`: the shortest digits that read back as the same double.
 #[must_use]
 pub fn format_double(double: f64) -> String {
-    // Rust's `{:e}` gives the shortest digits that read back: `-1.25e-7`.
-    let shortest = format!("{double:e}");
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let sign = if double.is_sign_negative() { "-" } else { "" };
+    let (digits, exponent) = shortest(double);
     general(sign, &digits, exponent)
+}
+
+/// The shortest digits that read back as the same double, without sign, and the power of ten of the first of them. Of two
+/// that are as near Go takes the even one.
+#[must_use]
+pub fn shortest(double: f64) -> (String, i64) {
+    // Rust's `{:e}` gives the shortest digits that read back: `1.25e-7`.
+    let text = format!("{:e}", double.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let mut digits = mantissa.replace('.', "");
+    let exponent = exponent.parse().unwrap_or(0);
+    // Fewer digits than this are never as near as others.
+    if digits.len() >= 16 && digits.ends_with(['1', '3', '5', '7', '9']) {
+        let exact = format!("{:.800e}", double.abs()).replace('.', "");
+        let (kept, rest) = exact.split_at_checked(digits.len()).unwrap_or((&exact, ""));
+        let (half, zeros) = rest.split_at_checked(1).unwrap_or((rest, ""));
+        let is_tie = half == "5" && zeros.trim_start_matches('0').starts_with('e');
+        if is_tie && format!("{}e{}", with_point(kept), exponent).parse() == Ok(double.abs()) {
+            digits = kept.to_owned();
+        }
+    }
+    (digits, exponent)
+}
+
+fn with_point(digits: &str) -> String {
+    let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
+    format!("{first}.{rest}0")
 }
 
 /// Go's verb `g` with the shortest precision, for which it writes an exponent below -4 and from 6 on. The number is

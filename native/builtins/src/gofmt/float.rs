@@ -44,10 +44,8 @@ fn scientific(digits: &str, exponent: i32, letter: char) -> String {
 fn general(value: f64, precision: Option<usize>, letter: char) -> String {
     let (digits, exponent, limit) = match precision {
         None => {
-            let text = format!("{value:e}");
-            let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-            (digits, exponent.parse().unwrap_or(0), 6)
+            let (digits, exponent) = fleetgate_value::go::shortest(value);
+            (digits, i32::try_from(exponent).unwrap_or(0), 6)
         }
         Some(precision) => {
             let precision = precision.max(1);
@@ -134,7 +132,8 @@ fn pointed(number: &str, verb: char, precision: Option<usize>) -> String {
         _ => 0,
     };
     let hex = matches!(verb, 'x' | 'X');
-    let tail_at = number.find(|c: char| matches!(c, 'p' | 'P') || !hex && matches!(c, 'e' | 'E')).unwrap_or(number.len());
+    let tail_at =
+        number.find(|c: char| matches!(c, 'p' | 'P') || !hex && matches!(c, 'e' | 'E')).unwrap_or(number.len());
     let (body, tail) = number.split_at_checked(tail_at).unwrap_or((number, ""));
     let significant = body.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count();
     missing = missing.saturating_sub(significant);

@@ -28,15 +28,6 @@ enum Last {
     Repeated(u32),
 }
 
-impl Last {
-    const fn repetitions(self) -> u32 {
-        match self {
-            Self::Nothing => 1,
-            Self::Atom(most) | Self::Repeated(most) => most,
-        }
-    }
-}
-
 /// Translates an expression.
 ///
 /// # Errors
@@ -46,6 +37,7 @@ pub(super) fn translate(text: &str) -> Result<Translated, String> {
         whole: text,
         rest: text,
         out: String::with_capacity(text.len() + 16),
+        flags: String::new(),
         names: Vec::new(),
         outer: Vec::new(),
         most: 1,
@@ -59,6 +51,8 @@ struct Translation<'t> {
     whole: &'t str,
     rest: &'t str,
     out: String,
+    /// A change of flags that is not written yet: a repetition after it repeats what stands before it.
+    flags: String,
     names: Vec<Option<String>>,
     /// Of each open group: the most repetitions of what stands before it in the group around.
     outer: Vec<u32>,
@@ -99,6 +93,13 @@ impl<'t> Translation<'t> {
         self.last = Last::Atom(most);
     }
 
+    /// Something without a meaning of its own: what was repeated before it may be repeated again.
+    fn part(&mut self) {
+        if let Last::Repeated(most) = self.last {
+            self.last = Last::Atom(most);
+        }
+    }
+
     fn literal(&mut self, character: char) {
         push_literal(&mut self.out, character);
         self.atom(1);
@@ -108,6 +109,10 @@ impl<'t> Translation<'t> {
         loop {
             let at = self.rest;
             let Some(symbol) = self.next() else { break };
+            let repeats = matches!(symbol, '*' | '+' | '?') || symbol == '{' && count(self.rest).is_some();
+            if !repeats && symbol != '(' {
+                self.write_flags();
+            }
             match symbol {
                 '(' if self.rest.starts_with('?') => self.group_head(at)?,
                 '(' => {
@@ -148,7 +153,13 @@ impl<'t> Translation<'t> {
         if self.outer.is_empty() { Ok(()) } else { Err(error("missing closing )", self.whole)) }
     }
 
+    fn write_flags(&mut self) {
+        let flags = std::mem::take(&mut self.flags);
+        self.out.push_str(&flags);
+    }
+
     fn open(&mut self, head: &str) {
+        self.write_flags();
         self.out.push_str(head);
         self.outer.push(self.most);
         self.most = 1;
@@ -228,8 +239,11 @@ impl<'t> Translation<'t> {
                     let minus = if off.is_empty() { "" } else { "-" };
                     if symbol == ':' {
                         self.open(&format!("(?{on}{minus}{off}:"));
-                    } else if !on.is_empty() || !off.is_empty() {
-                        self.out.push_str(&format!("(?{on}{minus}{off})"));
+                    } else {
+                        if !on.is_empty() || !off.is_empty() {
+                            self.flags.push_str(&format!("(?{on}{minus}{off})"));
+                        }
+                        self.part();
                     }
                     return Ok(());
                 }
@@ -251,6 +265,9 @@ impl<'t> Translation<'t> {
                 let (quoted, rest) = self.rest.split_once("\\E").unwrap_or((self.rest, ""));
                 quoted.chars().for_each(|character| self.literal(character));
                 self.rest = rest;
+                if quoted.is_empty() {
+                    self.part();
+                }
                 return Ok(());
             }
             _ => "",
@@ -442,8 +459,20 @@ fn is_posix(name: &str) -> bool {
     let name = name.strip_prefix('^').unwrap_or(name);
     matches!(
         name,
-        "alnum" | "alpha" | "ascii" | "blank" | "cntrl" | "digit" | "graph" | "lower" | "print" | "punct" | "space" | "upper"
-            | "word" | "xdigit"
+        "alnum"
+            | "alpha"
+            | "ascii"
+            | "blank"
+            | "cntrl"
+            | "digit"
+            | "graph"
+            | "lower"
+            | "print"
+            | "punct"
+            | "space"
+            | "upper"
+            | "word"
+            | "xdigit"
     )
 }
 
