@@ -19,6 +19,8 @@ mod element;
 mod error;
 mod graph;
 mod integer;
+mod json_patch;
+mod json_paths;
 mod net;
 mod numbers;
 mod objects;
@@ -53,6 +55,8 @@ const TABLES: &[Table] = &[
     bits::TABLE,
     crypto::TABLE,
     graph::TABLE,
+    json_patch::TABLE,
+    json_paths::TABLE,
     net::TABLE,
     numbers::TABLE,
     objects::TABLE,

@@ -77,4 +77,4 @@ macro_rules! files {
     )*};
 }
 
-files![numbers, collections, misc, times];
+files![numbers, collections, documents, misc, times];
