@@ -12,6 +12,9 @@ mod aggregates;
 mod arithmetic;
 mod arrays;
 mod bits;
+mod cache;
+mod case;
+mod compare;
 mod context;
 mod crypto;
 mod depth;
@@ -29,12 +32,21 @@ mod random;
 mod semver;
 mod sets;
 mod subset;
+mod glob;
+mod gofmt;
+mod print;
+mod regex;
+mod sprintf;
+mod strings;
+mod text;
+mod types;
 mod time;
 mod units;
 mod uuid;
 
 pub use context::Context;
 pub use error::Error;
+pub use regex::Pattern;
 
 use fleetgate_value::Value;
 
@@ -63,6 +75,13 @@ const TABLES: &[Table] = &[
     semver::TABLE,
     sets::TABLE,
     subset::TABLE,
+    compare::TABLE,
+    glob::TABLE,
+    print::TABLE,
+    regex::TABLE,
+    sprintf::TABLE,
+    strings::TABLE,
+    types::TABLE,
     time::TABLE,
     units::TABLE,
     uuid::TABLE,

@@ -43,3 +43,28 @@ pub(crate) fn set(operands: &[Value], position: usize) -> Result<&Set, Error> {
     let value = any(operands, position);
     value.as_set().ok_or_else(|| mismatch(position, value, &[Kind::Set]))
 }
+
+/// An operand that has to be an integer of 64 bits.
+pub(crate) fn integer(operands: &[Value], position: usize) -> Result<i64, Error> {
+    number(operands, position)?.as_i64().ok_or_else(|| {
+        Error::Type(format!("operand {position} must be integer number but got floating-point number"))
+    })
+}
+
+/// The error of an array or set that holds an element of another type than `wanted`.
+pub(crate) fn element(position: usize, composite: &Value, found: &Value, wanted: &str) -> Error {
+    let (composite, found) = (composite.kind().name(), found.kind().name());
+    Error::Type(format!("operand {position} must be {composite} of {wanted}s but got {composite} containing {found}"))
+}
+
+/// The elements of an array or a set, which all have to be strings; none for other types.
+pub(crate) fn strings(operands: &[Value], position: usize) -> Option<Result<Vec<&str>, Error>> {
+    let composite = any(operands, position);
+    let elements = match composite {
+        Value::Array(items) => items,
+        Value::Set(set) => set.members(),
+        _ => return None,
+    };
+    let texts = elements.iter().map(|item| item.as_str().ok_or_else(|| element(position, composite, item, "string")));
+    Some(texts.collect())
+}

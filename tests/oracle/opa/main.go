@@ -39,10 +39,11 @@ type request struct {
 
 // located is one error as OPA reports it; Row is 0 where it has no place.
 type located struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Row     int    `json:"row,omitempty"`
-	Col     int    `json:"col,omitempty"`
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Details []string `json:"details,omitempty"`
+	Row     int      `json:"row,omitempty"`
+	Col     int      `json:"col,omitempty"`
 }
 
 func answer(r *request) (map[string]any, error) {
