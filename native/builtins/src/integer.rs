@@ -71,4 +71,3 @@ pub(crate) fn answer(integer: &BigInt) -> Answer {
 pub(crate) const fn fits(bits: u64) -> Result<(), Error> {
     if bits > MAX_BITS { Err(Error::Size) } else { Ok(()) }
 }
-

@@ -111,9 +111,9 @@ fn left(value: &Value, paths: Option<&Tree>, depth: usize) -> Result<Option<Valu
             rest.filter_map(Result::transpose).collect::<Result<Set, _>>()?.into()
         }
         Value::Object(object) => {
-            let rest = object.iter().map(|(key, value)| {
-                Ok(left(value, children.get(key), depth)?.map(|value| (key.clone(), value)))
-            });
+            let rest = object
+                .iter()
+                .map(|(key, value)| Ok(left(value, children.get(key), depth)?.map(|value| (key.clone(), value))));
             rest.filter_map(Result::transpose).collect::<Result<Object, Error>>()?.into()
         }
         scalar => scalar.clone(),
