@@ -46,9 +46,9 @@ pub(crate) fn set(operands: &[Value], position: usize) -> Result<&Set, Error> {
 
 /// An operand that has to be an integer of 64 bits.
 pub(crate) fn integer(operands: &[Value], position: usize) -> Result<i64, Error> {
-    number(operands, position)?
-        .as_i64()
-        .ok_or_else(|| Error::Type(format!("operand {position} must be integer number but got floating-point number")))
+    number(operands, position)?.as_i64().ok_or_else(|| {
+        Error::Type(format!("operand {position} must be integer number but got floating-point number"))
+    })
 }
 
 /// The error of an array or set that holds an element of another type than `wanted`.

@@ -63,8 +63,7 @@ fn text(row: &Row<'_>, field: &str) -> Option<String> {
 
 /// The call's answer in the words of the recording: a Rego term, or an error's code and text.
 fn answer(context: &mut Context, name: &str, row: &Row<'_>) -> String {
-    let plain =
-        json::parse(row.get("args").unwrap().get().as_bytes(), &mut json::KeyCache::default(), json::Numbers::Exact);
+    let plain = json::parse(row.get("args").unwrap().get().as_bytes(), &mut json::KeyCache::default(), json::Numbers::Exact);
     let operands: Vec<Value> = plain.unwrap().as_array().unwrap().iter().map(operand).collect();
     let function = find(name).unwrap_or_else(|| panic!("no built-in {name}"));
     let shown = |code: &str, text: &str| {
@@ -116,8 +115,7 @@ fn calls_are_answered_as_opa_answers_them() {
             context.prints = Some(Vec::new());
             let ours = answer(&mut context, &name, &row);
             let theirs = recorded(&name, &row);
-            let printed: Vec<String> =
-                row.get("printed").map_or_else(Vec::new, |raw| serde_json::from_str(raw.get()).unwrap());
+            let printed: Vec<String> = row.get("printed").map_or_else(Vec::new, |raw| serde_json::from_str(raw.get()).unwrap());
             rows += 1;
             let equal = ours == theirs || name == "internal.print" && theirs == "undefined" && ours == "true";
             if !equal || context.prints.as_ref() != Some(&printed) {

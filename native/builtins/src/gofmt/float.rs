@@ -134,8 +134,7 @@ fn pointed(number: &str, verb: char, precision: Option<usize>) -> String {
         _ => 0,
     };
     let hex = matches!(verb, 'x' | 'X');
-    let tail_at =
-        number.find(|c: char| matches!(c, 'p' | 'P') || !hex && matches!(c, 'e' | 'E')).unwrap_or(number.len());
+    let tail_at = number.find(|c: char| matches!(c, 'p' | 'P') || !hex && matches!(c, 'e' | 'E')).unwrap_or(number.len());
     let (body, tail) = number.split_at_checked(tail_at).unwrap_or((number, ""));
     let significant = body.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count();
     missing = missing.saturating_sub(significant);

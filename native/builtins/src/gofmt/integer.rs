@@ -25,8 +25,7 @@ pub(super) fn unicode(code: i64, state: &State) -> String {
     let digits = state.precision.unwrap_or(4).max(4);
     let hex = format!("{code:X}");
     let zeros = "0".repeat(digits.saturating_sub(hex.len()));
-    let printed =
-        u32::try_from(code).ok().and_then(char::from_u32).filter(|shown| state.sharp && quote::prints(*shown));
+    let printed = u32::try_from(code).ok().and_then(char::from_u32).filter(|shown| state.sharp && quote::prints(*shown));
     match printed {
         Some(shown) => format!("U+{zeros}{hex} '{shown}'"),
         None => format!("U+{zeros}{hex}"),

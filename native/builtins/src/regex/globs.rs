@@ -39,9 +39,7 @@ impl Token {
         match (&self.kind, &other.kind) {
             (Kind::Any, _) | (_, Kind::Any) => true,
             (Kind::Character(a), Kind::Character(b)) => a == b,
-            (Kind::Character(one), Kind::Class(class)) | (Kind::Class(class), Kind::Character(one)) => {
-                class.contains(one)
-            }
+            (Kind::Character(one), Kind::Class(class)) | (Kind::Class(class), Kind::Character(one)) => class.contains(one),
             (Kind::Class(a), Kind::Class(b)) => !a.is_disjoint(b),
         }
     }
@@ -111,12 +109,9 @@ fn class(rest: &mut std::str::Chars<'_>, room: &mut usize) -> Result<BTreeSet<ch
         match next {
             (']', false) => return Ok(members),
             ('-', false) => {
-                let low: char =
-                    previous.take().ok_or_else(|| invalid("range character '-' must be preceded by a character"))?;
+                let low: char = previous.take().ok_or_else(|| invalid("range character '-' must be preceded by a character"))?;
                 let high = match character(rest)? {
-                    None | Some((']' | '-', false)) => {
-                        return Err(invalid("range character '-' must be followed by a character"));
-                    }
+                    None | Some((']' | '-', false)) => return Err(invalid("range character '-' must be followed by a character")),
                     Some((high, _)) => high,
                 };
                 if high < low {

@@ -43,17 +43,10 @@ fn pattern(context: &mut Context, text: &str) -> Result<Pattern, Error> {
 
 fn is_match(context: &mut Context, operands: &[Value]) -> Answer {
     let (expression, text) = (string(operands, 1)?, string(operands, 2)?);
-    Ok(context
-        .cache::<Patterns>()
-        .with(
-            expression,
-            || Pattern::new(expression),
-            |made| match made {
-                Ok(pattern) => Ok(pattern.is_match(text)),
-                Err(defect) => Err(Error::Builtin(defect.clone())),
-            },
-        )?
-        .into())
+    Ok(context.cache::<Patterns>().with(expression, || Pattern::new(expression), |made| match made {
+        Ok(pattern) => Ok(pattern.is_match(text)),
+        Err(defect) => Err(Error::Builtin(defect.clone())),
+    })?.into())
 }
 
 fn is_valid(context: &mut Context, operands: &[Value]) -> Answer {
@@ -80,8 +73,7 @@ fn find_all_string_submatch_n(context: &mut Context, operands: &[Value]) -> Answ
     let mut matches = Vec::new();
     for captures in pattern.regex.captures_iter(text).take(limit(count)) {
         let groups = captures.iter().map(|group| group.map_or("", |found| found.as_str()));
-        let groups: Vec<Value> =
-            groups.inspect(|group| size = size.saturating_add(group.len())).map(Value::from).collect();
+        let groups: Vec<Value> = groups.inspect(|group| size = size.saturating_add(group.len())).map(Value::from).collect();
         context.fits(size)?;
         matches.push(Value::array(groups));
     }

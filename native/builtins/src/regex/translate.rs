@@ -442,20 +442,8 @@ fn is_posix(name: &str) -> bool {
     let name = name.strip_prefix('^').unwrap_or(name);
     matches!(
         name,
-        "alnum"
-            | "alpha"
-            | "ascii"
-            | "blank"
-            | "cntrl"
-            | "digit"
-            | "graph"
-            | "lower"
-            | "print"
-            | "punct"
-            | "space"
-            | "upper"
-            | "word"
-            | "xdigit"
+        "alnum" | "alpha" | "ascii" | "blank" | "cntrl" | "digit" | "graph" | "lower" | "print" | "punct" | "space" | "upper"
+            | "word" | "xdigit"
     )
 }
 

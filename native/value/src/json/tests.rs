@@ -61,14 +61,9 @@ fn what_json_has_no_word_for() {
 
 #[test]
 fn doubles_are_those_of_go() {
-    for (text, expected) in [
-        ("999999", "999999"),
-        ("1000000", "1e+06"),
-        ("12345678901234567", "1.2345678901234568e+16"),
-        ("1.0", "1"),
-        ("1e2", "100"),
-        ("-0.0", "-0"),
-    ] {
+    for (text, expected) in
+        [("999999", "999999"), ("1000000", "1e+06"), ("12345678901234567", "1.2345678901234568e+16"), ("1.0", "1"), ("1e2", "100"), ("-0.0", "-0")]
+    {
         let value = parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Doubles).unwrap();
         assert_eq!(text_of(&value), expected, "{text}");
     }

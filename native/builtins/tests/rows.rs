@@ -1,4 +1,4 @@
-//! Calls of built-ins on numbers, collections, times and documents, with OPA 1.22.2's answers (`tests/record.py`).
+//! Calls of built-ins on numbers, collections, times and documents, with OPA 1.22.2's answers (`tests/rows/record.py`).
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -76,7 +76,7 @@ macro_rules! files {
     ($($name:ident),* $(,)?) => {$(
         #[test]
         fn $name() {
-            let found = differences(include_str!(concat!("data/data_", stringify!($name), ".ndjson")));
+            let found = differences(include_str!(concat!("rows/", stringify!($name), ".ndjson")));
             assert!(found.is_empty(), "{} differ:\n{}", found.len(), found.join("\n"));
         }
     )*};
