@@ -129,16 +129,22 @@ fn round(_: &mut Context, operands: &[Value]) -> Answer {
 
 /// OPA's `ceil`, which counts every fraction above -1 as positive: `ceil(-0.5)` is 1.
 fn ceil(_: &mut Context, operands: &[Value]) -> Answer {
-    rounding(operands, |value, integer| {
-        if value.is_integer() || integer < BigInt::ZERO { integer } else { integer + 1 }
-    })
+    rounding(
+        operands,
+        |value, integer| {
+            if value.is_integer() || integer < BigInt::ZERO { integer } else { integer + 1 }
+        },
+    )
 }
 
 /// OPA's `floor`, which counts every fraction above -1 as positive: `floor(-0.5)` is 0.
 fn floor(_: &mut Context, operands: &[Value]) -> Answer {
-    rounding(operands, |value, integer| {
-        if value.is_integer() || integer >= BigInt::ZERO { integer } else { integer - 1 }
-    })
+    rounding(
+        operands,
+        |value, integer| {
+            if value.is_integer() || integer >= BigInt::ZERO { integer } else { integer - 1 }
+        },
+    )
 }
 
 /// Rounds what is no integer yet; `how` gets the number and what it is without its fraction.

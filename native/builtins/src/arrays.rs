@@ -6,12 +6,8 @@ use crate::integer::machine;
 use crate::operand::{any, array};
 use crate::{Answer, Context, Table};
 
-pub(crate) const TABLE: Table = &[
-    ("array.concat", concat),
-    ("array.flatten", flatten),
-    ("array.reverse", reverse),
-    ("array.slice", slice),
-];
+pub(crate) const TABLE: Table =
+    &[("array.concat", concat), ("array.flatten", flatten), ("array.reverse", reverse), ("array.slice", slice)];
 
 fn concat(context: &mut Context, operands: &[Value]) -> Answer {
     let (first, second) = (array(operands, 1)?, array(operands, 2)?);

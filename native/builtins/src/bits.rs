@@ -52,9 +52,7 @@ fn right(_: &mut Context, operands: &[Value]) -> Answer {
 fn shift(operands: &[Value]) -> Result<u64, Error> {
     let count = any_size(operands, 2)?;
     if count.sign() == Sign::Minus {
-        return Err(Error::Type(
-            "operand 2 must be an unsigned integer number but got a negative integer".to_owned(),
-        ));
+        return Err(Error::Type("operand 2 must be an unsigned integer number but got a negative integer".to_owned()));
     }
     Ok(count.iter_u64_digits().next().unwrap_or(0))
 }

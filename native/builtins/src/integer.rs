@@ -21,17 +21,21 @@ pub(crate) fn machine(operands: &[Value], position: usize) -> Result<i64, Error>
 pub(crate) fn as_machine(number: &Number) -> Option<i64> {
     match number {
         Number::Int(integer) => Some(*integer),
-        Number::Text(text) => {
-            let integer = match text.split_once('.') {
-                Some((integer, fraction)) if fraction.bytes().all(|digit| digit == b'0') => integer,
-                Some(_) => return None,
-                None => text,
-            };
-            // What is longer is none to OPA, whatever it is worth.
-            (text.trim_start_matches('-').len() <= 19).then(|| integer.parse().ok()).flatten()
-        }
+        Number::Text(text) => of_text(text),
         Number::Double(_) => None,
     }
+}
+
+/// OPA's `util.Atoi64`: an integer with or without sign, zeros after a point included. What is longer than 19 characters is
+/// none, whatever it is worth.
+pub(crate) fn of_text(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if digits.is_empty() || digits.len() > 19 || !fraction.bytes().all(|digit| digit == b'0') {
+        return None;
+    }
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    if integer.is_empty() { Some(0) } else { format!("{sign}{integer}").parse().ok() }
 }
 
 /// The operand at `position` as an integer of any size, however it is written.
@@ -67,4 +71,3 @@ pub(crate) fn answer(integer: &BigInt) -> Answer {
 pub(crate) const fn fits(bits: u64) -> Result<(), Error> {
     if bits > MAX_BITS { Err(Error::Size) } else { Ok(()) }
 }
-

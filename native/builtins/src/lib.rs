@@ -21,25 +21,27 @@ mod depth;
 mod element;
 mod encode;
 mod error;
+mod glob;
+mod gofmt;
 mod graph;
 mod integer;
+mod json_patch;
+mod json_paths;
 mod net;
 mod numbers;
 mod objects;
 mod operand;
+mod print;
 mod random;
+mod regex;
 mod semver;
 mod sets;
-mod subset;
-mod glob;
-mod gofmt;
-mod print;
-mod regex;
 mod sprintf;
 mod strings;
+mod subset;
 mod text;
-mod types;
 mod time;
+mod types;
 mod units;
 mod uuid;
 
@@ -66,6 +68,8 @@ const TABLES: &[Table] = &[
     bits::TABLE,
     crypto::TABLE,
     graph::TABLE,
+    json_patch::TABLE,
+    json_paths::TABLE,
     net::TABLE,
     numbers::TABLE,
     objects::TABLE,

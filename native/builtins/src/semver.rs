@@ -12,7 +12,8 @@ pub(crate) const TABLE: Table = &[("semver.compare", compare), ("semver.is_valid
 fn compare(_: &mut Context, operands: &[Value]) -> Answer {
     let (first, second) = (string(operands, 1)?, string(operands, 2)?);
     let version = |position: usize, text| {
-        let error = || Error::Builtin(format!("operand {position}: string {} is not a valid SemVer", any(operands, position)));
+        let error =
+            || Error::Builtin(format!("operand {position}: string {} is not a valid SemVer", any(operands, position)));
         Version::parse(text).ok_or_else(error)
     };
     let order = version(1, first)?.order(&version(2, second)?);
@@ -33,7 +34,9 @@ impl<'a> Version<'a> {
         let text = text.strip_prefix('v').unwrap_or(text);
         let (text, metadata) = text.split_once('+').map_or((text, None), |(text, rest)| (text, Some(rest)));
         let (text, pre_release) = text.split_once('-').map_or((text, None), |(text, rest)| (text, Some(rest)));
-        if !metadata.is_none_or(are_identifiers) || !pre_release.is_none_or(|text| are_identifiers(text) && !is_padded(text)) {
+        if !metadata.is_none_or(are_identifiers)
+            || !pre_release.is_none_or(|text| are_identifiers(text) && !is_padded(text))
+        {
             return None;
         }
         let mut parts = text.split('.');
@@ -54,9 +57,8 @@ impl<'a> Version<'a> {
 }
 
 fn are_identifiers(text: &str) -> bool {
-    text.split('.').all(|part| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    })
+    text.split('.')
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
 }
 
 /// Whether a number has a leading zero.

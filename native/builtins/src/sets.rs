@@ -5,13 +5,8 @@ use fleetgate_value::{Kind, Set, Value};
 use crate::operand::{mismatch, set};
 use crate::{Answer, Context, Error, Table};
 
-pub(crate) const TABLE: Table = &[
-    ("and", and),
-    ("intersection", intersection),
-    ("or", or),
-    ("set_diff", set_diff),
-    ("union", union),
-];
+pub(crate) const TABLE: Table =
+    &[("and", and), ("intersection", intersection), ("or", or), ("set_diff", set_diff), ("union", union)];
 
 fn and(_: &mut Context, operands: &[Value]) -> Answer {
     Ok(common(set(operands, 1)?, set(operands, 2)?).into())

@@ -119,11 +119,13 @@ impl Amount {
     fn parse(text: &str) -> Option<Self> {
         let (negative, rest) =
             text.strip_prefix('-').map_or_else(|| (false, text.strip_prefix('+').unwrap_or(text)), |rest| (true, rest));
-        let (mantissa, exponent) = rest.split_once(['e', 'E']).map_or((rest, None), |(mantissa, e)| (mantissa, Some(e)));
+        let (mantissa, exponent) =
+            rest.split_once(['e', 'E']).map_or((rest, None), |(mantissa, e)| (mantissa, Some(e)));
         let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = format!("{integer}{fraction}");
         let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !are_digits(&digits) || !exponent.is_none_or(|exponent| are_digits(exponent.trim_start_matches(['+', '-']))) {
+        if !are_digits(&digits) || !exponent.is_none_or(|exponent| are_digits(exponent.trim_start_matches(['+', '-'])))
+        {
             return None;
         }
         let exponent: i64 = exponent.map_or(Some(0), |exponent| exponent.parse().ok())?;

@@ -38,8 +38,7 @@ fn parse(_: &mut Context, operands: &[Value]) -> Answer {
         0b111 => "Future",
         _ => "Reserved",
     };
-    let mut pairs: Vec<(Value, Value)> =
-        vec![("version".into(), version.into()), ("variant".into(), variant.into())];
+    let mut pairs: Vec<(Value, Value)> = vec![("version".into(), version.into()), ("variant".into(), variant.into())];
     if matches!(version, 1 | 2) {
         let steps = field(96, 32) | field(80, 16) << 32 | field(64, 12) << 48;
         let node: Vec<String> = bytes.iter().skip(10).map(|byte| format!("{byte:02x}")).collect();

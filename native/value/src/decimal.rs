@@ -22,7 +22,8 @@ impl Decimal {
         let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
         let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         // An exponent beyond 64 bits is as good as the largest.
-        let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 });
+        let exponent =
+            exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 });
         let all = integer.bytes().chain(fraction.bytes()).map(|byte| byte.wrapping_sub(b'0'));
         let leading = all.clone().take_while(|digit| *digit == 0).count();
         let mut digits: Vec<u8> = all.skip(leading).collect();

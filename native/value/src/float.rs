@@ -87,6 +87,7 @@ impl Float {
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
         let low = match (self.mantissa, other.mantissa) {
+            (0, 0) => return Self { negative: self.negative && other.negative, ..Self::ZERO },
             (0, _) => return other.clone(),
             (_, 0) => return self.clone(),
             _ => self.exponent.min(other.exponent),

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"math/rand"
 	"strings"
 
@@ -172,31 +171,4 @@ func fromTerms(each func(func(*ast.Term))) ([]string, error) {
 
 func join(open string, items []string, end string) json.RawMessage {
 	return json.RawMessage(open + strings.Join(items, ",") + end)
-}
-
-// float answers what Go's big.Float makes of two numbers: {"results": [a, a+b, a-b, a*b, a/b]}, each as OPA writes it; the
-// quotient by zero is null.
-func float(r *request) (map[string]any, error) {
-	var operands [2]*big.Float
-	for i := range operands {
-		f, ok := new(big.Float).SetString(r.Numbers[i])
-		if !ok {
-			return nil, fmt.Errorf("no number: %q", r.Numbers[i])
-		}
-		operands[i] = f
-	}
-	a, b := operands[0], operands[1]
-	text := func(f *big.Float) string { return string(operand.FloatToNumber(f)) }
-	results := []any{
-		text(a),
-		text(new(big.Float).Add(a, b)),
-		text(new(big.Float).Sub(a, b)),
-		text(new(big.Float).Mul(a, b)),
-		nil,
-	}
-	if b.Sign() != 0 {
-		results[4] = text(new(big.Float).Quo(a, b))
-	}
-	order := ast.Number(r.Numbers[0]).Compare(ast.Number(r.Numbers[1]))
-	return map[string]any{"results": results, "order": order}, nil
 }

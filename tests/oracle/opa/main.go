@@ -30,7 +30,7 @@ type request struct {
 	Name string            `json:"name"`
 	Args []json.RawMessage `json:"args"`
 
-	// float
+	// float, double
 	Numbers [2]string `json:"numbers"`
 
 	// cases, templates: a directory
@@ -58,6 +58,10 @@ func answer(r *request) (map[string]any, error) {
 		return call(r)
 	case "float":
 		return float(r)
+	case "double":
+		return double(r)
+	case "printable":
+		return printable(), nil
 	case "builtins":
 		return builtins()
 	case "cases":

@@ -84,9 +84,9 @@ fn parse(text: &str) -> Result<i64, String> {
         if name.is_empty() {
             return Err(error("missing unit in duration"));
         }
-        let unit = unit(name)
-            .ok_or_else(|| error(&format!("unknown unit {} in duration", quote(name.as_bytes()))))?;
-        let whole = value.checked_mul(unit).filter(|whole| *whole <= LIMIT && value <= LIMIT / unit).ok_or_else(invalid)?;
+        let unit = unit(name).ok_or_else(|| error(&format!("unknown unit {} in duration", quote(name.as_bytes()))))?;
+        let whole =
+            value.checked_mul(unit).filter(|whole| *whole <= LIMIT && value <= LIMIT / unit).ok_or_else(invalid)?;
         let part = whole.checked_add(part_of(fraction, unit)).filter(|part| *part <= LIMIT).ok_or_else(invalid)?;
         total = total.checked_add(part).filter(|total| *total <= LIMIT).ok_or_else(invalid)?;
     }

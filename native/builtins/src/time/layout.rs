@@ -27,9 +27,16 @@ pub(super) enum Element {
     LowerHalf,
     ZoneName,
     /// Where `z` is set, UTC is written `Z`.
-    Offset { z: bool, shape: OffsetShape },
+    Offset {
+        z: bool,
+        shape: OffsetShape,
+    },
     /// Where `trims` is set, trailing zeros are not written.
-    Fraction { digits: usize, trims: bool, separator: u8 },
+    Fraction {
+        digits: usize,
+        trims: bool,
+        separator: u8,
+    },
 }
 
 /// How an offset from UTC is written.

@@ -227,7 +227,8 @@ impl Fields {
         if shape.has_seconds() {
             (seconds, rest) = split(colon(rest)?, 2)?;
         }
-        let [hours, minutes, seconds] = [hours, minutes, seconds].map(|part| two_digits(part, true).map(|(part, _)| part));
+        let [hours, minutes, seconds] =
+            [hours, minutes, seconds].map(|part| two_digits(part, true).map(|(part, _)| part));
         // Go reads on after a part that is no number, and then finds what is out of range first.
         if let Ok(hours) = hours {
             within(hours, 0..=24, "time zone offset hour")?;

@@ -1,4 +1,4 @@
-"""Asks OPA again for the answers of the rows in tests/data.
+"""Asks OPA again for the answers of the rows in this folder.
 
 Usage: record.py ORACLE FILE…, where ORACLE is the program of tests/oracle/opa. A row is a call, {"name": …, "args": […]},
 with its answer: "result", or "undefined": true, or "error". Add a call without an answer and run this to have it answered.

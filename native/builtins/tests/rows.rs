@@ -1,10 +1,10 @@
-//! Calls of built-ins on numbers, collections, times and documents, with OPA 1.22.2's answers (`tests/record.py`).
+//! Calls of built-ins on numbers, collections, times and documents, with OPA 1.22.2's answers (`tests/rows/record.py`).
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use fleetgate_builtins::{Context, Error, find};
-use fleetgate_value::{Number, Value};
 use fleetgate_value::json::{KeyCache, Numbers, parse};
+use fleetgate_value::{Number, Value};
 
 /// The time at which the answers were recorded.
 const NOW: i64 = 1_700_000_000_123_456_789;
@@ -18,7 +18,9 @@ fn decoded(value: &Value) -> Value {
             Some((Value::String(key), Value::Array(members))) if &**key == "$set" => {
                 Value::set(members.iter().map(decoded).collect())
             }
-            Some((Value::String(key), Value::String(text))) if &**key == "$number" => Number::parse(text).unwrap().into(),
+            Some((Value::String(key), Value::String(text))) if &**key == "$number" => {
+                Number::parse(text).unwrap().into()
+            }
             Some((Value::String(key), Value::Array(entries))) if &**key == "$object" => {
                 let pair = |entry: &Value| match entry.as_array() {
                     Some([key, value]) => (decoded(key), decoded(value)),
@@ -61,7 +63,10 @@ fn differences(rows: &str) -> Vec<String> {
         };
         let answer = text(name, function(&mut context, &args));
         if answer != expected {
-            found.push(format!("{name}{args:?}\n  expected {expected}\n  answered {answer}", args = Value::Array(args).to_string()));
+            found.push(format!(
+                "{name}{args:?}\n  expected {expected}\n  answered {answer}",
+                args = Value::Array(args).to_string()
+            ));
         }
     }
     found
@@ -71,10 +76,10 @@ macro_rules! files {
     ($($name:ident),* $(,)?) => {$(
         #[test]
         fn $name() {
-            let found = differences(include_str!(concat!("data/data_", stringify!($name), ".ndjson")));
+            let found = differences(include_str!(concat!("rows/", stringify!($name), ".ndjson")));
             assert!(found.is_empty(), "{} differ:\n{}", found.len(), found.join("\n"));
         }
     )*};
 }
 
-files![numbers, collections, misc, times];
+files![numbers, collections, documents, misc, times];
