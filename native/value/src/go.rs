@@ -7,38 +7,9 @@ use crate::printable::is_printable;
 /// `strconv.FormatFloat(double, 'g', -1, 64)`: the shortest digits that read back as the same double.
 #[must_use]
 pub fn format_double(double: f64) -> String {
-<<<<<<< HEAD
     let sign = if double.is_sign_negative() { "-" } else { "" };
     let (digits, exponent) = shortest(double);
     general(sign, &digits, exponent)
-=======
-    // Rust's `{:e}` gives the shortest digits that read back: `-1.25e-7`.
-    let shortest = format!("{double:e}");
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let even = even_of_two(double, &digits);
-    let exponent: i64 = exponent.parse().unwrap_or(0);
-    general(sign, even.as_deref().unwrap_or(&digits), exponent)
-}
-
-/// Where a double is exactly between two texts of the fewest digits, Rust takes the larger and Go the even one. This is the
-/// even one where it differs.
-fn even_of_two(double: f64, digits: &str) -> Option<String> {
-    /// Digits that write out any double.
-    const ALL: usize = 766;
-    if digits.bytes().last().is_none_or(|digit| digit % 2 == 0) {
-        return None;
-    }
-    let one_more = format!("{double:.*e}", digits.len());
-    let (mantissa, exponent) = one_more.split_once('e')?;
-    let smaller = mantissa.strip_suffix('5')?;
-    let all = format!("{double:.ALL$e}");
-    let rest = all.strip_prefix(mantissa)?.split_once('e')?.0;
-    let reads_back = format!("{smaller}e{exponent}").parse() == Ok(double);
-    let smaller: String = smaller.chars().filter(char::is_ascii_digit).collect();
-    (rest.bytes().all(|digit| digit == b'0') && reads_back && smaller != digits).then_some(smaller)
->>>>>>> wt-bib
 }
 
 /// The shortest digits that read back as the same double, without sign, and the power of ten of the first of them. Of two
