@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleetgate_core::decide::{Caller, Engine, Limits};
+use fleetgate_core::compatibility::Compatibility;
 use fleetgate_core::evaluate::{Pool, rego::RegoDriver};
 use fleetgate_core::inventory::Inventories;
-use fleetgate_core::json::{self, KeyCache};
+use fleetgate_core::json::{self, KeyCache, Numbers};
 use fleetgate_core::matching::{Source, Subject};
 use fleetgate_core::policy::Policies;
 use fleetgate_core::template::RegoVersion;
@@ -62,7 +63,7 @@ fn main() {
             passes[1].push(timed(|| floor.review(pod)));
         }
         for text in &texts {
-            passes[2].push(timed(|| json::parse(text, &mut keys).unwrap()));
+            passes[2].push(timed(|| json::parse(text, &mut keys, Numbers::Doubles).unwrap()));
         }
         if pass >= WARM_UP_PASSES {
             let [a, b, c] = passes;
@@ -136,6 +137,7 @@ fn load(documents: &[Json]) -> (Engine, Vec<String>) {
             constraint_time: Duration::from_millis(100),
             review_time: Duration::from_secs(1),
         },
+        compatibility: Compatibility::default(),
     };
     let mut refused = Vec::new();
     for template in documents.iter().filter(|document| document["kind"] == "ConstraintTemplate") {
@@ -184,19 +186,21 @@ struct Floor {
 impl Floor {
     fn new(engine: &Engine, texts: &[Vec<u8>]) -> Self {
         let set = engine.policies.current();
-        let vms = set.templates().iter().map(|published| compile(&published.template)).collect();
+        let vms = set.templates().iter().map(|published| compile(&published.template)).collect::<Vec<_>>();
         let mut inputs = Vec::new();
         for text in texts {
-            let mut review = json::parse(text, &mut KeyCache::default()).unwrap();
+            let mut review = Value::from_json_str(std::str::from_utf8(text).unwrap()).unwrap();
             review.as_object_mut().unwrap().insert(Value::from("namespaceObject"), Value::new_object());
-            let subject = Subject::new(&review["object"], &Value::Null, None, Source::Original);
+            let ours = json::parse(text, &mut KeyCache::default(), Numbers::Doubles).unwrap();
+            let nothing = fleetgate_value::Value::Null;
+            let subject = Subject::new(ours.field("object").unwrap(), &nothing, None, Source::Original);
             let matches = |constraint: &&fleetgate_core::policy::PublishedConstraint| {
                 constraint.constraint.matcher.as_ref().is_none_or(|matcher| matcher.matches(&subject) == Ok(true))
             };
             let input = |constraint: &fleetgate_core::policy::PublishedConstraint| {
-                let parameters = json::from_serde(&constraint.constraint.parameters);
-                let fields = vec![(Value::from("parameters"), parameters), (Value::from("review"), review.clone())];
-                (constraint.template, json::object(fields))
+                let parameters = Value::from_json_str(&constraint.constraint.parameters.to_string()).unwrap();
+                let fields = [(Value::from("parameters"), parameters), (Value::from("review"), review.clone())];
+                (constraint.template, Value::from(std::collections::BTreeMap::from(fields)))
             };
             inputs.push(set.constraints().iter().filter(matches).map(input).collect());
         }

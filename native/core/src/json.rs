@@ -23,3 +23,9 @@ pub fn from_serde(value: &serde_json::Value) -> Value {
         }
     }
 }
+
+/// The value of a JSON text in a test.
+#[cfg(test)]
+pub(crate) fn of_text(text: &str) -> Value {
+    parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Exact).unwrap_or(Value::Null)
+}

@@ -13,6 +13,7 @@ fn engine() -> Engine {
     Engine {
         policies: Policies::new(Arc::new(RegoDriver)),
         inventories: Inventories::default(),
+        compatibility: Compatibility::default(),
         pool: Pool::new(2),
         limits: Limits {
             constraint_instructions: Limits::DEFAULT_INSTRUCTIONS,

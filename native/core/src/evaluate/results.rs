@@ -87,8 +87,8 @@ mod tests {
     use super::*;
 
     fn set(elements: &[&str]) -> Value {
-        let elements = elements.iter().map(|json| Value::from_json_str(json).unwrap());
-        Value::from(elements.collect::<std::collections::BTreeSet<_>>())
+        let elements = elements.iter().map(|json| crate::json::of_text(json));
+        Value::set(elements.collect())
     }
 
     fn found(elements: &[&str]) -> Vec<(String, String)> {
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_no_set() {
-        assert_eq!(violations(&Value::Undefined).unwrap(), []);
-        assert_eq!(violations(&Value::from_json_str(r#"[{"msg":"m"}]"#).unwrap()).unwrap(), []);
-        let key = Value::from_json_str(r#"{"msg":"m"}"#).unwrap();
+        assert_eq!(violations(&Value::Null).unwrap(), []);
+        assert_eq!(violations(&crate::json::of_text(r#"[{"msg":"m"}]"#)).unwrap(), []);
+        let key = crate::json::of_text(r#"{"msg":"m"}"#);
         let object = Value::object(vec![(key, Value::Bool(true))]);
         assert_eq!(violations(&object).unwrap().len(), 1);
     }

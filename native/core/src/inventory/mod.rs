@@ -189,8 +189,8 @@ mod tests {
             NAMESPACE, INGRESS, POD
         );
         let snapshot = inventories.pin("c");
-        assert_eq!(*snapshot.data(), Value::from_json_str(&expected).unwrap());
-        assert_eq!(snapshot.namespace("a"), Some(&Value::from_json_str(NAMESPACE).unwrap()));
+        assert_eq!(*snapshot.data(), crate::json::of_text(&expected));
+        assert_eq!(snapshot.namespace("a"), Some(&crate::json::of_text(NAMESPACE)));
         assert_eq!(snapshot.namespace("b"), None);
     }
 

@@ -3,12 +3,12 @@
 use super::*;
 
 fn value(json: &str) -> Value {
-    Value::from_json_str(json).unwrap()
+    crate::json::of_text(json)
 }
 
 fn admission(request: &str, namespace: &str) -> Result<Review, ReviewError> {
     let keys = &mut KeyCache::default();
-    Review::of_admission_request(request.as_bytes(), namespace.as_bytes(), Source::Unspecified, keys)
+    Review::of_admission_request(request.as_bytes(), namespace.as_bytes(), Source::Unspecified, keys, &Compatibility::default())
 }
 
 const ALWAYS: &str = r#"{
@@ -48,8 +48,8 @@ fn keys_that_appear_when_set() {
 #[test]
 fn delete_shows_the_old_object_as_the_object() {
     let review = admission(r#"{"operation": "DELETE", "oldObject": {"a": 1}}"#, "").unwrap();
-    assert_eq!(review.value["object"], value(r#"{"a": 1}"#));
-    assert_eq!(review.value["oldObject"], value(r#"{"a": 1}"#));
+    assert_eq!(*review.value.field("object").unwrap(), value(r#"{"a": 1}"#));
+    assert_eq!(*review.value.field("oldObject").unwrap(), value(r#"{"a": 1}"#));
     for request in [r#"{"operation": "DELETE"}"#, r#"{"operation": "DELETE", "object": {}, "oldObject": null}"#] {
         let expected = ReviewError::Failed("oldObject cannot be nil for DELETE operations".to_owned());
         assert_eq!(admission(request, "").err(), Some(expected));
@@ -63,9 +63,9 @@ fn connect_shows_the_options_object() {
         "object": {"apiVersion": "v1", "kind": "PodExecOptions", "command": ["sh"]}, "dryRun": true
     }"#;
     let review = admission(request, "").unwrap();
-    assert_eq!(review.value["object"]["kind"], Value::from("PodExecOptions"));
-    assert_eq!(review.value["subResource"], Value::from("exec"));
-    assert_eq!(review.value["oldObject"], Value::Null);
+    assert_eq!(*review.value.field("object").unwrap().field("kind").unwrap(), Value::from("PodExecOptions"));
+    assert_eq!(*review.value.field("subResource").unwrap(), Value::from("exec"));
+    assert_eq!(*review.value.field("oldObject").unwrap(), Value::Null);
     assert!(review.dry_run);
 }
 
@@ -73,8 +73,8 @@ fn connect_shows_the_options_object() {
 fn a_namespace_lives_in_no_namespace() {
     let request = r#"{"kind": {"version": "v1", "kind": "Namespace"}, "name": "ns", "namespace": "ns", "object": {}}"#;
     let review = admission(request, r#"{"metadata": {"name": "ns"}}"#).unwrap();
-    assert_eq!(review.value["namespaceObject"], Value::empty_object());
-    assert_eq!(review.value["namespace"], Value::Undefined);
+    assert_eq!(*review.value.field("namespaceObject").unwrap(), Value::empty_object());
+    assert_eq!(review.value.field("namespace"), None);
     let other_group = request.replace(r#""version""#, r#""group": "other", "version""#);
     assert_eq!(admission(&other_group, "").unwrap().namespace_name, "ns");
 }
@@ -91,12 +91,12 @@ fn a_plain_object_is_reviewed_as_audit_does() {
         }}"#
     );
     let keys = &mut KeyCache::default();
-    let review = Review::of_object(object.as_bytes(), b"", Source::Unspecified, keys).unwrap();
+    let review = Review::of_object(object.as_bytes(), b"", Source::Unspecified, keys, &Compatibility::default()).unwrap();
     assert_eq!(review.value, value(&expected));
     assert!(!review.has_namespace());
     let cluster_scoped = br#"{"apiVersion": "v1", "kind": "Node"}"#;
-    let review = Review::of_object(cluster_scoped, b"", Source::Unspecified, keys).unwrap();
-    assert_eq!((&review.value["name"], &review.value["namespace"]), (&Value::Undefined, &Value::Undefined));
+    let review = Review::of_object(cluster_scoped, b"", Source::Unspecified, keys, &Compatibility::default()).unwrap();
+    assert_eq!((review.value.field("name"), review.value.field("namespace")), (None, None));
     assert!(review.has_namespace());
 }
 

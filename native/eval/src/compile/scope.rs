@@ -169,7 +169,19 @@ fn direct_in_expr(expr: &Expr, found: &mut Vec<(Arc<str>, Span)>) {
         ExprKind::Every(every) => direct_in_term(&every.domain, found),
         ExprKind::Not(_) | ExprKind::And(_) | ExprKind::Or(_) => {}
     }
-    expr.with.iter().for_each(|with| direct_in_term(&with.value, found));
+    let values = expr.with.iter().map(|with| &with.value).filter(|value| !names_builtin(value));
+    values.for_each(|value| direct_in_term(value, found));
+}
+
+/// Whether a term is the name of a built-in, which may stand for another one under `with`.
+fn names_builtin(term: &TermRef) -> bool {
+    let parts = match &term.value {
+        Syntax::Var(_) => vec![term.clone()],
+        Syntax::Ref(parts) => parts.clone(),
+        _ => return false,
+    };
+    let call = Call { operator: fleetgate_rego::ast::Term::new(term.span, Syntax::Ref(parts)), args: Vec::new() };
+    call.path().is_some_and(|name| fleetgate_rego::builtins::find(&name).is_some())
 }
 
 fn direct_in_call(call: &Call, found: &mut Vec<(Arc<str>, Span)>) {
