@@ -5,8 +5,9 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_core::compatibility::Compatibility;
 use fleetgate_core::decide::{self, Caller, Limits};
-use fleetgate_core::evaluate::{Pool, regorus::RegorusDriver};
+use fleetgate_core::evaluate::{Pool, rego::RegoDriver};
 use fleetgate_core::inventory::Inventories;
 use fleetgate_core::policy::Policies;
 use fleetgate_core::report;
@@ -47,10 +48,11 @@ impl Engine {
             contexts => contexts,
         };
         Ok(Self(decide::Engine {
-            policies: Policies::new(Arc::new(RegorusDriver)),
+            policies: Policies::new(Arc::new(RegoDriver)),
             inventories: Inventories::default(),
             pool: Pool::new(contexts),
             limits,
+            compatibility: Compatibility::default(),
         }))
     }
 

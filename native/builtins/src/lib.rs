@@ -8,21 +8,42 @@
 
 #![forbid(unsafe_code)]
 
+mod aggregates;
+mod arithmetic;
+mod arrays;
+mod bits;
 mod cache;
 mod case;
 mod compare;
 mod context;
+mod crypto;
+mod depth;
+mod element;
 mod encode;
 mod error;
 mod glob;
 mod gofmt;
+mod graph;
+mod integer;
+mod json_patch;
+mod json_paths;
+mod net;
+mod numbers;
+mod objects;
 mod operand;
 mod print;
+mod random;
 mod regex;
+mod semver;
+mod sets;
 mod sprintf;
 mod strings;
+mod subset;
 mod text;
+mod time;
 mod types;
+mod units;
+mod uuid;
 
 pub use context::Context;
 pub use error::Error;
@@ -41,6 +62,20 @@ type Table = &'static [(&'static str, Function)];
 
 /// The tables of all parts.
 const TABLES: &[Table] = &[
+    aggregates::TABLE,
+    arithmetic::TABLE,
+    arrays::TABLE,
+    bits::TABLE,
+    crypto::TABLE,
+    graph::TABLE,
+    json_patch::TABLE,
+    json_paths::TABLE,
+    net::TABLE,
+    numbers::TABLE,
+    objects::TABLE,
+    semver::TABLE,
+    sets::TABLE,
+    subset::TABLE,
     compare::TABLE,
     encode::BASE64,
     encode::HEX,
@@ -54,6 +89,9 @@ const TABLES: &[Table] = &[
     sprintf::TABLE,
     strings::TABLE,
     types::TABLE,
+    time::TABLE,
+    units::TABLE,
+    uuid::TABLE,
 ];
 
 /// The function of a built-in's name; none where it is not supported.

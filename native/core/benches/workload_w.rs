@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleetgate_core::decide::{Caller, Engine, Limits};
-use fleetgate_core::evaluate::{Pool, regorus::RegorusDriver};
+use fleetgate_core::evaluate::{Pool, rego::RegoDriver};
 use fleetgate_core::inventory::Inventories;
 use fleetgate_core::json::{self, KeyCache};
 use fleetgate_core::matching::{Source, Subject};
@@ -128,7 +128,7 @@ fn documents(path: &std::path::Path) -> Vec<Json> {
 /// An engine with one bundle per template, because a template that regorus cannot parse leaves no bundle of it.
 fn load(documents: &[Json]) -> (Engine, Vec<String>) {
     let engine = Engine {
-        policies: Policies::new(Arc::new(RegorusDriver)),
+        policies: Policies::new(Arc::new(RegoDriver)),
         inventories: Inventories::default(),
         pool: Pool::new(1),
         limits: Limits {

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use prost::Message;
 
 use crate::clock;
+use crate::compatibility::Compatibility;
 use crate::evaluate::{Context, Lease, Pool};
 use crate::inventory::{Inventories, Snapshot};
 use crate::matching::Source;
@@ -56,6 +57,8 @@ pub struct Engine {
     pub pool: Pool,
     /// What evaluations may spend.
     pub limits: Limits,
+    /// Where it does as Gatekeeper does.
+    pub compatibility: Compatibility,
 }
 
 /// One answer, encoded, with what telemetry wants to know of it.
@@ -123,7 +126,7 @@ impl Engine {
         ends.check()?;
 
         context.follow(set.number(), set.templates().len(), set.constraints().len());
-        let review = match read(request, context) {
+        let review = match read(request, context, &self.compatibility) {
             Ok(review) => review,
             Err(Unread::Oversized(limit)) => {
                 oversized::refuse(request, set, point, limit, &mut answer);
@@ -155,7 +158,11 @@ enum Unread {
     Failed(String),
 }
 
-fn read(request: &wire::ReviewRequest, context: &mut Context) -> Result<Review, Unread> {
+fn read(
+    request: &wire::ReviewRequest,
+    context: &mut Context,
+    compatibility: &Compatibility,
+) -> Result<Review, Unread> {
     if let Some(limit) = oversized::excess(request) {
         return Err(Unread::Oversized(limit));
     }
@@ -166,8 +173,8 @@ fn read(request: &wire::ReviewRequest, context: &mut Context) -> Result<Review, 
     };
     let (namespace, keys) = (&request.namespace, &mut context.keys);
     let review = match &request.subject {
-        Some(Subject::AdmissionRequest(text)) => Review::of_admission_request(text, namespace, source, keys),
-        Some(Subject::Object(text)) => Review::of_object(text, namespace, source, keys),
+        Some(Subject::AdmissionRequest(text)) => Review::of_admission_request(text, namespace, source, keys, compatibility),
+        Some(Subject::Object(text)) => Review::of_object(text, namespace, source, keys, compatibility),
         None => return Err(Unread::Call(CallError::invalid("subject", "admission_request or object is expected"))),
     };
     review.map_err(|error| match error {

@@ -1,1 +1,19 @@
-//! x
+//! Evaluates Rego with OPA's meaning.
+//!
+//! Modules that passed the front end's checks are compiled to an intermediate form in which every variable has its place and
+//! its moment ([`compile()`]), and run from there ([`Program::evaluate`]). Evaluation is bounded in steps, time, memory and
+//! stack by a [`Budget`]; a budget that runs out is an error, never an answer.
+
+#![forbid(unsafe_code)]
+
+mod compile;
+mod error;
+mod ir;
+mod query;
+mod run;
+
+pub use compile::{Options, Unit, compile};
+pub use error::{Error, Exhausted, Location};
+pub use ir::Program;
+pub use query::{Answer, Query, QuerySource, query};
+pub use run::{Budget, DocumentId, Documents, Settings, Workspace};

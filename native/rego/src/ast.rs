@@ -240,6 +240,8 @@ pub struct Module {
     pub rules: Vec<Rule>,
     /// Every comment, metadata blocks included.
     pub comments: Vec<Span>,
+    /// What Rego v1 forbids is forbidden here, by the version or by `import rego.v1`.
+    pub rego_v1: bool,
 }
 
 impl Term {

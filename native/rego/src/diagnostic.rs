@@ -46,6 +46,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
+    /// What is there and what should be, a line each, where OPA says so.
+    pub details: Vec<String>,
     /// What to try, where we can tell.
     pub hint: Option<String>,
     /// The offending text.
@@ -56,7 +58,14 @@ impl Diagnostic {
     /// An error of `code` at `span`, without a hint.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, span }
+        Self { code, message: message.into(), details: Vec::new(), hint: None, span }
+    }
+
+    /// The same error with more lines.
+    #[must_use]
+    pub fn with_details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
     }
 
     /// The same error with advice.
@@ -86,6 +95,10 @@ impl Diagnostic {
         let carets = "^".repeat(self.span.text(source).lines().next().unwrap_or("").chars().count().clamp(1, room));
         let mut out =
             format!("{file}:{}:{}: {}: {}\n\t{line}\n\t{pad}{carets}", at.row, at.col, self.code, self.message);
+        for line in &self.details {
+            out.push_str("\n\t");
+            out.push_str(line);
+        }
         if let Some(hint) = &self.hint {
             out.push_str("\n\thint: ");
             out.push_str(hint);

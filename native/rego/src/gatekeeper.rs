@@ -10,6 +10,7 @@ use crate::ast::{Module, Rule, Term, TermRef, Value};
 use crate::capabilities::{Capabilities, Release, Version};
 use crate::diagnostic::Diagnostic;
 use crate::parser::parse_module;
+use crate::resolve::{self, Checked, ModuleError};
 use crate::span::Span;
 use crate::visit;
 
@@ -85,6 +86,50 @@ impl std::fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
+/// An error of a template's Rego when it is compiled with the query that Gatekeeper asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileError {
+    /// Where; `None` for the query itself, which then cannot use what `violation` yields.
+    pub part: Option<Part>,
+    /// What is wrong.
+    pub error: Diagnostic,
+}
+
+/// What Gatekeeper asks of every template: the violations, each an object with a message.
+const QUERY: &str = r#"package hooks
+violation[response] {
+    key := input.constraints[_]
+    inp := {"review": input.review, "parameters": data.constraints[key.kind][key.name]}
+    data.template.violation[r] with input as inp
+    response := {"key": key, "details": object.get(r, "details", {}), "msg": r.msg}
+}
+"#;
+
+/// Checks a template as Gatekeeper compiles it: with the OPA that Gatekeeper has and the query that it asks.
+///
+/// # Errors
+///
+/// What OPA's compiler refuses, in the order in which Gatekeeper lists it; variables that are never bound aside.
+pub fn check(source: &TemplateSource<'_>, modules: &TemplateModules) -> Result<Checked, Vec<CompileError>> {
+    let mut all = Vec::with_capacity(modules.libs.len() + 2);
+    all.extend(parse_module(QUERY, &Capabilities::of(Release::Opa1_17, Version::V0)).ok());
+    let query = all.len();
+    all.extend(modules.libs.iter().cloned());
+    all.push(modules.entry.clone());
+    let names: Vec<String> = (0..modules.libs.len()).map(|lib| format!("libs[\"lib_{lib}\"]")).collect();
+    let mut sources = vec![("hooks.hooks_builtin", QUERY)];
+    sources.extend(names.iter().map(String::as_str).zip(source.libs.iter().copied()));
+    sources.push(("template", source.rego));
+    resolve::check_as(Release::Opa1_17, &all, &sources).map_err(|errors| {
+        let located = |error: ModuleError| {
+            let part = error.module.checked_sub(query);
+            let part = part.map(|lib| if lib < modules.libs.len() { Part::Lib(lib) } else { Part::Entry });
+            CompileError { part, error: error.error }
+        };
+        errors.into_iter().map(located).collect()
+    })
+}
+
 /// Reads and rewrites a template's Rego. `referential` allows references to `data.inventory`.
 ///
 /// # Errors
@@ -103,7 +148,7 @@ pub fn load_template(source: &TemplateSource<'_>, referential: bool) -> Result<T
         libs.push(parse(Part::Lib(index), text)?);
     }
     let externs: &[&str] = if referential { &["inventory"] } else { &[] };
-    check(&entry, &libs, externs)?;
+    fence(&entry, &libs, externs)?;
     for lib in &mut libs {
         lib.package.path = below_libs(&lib.package.path);
     }
@@ -119,7 +164,7 @@ fn package(names: &[&str]) -> Vec<TermRef> {
 }
 
 /// Libraries come first, each check is made of all modules before the next.
-fn check(entry: &Module, libs: &[Module], externs: &[&str]) -> Result<(), TemplateError> {
+fn fence(entry: &Module, libs: &[Module], externs: &[&str]) -> Result<(), TemplateError> {
     for (lib, module) in libs.iter().enumerate() {
         if module.package.path.len() < 3 || !starts_with(&module.package.path, "lib") {
             return Err(TemplateError::LibPackage { lib, span: module.package.span });

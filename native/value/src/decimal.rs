@@ -7,7 +7,7 @@ use num_bigint::{BigInt, BigUint};
 /// Beyond this exponent a number is compared by its size only and never written out.
 const LONGEST: i64 = 4096;
 
-/// `±0.d₁d₂… × 10^point`, without leading or trailing zeros; zero has no digits.
+/// `±0.d₁d₂… × 10^point`, without leading or trailing zeros; zero has no digits, but a sign.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
     pub(crate) negative: bool,
@@ -22,7 +22,8 @@ impl Decimal {
         let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
         let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         // An exponent beyond 64 bits is as good as the largest.
-        let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 });
+        let exponent =
+            exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 });
         let all = integer.bytes().chain(fraction.bytes()).map(|byte| byte.wrapping_sub(b'0'));
         let leading = all.clone().take_while(|digit| *digit == 0).count();
         let mut digits: Vec<u8> = all.skip(leading).collect();
@@ -30,7 +31,7 @@ impl Decimal {
             digits.pop();
         }
         if digits.is_empty() {
-            return Self { negative: false, digits, point: 0 };
+            return Self { negative, digits, point: 0 };
         }
         let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX / 4);
         let leading = i64::try_from(leading).unwrap_or(i64::MAX / 4);
@@ -69,7 +70,8 @@ impl Decimal {
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.negative, other.negative) {
+        let below_zero = |decimal: &Self| decimal.negative && !decimal.digits.is_empty();
+        match (below_zero(self), below_zero(other)) {
             (false, false) => self.magnitude(other),
             (true, true) => other.magnitude(self),
             (true, false) => Ordering::Less,

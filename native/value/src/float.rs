@@ -14,6 +14,12 @@ use crate::go;
 /// Bits of the mantissa.
 const PRECISION: u64 = 64;
 
+/// Bits of a double's mantissa.
+const DOUBLE_PRECISION: u64 = 53;
+
+/// The largest power of five that fits 64 bits.
+const LARGEST_WORD_OF_FIVES: u64 = 27;
+
 /// Exponents beyond are zero or infinity to us; Go's reach to 2³¹, but texts of such numbers fill gigabytes.
 const MAX_EXPONENT: i64 = 1 << 20;
 
@@ -28,29 +34,21 @@ pub struct Float {
 impl Float {
     const ZERO: Self = Self { negative: false, mantissa: 0, exponent: 0 };
 
-    /// The nearest to `±integer × 2^exponent`, where `sticky` says that there is a little more than that.
-    fn rounded(negative: bool, integer: &BigUint, exponent: i64, sticky: bool) -> Self {
+    /// The nearest to `±integer × 2^exponent`.
+    fn rounded(negative: bool, integer: &BigUint, exponent: i64) -> Self {
+        Self::rounded_to(PRECISION, negative, integer, exponent)
+    }
+
+    /// The nearest of `precision` bits to `±integer × 2^exponent`.
+    fn rounded_to(precision: u64, negative: bool, integer: &BigUint, exponent: i64) -> Self {
         let bits = integer.bits();
         if bits == 0 {
             return Self { negative, ..Self::ZERO };
         }
-        let Some(excess) = bits.checked_sub(PRECISION).filter(|excess| *excess > 0) else {
-            let shift = PRECISION - bits;
-            let mantissa = low_bits(&(integer << shift));
-            return Self::bounded(negative, mantissa, exponent - signed(shift));
-        };
-        let mut mantissa = low_bits(&(integer >> excess));
-        let mut exponent = exponent + signed(excess);
-        let half = integer.bit(excess - 1);
-        let more = sticky || integer.trailing_zeros().is_some_and(|zeros| zeros < excess - 1);
-        if half && (more || mantissa & 1 == 1) {
-            mantissa = mantissa.wrapping_add(1);
-            if mantissa == 0 {
-                mantissa = 1 << 63;
-                exponent += 1;
-            }
-        }
-        Self::bounded(negative, mantissa, exponent)
+        let (mantissa, more) = nearest(integer, precision);
+        let exponent = exponent + more;
+        let shift = PRECISION.saturating_sub(mantissa.bits());
+        Self::bounded(negative, low_bits(&(mantissa << shift)), exponent - signed(shift))
     }
 
     const fn bounded(negative: bool, mantissa: u64, exponent: i64) -> Self {
@@ -61,17 +59,18 @@ impl Float {
         Self { negative, mantissa, exponent }
     }
 
+    /// As Go reads a decimal: digits by a power of five that is itself rounded, to twice the mantissa, where it is long.
     pub(crate) fn of_decimal(decimal: &Decimal) -> Self {
         let (digits, power) = decimal.scaled();
-        let bound = MAX_EXPONENT / 4;
-        if decimal.digits.is_empty() || power < -bound {
+        if decimal.digits.is_empty() || power < -MAX_EXPONENT {
             return Self { negative: decimal.negative, ..Self::ZERO };
         }
-        let ten = BigUint::from(10_u8).pow(u32::try_from(power.abs().min(bound)).unwrap_or(0));
+        let power = power.min(MAX_EXPONENT);
+        let (fives, exponent) = power_of_five(power.unsigned_abs());
         if power >= 0 {
-            return Self::rounded(decimal.negative, &(digits * ten), 0, false);
+            return Self::rounded(decimal.negative, &(digits * fives), power + exponent);
         }
-        Self::quotient(decimal.negative, &digits, &ten, 0)
+        Self::quotient(decimal.negative, &digits, &fives, power - exponent)
     }
 
     /// The nearest to `±dividend ÷ divisor × 2^exponent`.
@@ -81,13 +80,14 @@ impl Float {
         let dividend = dividend << shift;
         let quotient = &dividend / divisor;
         let sticky = &quotient * divisor != dividend;
-        Self::rounded(negative, &((quotient << 1_u8) + u8::from(sticky)), exponent - signed(shift) - 1, false)
+        Self::rounded(negative, &((quotient << 1_u8) + u8::from(sticky)), exponent - signed(shift) - 1)
     }
 
     /// The sum.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
         let low = match (self.mantissa, other.mantissa) {
+            (0, 0) => return Self { negative: self.negative && other.negative, ..Self::ZERO },
             (0, _) => return other.clone(),
             (_, 0) => return self.clone(),
             _ => self.exponent.min(other.exponent),
@@ -100,7 +100,7 @@ impl Float {
         if sum.sign() == Sign::NoSign {
             return Self::ZERO;
         }
-        Self::rounded(sum.sign() == Sign::Minus, sum.magnitude(), low, false)
+        Self::rounded(sum.sign() == Sign::Minus, sum.magnitude(), low)
     }
 
     /// The difference.
@@ -112,8 +112,19 @@ impl Float {
     /// The product.
     #[must_use]
     pub fn mul(&self, other: &Self) -> Self {
+        self.product(other, PRECISION)
+    }
+
+    /// The product, rounded to the mantissa of a double.
+    #[must_use]
+    pub fn mul_rounded_to_double(&self, other: &Self) -> Self {
+        self.product(other, DOUBLE_PRECISION)
+    }
+
+    fn product(&self, other: &Self, precision: u64) -> Self {
         let product = BigUint::from(self.mantissa) * BigUint::from(other.mantissa);
-        Self::rounded(self.negative != other.negative, &product, self.exponent + other.exponent, false)
+        let negative = self.negative != other.negative;
+        Self::rounded_to(precision, negative, &product, self.exponent + other.exponent)
     }
 
     /// The quotient; none where the divisor is zero.
@@ -175,7 +186,7 @@ impl Float {
     /// The nearest to an integer of any size.
     #[must_use]
     pub fn of_bigint(integer: &BigInt) -> Self {
-        Self::rounded(integer.sign() == Sign::Minus, integer.magnitude(), 0, false)
+        Self::rounded(integer.sign() == Sign::Minus, integer.magnitude(), 0)
     }
 
     const fn sign(&self) -> Sign {
@@ -186,78 +197,147 @@ impl Float {
         }
     }
 
-    /// The fewest decimal digits that read back as this number, and the power of ten of the first of them.
-    fn shortest(&self) -> (String, i64) {
-        let (digits, scale) = if self.exponent >= 0 {
-            (BigUint::from(self.mantissa) << self.exponent, 0)
-        } else {
-            let fives = BigUint::from(5_u8).pow(u32::try_from(-self.exponent).unwrap_or(0));
-            (BigUint::from(self.mantissa) * fives, self.exponent)
-        };
-        let exact = digits.to_radix_be(10);
-        let point = signed(exact.len() as u64) + scale;
-        for count in 1..=exact.len() {
-            let (kept, rest) = exact.split_at(count);
-            let down = Decimal { negative: false, digits: kept.to_vec(), point };
-            let mut up = Decimal { negative: false, digits: kept.to_vec(), point };
-            increment(&mut up);
-            let candidates = if rounds_up(kept, rest) { [up, down] } else { [down, up] };
-            if let Some(found) = candidates.into_iter().find(|candidate| Self::of_decimal(candidate) == self.abs()) {
-                return written(&found);
+    /// Half of it.
+    #[must_use]
+    pub const fn halved(&self) -> Self {
+        Self { negative: self.negative, mantissa: self.mantissa, exponent: self.exponent - 1 }
+    }
+
+    /// The text of a number that was rounded to a double's mantissa.
+    #[must_use]
+    pub fn double_text(&self) -> String {
+        self.text(DOUBLE_PRECISION)
+    }
+
+    /// As Go's `Text('f', -1)` where there is no fraction, else `Text('g', -1)`.
+    fn text(&self, precision: u64) -> String {
+        let sign = if self.negative { "-" } else { "" };
+        if self.mantissa == 0 {
+            return format!("{sign}0");
+        }
+        let (digits, exponent) = self.shortest(precision);
+        if self.is_integer() { go::plain(sign, &digits, exponent) } else { go::general(sign, &digits, exponent) }
+    }
+
+    /// As few decimal digits as tell this number from its neighbours, and the power of ten of the first of them.
+    ///
+    /// Go takes the neighbours to be equally far on both sides, which below a power of two they are not; its digits are
+    /// what counts.
+    fn shortest(&self, precision: u64) -> (String, i64) {
+        // The last bit is half a step.
+        let twice = BigUint::from(self.mantissa) << 1_u8 >> PRECISION.saturating_sub(precision);
+        let exponent = self.exponent - 1 + signed(PRECISION.saturating_sub(precision));
+        let inclusive = !twice.bit(1);
+        let lower = digits(&(&twice - 1_u8), exponent);
+        let upper = digits(&(&twice + 1_u8), exponent);
+        let mut exact = digits(&twice, exponent);
+        for (index, digit) in exact.digits.iter().enumerate() {
+            let at = |decimal: &Decimal| decimal.digits.get(index).copied().unwrap_or(0);
+            let down = *digit != at(&lower) || (inclusive && index + 1 == lower.digits.len());
+            let up = *digit != at(&upper) && (inclusive || digit + 1 < at(&upper) || index + 1 < upper.digits.len());
+            if down || up {
+                let up = up && (!down || rounds_up(&exact.digits, index + 1));
+                cut(&mut exact, index + 1, up);
+                break;
             }
         }
-        written(&Decimal { negative: false, digits: exact, point })
+        let text = exact.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+        (text, exact.point - 1)
     }
 }
 
-/// Digits and power of ten of the first, trailing zeros dropped.
-fn written(decimal: &Decimal) -> (String, i64) {
-    let digits: String = decimal.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
-    (digits.trim_end_matches('0').to_owned(), decimal.point - 1)
+/// The nearest of at most `precision` bits, halves to even, and the power of two to multiply it by.
+fn nearest(integer: &BigUint, precision: u64) -> (BigUint, i64) {
+    let Some(excess) = integer.bits().checked_sub(precision).filter(|excess| *excess > 0) else {
+        return (integer.clone(), 0);
+    };
+    let kept = integer >> excess;
+    let half = integer.bit(excess - 1);
+    let more = integer.trailing_zeros().is_some_and(|zeros| zeros < excess - 1);
+    let up = half && (more || kept.bit(0));
+    let kept = kept + u8::from(up);
+    // A carry gives one bit more, and the last ones are zero then.
+    let carry = u8::from(kept.bits() > precision);
+    (kept >> carry, signed(excess) + i64::from(carry))
 }
 
-/// Whether digits that go on with `rest` are nearer to the next larger of `kept`; half goes to the even one.
-fn rounds_up(kept: &[u8], rest: &[u8]) -> bool {
-    match rest.split_first() {
-        None => false,
-        Some((5, rest)) if rest.iter().all(|digit| *digit == 0) => kept.last().is_some_and(|digit| digit % 2 == 1),
-        Some((first, _)) => *first >= 5,
-    }
-}
-
-/// The next larger decimal of as many digits.
-fn increment(decimal: &mut Decimal) {
-    for digit in decimal.digits.iter_mut().rev() {
-        if *digit < 9 {
-            *digit += 1;
-            return;
+/// A power of five as Go's `big.Float` calculates it: to 128 bits, by squares of 192 bits.
+fn power_of_five(power: u64) -> (BigUint, i64) {
+    let five = BigUint::from(5_u8);
+    let exact = power.min(LARGEST_WORD_OF_FIVES);
+    let mut result = (five.pow(u32::try_from(exact).unwrap_or(0)), 0);
+    let mut square = (five, 0_i64);
+    let mut rest = power - exact;
+    let times = |a: &(BigUint, i64), b: &(BigUint, i64), precision| {
+        let (product, more) = nearest(&(&a.0 * &b.0), precision);
+        (product, a.1 + b.1 + more)
+    };
+    while rest > 0 {
+        if rest & 1 == 1 {
+            result = times(&result, &square, 2 * PRECISION);
         }
-        *digit = 0;
+        square = times(&square, &square, 3 * PRECISION);
+        rest >>= 1;
     }
-    decimal.digits.insert(0, 1);
-    decimal.digits.pop();
-    decimal.point += 1;
+    result
+}
+
+/// The decimal of `integer × 2^exponent`.
+fn digits(integer: &BigUint, exponent: i64) -> Decimal {
+    let (integer, scale) = if exponent >= 0 {
+        (integer << exponent, 0)
+    } else {
+        let fives = BigUint::from(5_u8).pow(u32::try_from(-exponent).unwrap_or(0));
+        (integer * fives, exponent)
+    };
+    let mut digits = integer.to_radix_be(10);
+    let point = signed(digits.len() as u64) + scale;
+    trim(&mut digits);
+    Decimal { negative: false, digits, point }
+}
+
+/// Whether the digits from `count` on round up; half goes to the even one.
+fn rounds_up(digits: &[u8], count: usize) -> bool {
+    let (kept, rest) = digits.split_at(count.min(digits.len()));
+    match rest {
+        [] => false,
+        [5] => kept.last().is_some_and(|digit| digit % 2 == 1),
+        [first, ..] => *first >= 5,
+    }
+}
+
+/// Leaves `count` digits, rounded up or down.
+fn cut(decimal: &mut Decimal, count: usize, up: bool) {
+    if count >= decimal.digits.len() {
+        return;
+    }
+    decimal.digits.truncate(count);
+    if !up {
+        return trim(&mut decimal.digits);
+    }
+    while decimal.digits.pop_if(|digit| *digit == 9).is_some() {}
+    if let Some(last) = decimal.digits.last_mut() {
+        *last += 1;
+    } else {
+        decimal.digits.push(1);
+        decimal.point += 1;
+    }
+}
+
+fn trim(digits: &mut Vec<u8>) {
+    while digits.pop_if(|digit| *digit == 0).is_some() {}
 }
 
 /// As Go's `Text('f', -1)` where there is no fraction, else `Text('g', -1)`.
 impl fmt::Display for Float {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.negative { "-" } else { "" };
-        if self.mantissa == 0 {
-            return write!(f, "{sign}0");
-        }
-        let (digits, exponent) = self.shortest();
-        f.write_str(&if self.is_integer() {
-            go::plain(sign, &digits, exponent)
-        } else {
-            go::general(sign, &digits, exponent)
-        })
+        f.write_str(&self.text(PRECISION))
     }
 }
 
 impl From<i64> for Float {
     fn from(value: i64) -> Self {
-        Self::rounded(value < 0, &BigUint::from(value.unsigned_abs()), 0, false)
+        Self::rounded(value < 0, &BigUint::from(value.unsigned_abs()), 0)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::printable::is_printable;
+
 /// `strconv.FormatFloat(double, 'g', -1, 64)`: the shortest digits that read back as the same double.
 #[must_use]
 pub fn format_double(double: f64) -> String {
@@ -97,23 +99,8 @@ fn quote_other(out: &mut String, character: char) {
     // Writing to a string cannot fail.
     let _ = match code {
         0..0x80 => write!(out, "\\x{code:02x}"),
-        _ if prints(character) => out.write_char(character),
+        _ if is_printable(character) => out.write_char(character),
         0x80..0x1_0000 => write!(out, "\\u{code:04x}"),
         _ => write!(out, "\\U{code:08x}"),
     };
-}
-
-/// Go's `strconv.IsPrint` beyond ASCII: letters, marks, numbers, punctuation and symbols; the only space that prints is
-/// U+0020.
-fn prints(character: char) -> bool {
-    // Rust's `escape_debug` escapes what does not print, by the same Unicode categories, and grapheme extenders at the start
-    // of a text only.
-    let mut escaped = character.escape_debug();
-    if escaped.len() == 1 {
-        return true;
-    }
-    // A grapheme extender is a mark, which prints.
-    let after_a_letter = format!("a{character}");
-    drop(escaped.next());
-    after_a_letter.escape_debug().count() == 2
 }

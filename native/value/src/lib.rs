@@ -6,12 +6,13 @@
 
 #![forbid(unsafe_code)]
 
-pub mod go;
 mod decimal;
 pub mod float;
+pub mod go;
 pub mod json;
 mod number;
 mod object;
+mod printable;
 mod set;
 mod text;
 mod value;

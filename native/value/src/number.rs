@@ -34,8 +34,9 @@ impl Number {
         Some(Self::from_json_text(text))
     }
 
-    /// The number of a text that is known to be JSON's.
-    pub(crate) fn from_json_text(text: &str) -> Self {
+    /// The number of a text that is known to be JSON's; of any other text the result has that text.
+    #[must_use]
+    pub fn from_json_text(text: &str) -> Self {
         if let Ok(integer) = text.parse::<i64>()
             && (integer != 0 || !text.starts_with('-'))
         {

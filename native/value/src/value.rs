@@ -78,6 +78,12 @@ impl Value {
         Self::Object(Object::from_pairs(pairs))
     }
 
+    /// The object without entries.
+    #[must_use]
+    pub fn empty_object() -> Self {
+        Self::Object(Object::default())
+    }
+
     /// A set of `members` in any order, repeated ones included.
     #[must_use]
     pub fn set(members: Vec<Self>) -> Self {
@@ -153,6 +159,22 @@ impl Value {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Self> {
         self.as_object()?.get_str(name)
+    }
+
+    /// An equal value that shares no memory with this one, for threads that would contend for its reference counts.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        match self {
+            Self::Null | Self::Bool(_) => self.clone(),
+            Self::Number(Number::Text(text)) => Self::Number(Number::Text(Arc::from(&**text))),
+            Self::Number(_) => self.clone(),
+            Self::String(text) => Self::String(Arc::from(&**text)),
+            Self::Array(items) => Self::array(items.iter().map(Self::detached).collect()),
+            Self::Object(object) => {
+                Self::object(object.iter().map(|(key, value)| (key.detached(), value.detached())).collect())
+            }
+            Self::Set(set) => Self::set(set.iter().map(Self::detached).collect()),
+        }
     }
 
     /// Whether both are the same shared value, which is then also equal. False proves nothing.

@@ -30,16 +30,20 @@ type request struct {
 	Name string            `json:"name"`
 	Args []json.RawMessage `json:"args"`
 
+	// float, double
+	Numbers [2]string `json:"numbers"`
+
 	// cases, templates: a directory
 	Dir string `json:"dir"`
 }
 
 // located is one error as OPA reports it; Row is 0 where it has no place.
 type located struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Row     int    `json:"row,omitempty"`
-	Col     int    `json:"col,omitempty"`
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Details []string `json:"details,omitempty"`
+	Row     int      `json:"row,omitempty"`
+	Col     int      `json:"col,omitempty"`
 }
 
 func answer(r *request) (map[string]any, error) {
@@ -52,6 +56,12 @@ func answer(r *request) (map[string]any, error) {
 		return eval(r)
 	case "call":
 		return call(r)
+	case "float":
+		return float(r)
+	case "double":
+		return double(r)
+	case "printable":
+		return printable(), nil
 	case "builtins":
 		return builtins()
 	case "cases":

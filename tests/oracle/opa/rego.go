@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/types"
 )
 
 func version(name string) (ast.RegoVersion, error) {
@@ -159,13 +160,28 @@ func place(e *ast.Error) located {
 	if e.Location != nil {
 		l.Row, l.Col = e.Location.Row, e.Location.Col
 	}
+	if e.Details != nil {
+		l.Details = e.Details.Lines()
+	}
 	return l
 }
 
-// builtins answers each built-in of this OPA with the number of its arguments.
+// gatekeepersVersion is the release whose built-ins are told apart: the one that Gatekeeper pins.
+const gatekeepersVersion = "v1.17.1"
+
+// builtins answers each built-in of this OPA with the number of its arguments and its type.
 func builtins() (map[string]any, error) {
+	old, err := ast.LoadCapabilitiesVersion(gatekeepersVersion)
+	if err != nil {
+		return nil, err
+	}
+	declared := map[string]*ast.Builtin{}
+	for _, b := range old.Builtins {
+		declared[b.Name] = b
+	}
 	list := []map[string]any{}
 	for _, b := range ast.CapabilitiesForThisVersion().Builtins {
+		before := declared[b.Name]
 		list = append(list, map[string]any{
 			"name":       b.Name,
 			"arity":      b.Decl.Arity(),
@@ -173,7 +189,31 @@ func builtins() (map[string]any, error) {
 			"infix":      b.Infix,
 			"relation":   b.Relation,
 			"deprecated": b.IsDeprecated(),
+			"new":        before == nil,
+			"before":     formerResult(before, b),
+			"signature":  signature(b),
 		})
 	}
 	return map[string]any{"builtins": list}, nil
+}
+
+// signature is the type as OPA writes it in errors, names of arguments included.
+func signature(b *ast.Builtin) string {
+	text := b.Decl.NamedFuncArgs().String()
+	if result := b.Decl.NamedResult(); result != nil {
+		text += " => " + result.String()
+	}
+	return text
+}
+
+// formerResult is the type of the result where it differed before; nothing else may have changed. The record of an
+// older release leaves the names out.
+func formerResult(before, b *ast.Builtin) any {
+	if before == nil || types.Compare(before.Decl.Result(), b.Decl.Result()) == 0 {
+		return nil
+	}
+	if before.Decl.FuncArgs().String() != b.Decl.FuncArgs().String() {
+		panic(b.Name + " takes other arguments")
+	}
+	return types.Sprint(before.Decl.Result())
 }

@@ -6,12 +6,12 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::evaluate::regorus::RegorusDriver;
+use crate::evaluate::rego::RegoDriver;
 use crate::wire::batch_review_item::Result as Item;
 
 fn engine() -> Engine {
     Engine {
-        policies: Policies::new(Arc::new(RegorusDriver)),
+        policies: Policies::new(Arc::new(RegoDriver)),
         inventories: Inventories::default(),
         pool: Pool::new(2),
         limits: Limits {

@@ -10,13 +10,13 @@
 //! budget (ours alone) makes that one Constraint unanswered.
 
 mod pool;
-pub mod regorus;
+pub mod rego;
 mod results;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::regorus::Value;
+use fleetgate_value::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Snapshot;
@@ -36,7 +36,7 @@ pub trait Driver: Send + Sync {
 
 /// A compiled template, immutable and shared.
 pub trait Program: Send + Sync {
-    /// The engine that runs it: `vm` or `interpreter`.
+    /// The engine that runs it.
     fn engine(&self) -> &'static str;
     /// Whether it reads `data.inventory`.
     fn referential(&self) -> bool;
@@ -69,7 +69,7 @@ pub struct Evaluation<'a> {
 /// What one evaluation may spend.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
-    /// Instructions of the bytecode VM.
+    /// Steps of the program.
     pub instructions: usize,
     /// Wall time.
     pub time: Duration,

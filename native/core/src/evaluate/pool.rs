@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use regorus::Value;
+use fleetgate_value::Value;
 
 use super::{Instance, Program};
 use crate::json::{self, KeyCache};

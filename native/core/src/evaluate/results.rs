@@ -4,7 +4,7 @@
 //! that is here: an element without `msg` vanishes, other fields are dropped before equal results fall together, missing
 //! details are `{}`, and a `msg` that is no string is an error of the whole review.
 
-use regorus::Value;
+use fleetgate_value::Value;
 
 use super::EvaluationError;
 use crate::json;
@@ -29,14 +29,14 @@ impl Violation {
 /// The violations in the value of a template's `violation` rule.
 pub(super) fn violations(document: &Value) -> Result<Vec<Violation>, EvaluationError> {
     let elements: Vec<&Value> = match document {
-        Value::Set(set) => set.iter_sorted().collect(),
+        Value::Set(set) => set.iter().collect(),
         // Indexing an object binds its keys. A key can be a composite value too.
-        Value::Object(object) => object.keys_sorted().collect(),
+        Value::Object(object) => object.keys().collect(),
         _ => return Ok(Vec::new()),
     };
     let mut found: Vec<(&Value, Option<&Value>)> = elements.into_iter().filter_map(message_and_details).collect();
     if found.len() > 1 {
-        let empty = Value::new_object();
+        let empty = Value::empty_object();
         let projected =
             |(message, details): &(&Value, Option<&Value>)| ((*message).clone(), details.unwrap_or(&empty).clone());
         found.sort_by_cached_key(projected);
@@ -64,14 +64,14 @@ fn violation((message, details): (&Value, Option<&Value>)) -> Result<Violation, 
 /// A value and its type as Go's `%v` and `%T` print what OPA hands over.
 fn as_go(value: &Value) -> (String, &'static str) {
     match value {
-        Value::Null | Value::Undefined => ("<nil>".to_owned(), "<nil>"),
+        Value::Null => ("<nil>".to_owned(), "<nil>"),
         Value::Bool(value) => (value.to_string(), "bool"),
         Value::Number(_) => (String::from_utf8_lossy(&json::to_vec(value)).into_owned(), "json.Number"),
         Value::String(text) => (text.to_string(), "string"),
         Value::Array(items) => (spaced("[", items.iter().map(|item| as_go(item).0), "]"), "[]interface {}"),
-        Value::Set(items) => (spaced("[", items.iter_sorted().map(|item| as_go(item).0), "]"), "[]interface {}"),
+        Value::Set(items) => (spaced("[", items.iter().map(|item| as_go(item).0), "]"), "[]interface {}"),
         Value::Object(fields) => {
-            let fields = fields.iter_sorted().map(|(key, value)| format!("{}:{}", as_go(key).0, as_go(value).0));
+            let fields = fields.iter().map(|(key, value)| format!("{}:{}", as_go(key).0, as_go(value).0));
             (spaced("map[", fields, "]"), "map[string]interface {}")
         }
     }
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(violations(&Value::Undefined).unwrap(), []);
         assert_eq!(violations(&Value::from_json_str(r#"[{"msg":"m"}]"#).unwrap()).unwrap(), []);
         let key = Value::from_json_str(r#"{"msg":"m"}"#).unwrap();
-        let object = crate::json::object(vec![(key, Value::Bool(true))]);
+        let object = Value::object(vec![(key, Value::Bool(true))]);
         assert_eq!(violations(&object).unwrap().len(), 1);
     }
 

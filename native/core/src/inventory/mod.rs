@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use regorus::Value;
+use fleetgate_value::Value;
 
-use crate::json::{self, KeyCache};
+use crate::json::{self, KeyCache, Numbers};
 use crate::matching::Facts;
 
 /// An immutable inventory of one cluster.
@@ -25,7 +25,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The inventory of a cluster of which nothing is cached: `{}`, as when Gatekeeper starts.
     pub fn empty() -> Self {
-        Self { number: 0, made: None, data: data_of(Value::new_object()) }
+        Self { number: 0, made: None, data: data_of(Value::empty_object()) }
     }
 
     /// Counts up by one for each snapshot of its cluster; 0 where nothing is cached.
@@ -66,10 +66,17 @@ pub struct Unfit {
 /// The inventories of all clusters.
 #[derive(Debug, Default)]
 pub struct Inventories {
+    numbers: Numbers,
     clusters: RwLock<HashMap<Box<str>, Arc<Snapshot>>>,
 }
 
 impl Inventories {
+    /// Inventories whose numbers are read so.
+    #[must_use]
+    pub fn new(numbers: Numbers) -> Self {
+        Self { numbers, ..Self::default() }
+    }
+
     /// The current snapshot of a cluster.
     pub fn pin(&self, cluster: &str) -> Arc<Snapshot> {
         let clusters = self.clusters.read().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +93,7 @@ impl Inventories {
         let mut tree = Tree::default();
         for (index, object) in objects.into_iter().enumerate() {
             let unfit = |message: String| Unfit { index, message };
-            let object = json::parse(object, &mut keys).map_err(|error| unfit(error.to_string()))?;
+            let object = json::parse(object, &mut keys, self.numbers).map_err(|error| unfit(error.to_string()))?;
             tree.insert(object).map_err(|message| unfit(message.to_owned()))?;
         }
         let data = data_of(tree.into_value());
@@ -136,7 +143,7 @@ impl Tree {
         if !self.namespace.is_empty() {
             fields.push((Value::from("namespace"), level(self.namespace, kinds_value)));
         }
-        json::object(fields)
+        Value::object(fields)
     }
 }
 
@@ -145,11 +152,11 @@ fn kinds_value(kinds: Kinds) -> Value {
 }
 
 fn level<T>(entries: BTreeMap<String, T>, value: impl Fn(T) -> Value) -> Value {
-    json::object(entries.into_iter().map(|(key, entry)| (Value::from(key), value(entry))).collect())
+    Value::object(entries.into_iter().map(|(key, entry)| (Value::from(key), value(entry))).collect())
 }
 
 fn data_of(inventory: Value) -> Value {
-    json::object(vec![(Value::from("inventory"), inventory)])
+    Value::object(vec![(Value::from("inventory"), inventory)])
 }
 
 #[cfg(test)]

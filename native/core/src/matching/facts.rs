@@ -1,12 +1,12 @@
 //! What the criteria need to know of a review, read once per review from its objects.
 
-use regorus::Value;
+use fleetgate_value::Value;
 
 use super::{AutoReject, Labels, Source};
 
 /// Keys as ready values: looking up a field then allocates nothing.
 pub(crate) mod key {
-    use regorus::Value;
+    use fleetgate_value::Value;
     use std::sync::LazyLock;
 
     macro_rules! keys {
@@ -119,7 +119,7 @@ enum Side<'a> {
 impl<'a> Side<'a> {
     fn of(object: &'a Value) -> Self {
         match object {
-            Value::Null | Value::Undefined => Self::Absent,
+            Value::Null => Self::Absent,
             object => Facts::of(object).map_or(Self::Unreadable, Self::Object),
         }
     }

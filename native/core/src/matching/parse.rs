@@ -1,6 +1,6 @@
 //! Reads and validates a match block as Gatekeeper's schema and validating webhook do.
 
-use regorus::Value;
+use fleetgate_value::Value;
 use serde_json::{Map, Value as Json};
 
 use super::selector::{Operator, Requirement};

@@ -1,10 +1,10 @@
 //! Label selectors of apimachinery's meta/v1.
 
-use regorus::Value;
+use fleetgate_value::Value;
 
 /// The labels of an object.
 #[derive(Debug, Clone, Copy)]
-pub struct Labels<'a>(Option<&'a regorus::value::Object>);
+pub struct Labels<'a>(Option<&'a fleetgate_value::Object>);
 
 impl<'a> Labels<'a> {
     /// The labels of an object's `metadata`. A map with a value that is not a string counts as none at all, as in
@@ -12,7 +12,7 @@ impl<'a> Labels<'a> {
     pub fn of_metadata(metadata: &'a Value) -> Self {
         let Value::Object(metadata) = metadata else { return Self(None) };
         let Some(Value::Object(labels)) = metadata.get(super::facts::key::labels()) else { return Self(None) };
-        Self(labels.values().all(|value| matches!(value, Value::String(_))).then_some(&**labels))
+        Self(labels.values().all(|value| matches!(value, Value::String(_))).then_some(labels))
     }
 
     fn get(&self, key: &Value) -> Option<&'a str> {

@@ -2,7 +2,7 @@
 
 //! Every row and example of Gatekeeper's match criteria.
 
-use regorus::Value;
+use fleetgate_value::Value;
 use serde_json::json;
 
 use super::*;

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::evaluate::regorus::RegorusDriver;
+use crate::evaluate::rego::RegoDriver;
 
 /// What Gatekeeper 3.23.1's client answered to templates and Constraints, recorded by running it.
 const RECORDED: &str = include_str!("../../tests/data/gatekeeper_loading.jsonl");
 
 fn policies() -> Policies {
-    Policies::new(Arc::new(RegorusDriver))
+    Policies::new(Arc::new(RegoDriver))
 }
 
 /// Cases that fleetgate answers otherwise on purpose, and why.

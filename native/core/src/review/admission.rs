@@ -1,13 +1,18 @@
 //! An AdmissionRequest as `input.review`.
 
-use regorus::Value;
+use fleetgate_value::Value;
 
 use super::fields::{Fields, text};
-use super::{Review, ReviewError, group_version, key};
-use crate::json;
+use super::{Review, ReviewError, group_version, key, namespace_object, unstable};
+use crate::compatibility::Compatibility;
 use crate::matching::Source;
 
-pub(super) fn review(request: Value, namespace: Option<Value>, source: Source) -> Result<Review, ReviewError> {
+pub(super) fn review(
+    request: Value,
+    namespace: Option<Value>,
+    source: Source,
+    compatibility: &Compatibility,
+) -> Result<Review, ReviewError> {
     let fields = Fields::of("admission_request", &request)?;
     let kind = fields.object("kind")?;
     // Server-side apply sends a Namespace's own name as its namespace; Gatekeeper takes it back.
@@ -37,7 +42,7 @@ pub(super) fn review(request: Value, namespace: Option<Value>, source: Source) -
         (key("object"), object.clone()),
         (key("oldObject"), old_object.clone()),
         (key("options"), fields.get("options").cloned().unwrap_or(Value::Null)),
-        (key("namespaceObject"), namespace.clone().unwrap_or_else(Value::new_object)),
+        (key("namespaceObject"), namespace_object(namespace.as_ref(), compatibility)),
     ];
     for name in ["subResource", "requestSubResource", "name"] {
         let value = fields.string(name)?;
@@ -56,8 +61,9 @@ pub(super) fn review(request: Value, namespace: Option<Value>, source: Source) -
     if let Some(dry_run) = dry_run {
         review.push((key("dryRun"), Value::Bool(dry_run)));
     }
+    review.extend(unstable(namespace.as_ref(), compatibility));
     Ok(Review {
-        value: json::object(review),
+        value: Value::object(review),
         object,
         old_object,
         namespace,
@@ -77,7 +83,7 @@ fn kind_or_resource(last: &str, fields: Option<Fields<'_>>) -> Result<Value, Rev
 
 /// Keys appear only when set.
 fn user_info(fields: Option<Fields<'_>>) -> Result<Value, ReviewError> {
-    let Some(fields) = fields else { return Ok(Value::new_object()) };
+    let Some(fields) = fields else { return Ok(Value::empty_object()) };
     let mut info = Vec::new();
     for name in ["username", "uid"] {
         let value = fields.string(name)?;
@@ -93,5 +99,5 @@ fn user_info(fields: Option<Fields<'_>>) -> Result<Value, ReviewError> {
             None => {}
         }
     }
-    Ok(json::object(info))
+    Ok(Value::object(info))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regorus::Value;
+use fleetgate_value::Value;
 
 /// A field that does not decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl fmt::Display for Malformed {
 /// The fields of a JSON object; null counts as absent.
 pub(super) struct Fields<'a> {
     path: String,
-    fields: &'a regorus::value::Object,
+    fields: &'a fleetgate_value::Object,
 }
 
 impl<'a> Fields<'a> {

@@ -10,8 +10,9 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-use regorus::Value;
+use fleetgate_value::Value;
 
+use crate::compatibility::{Compatibility, NamespaceObjectAbsent};
 use crate::json::{self, KeyCache};
 use crate::matching::{Facts, Source, Subject};
 
@@ -62,12 +63,13 @@ impl Review {
         namespace: &[u8],
         source: Source,
         keys: &mut KeyCache,
+        compatibility: &Compatibility,
     ) -> Result<Self, ReviewError> {
-        let request = parse("admission_request", request, keys)?;
-        let namespace = parse_namespace(namespace, keys)?;
+        let request = parse("admission_request", request, keys, compatibility)?;
+        let namespace = parse_namespace(namespace, keys, compatibility)?;
         // An AdmissionRequest is about an object that somebody wrote unless it says otherwise.
         let source = if source == Source::Unspecified { Source::Original } else { source };
-        admission::review(request, namespace, source)
+        admission::review(request, namespace, source, compatibility)
     }
 
     /// Reads the JSON of an object that comes without a request.
@@ -79,9 +81,10 @@ impl Review {
         namespace: &[u8],
         source: Source,
         keys: &mut KeyCache,
+        compatibility: &Compatibility,
     ) -> Result<Self, ReviewError> {
-        let object = parse("object", object, keys)?;
-        let namespace = parse_namespace(namespace, keys)?;
+        let object = parse("object", object, keys, compatibility)?;
+        let namespace = parse_namespace(namespace, keys, compatibility)?;
         let Some(facts) = Facts::of(&object) else {
             return Err(Malformed::new("object", "a Kubernetes object with apiVersion and kind is expected").into());
         };
@@ -91,20 +94,21 @@ impl Review {
             (key("kind"), group_version("kind", facts.group, facts.version, facts.kind)),
             (key("resource"), group_version("resource", "", "", "")),
             (key("operation"), text("")),
-            (key("userInfo"), Value::new_object()),
+            (key("userInfo"), Value::empty_object()),
             (key("object"), object.clone()),
             (key("oldObject"), Value::Null),
             (key("options"), Value::Null),
-            (key("namespaceObject"), namespace.clone().unwrap_or_else(Value::new_object)),
+            (key("namespaceObject"), namespace_object(namespace.as_ref(), compatibility)),
         ];
         for (name, value) in [("name", facts.name), ("namespace", facts.namespace)] {
             if !value.is_empty() {
                 review.push((key(name), text(value)));
             }
         }
+        review.extend(unstable(namespace.as_ref(), compatibility));
         let namespace_name = facts.namespace.to_owned();
         Ok(Self {
-            value: json::object(review),
+            value: Value::object(review),
             object,
             old_object: Value::Null,
             namespace,
@@ -127,26 +131,50 @@ impl Review {
     }
 }
 
-fn parse(field: &'static str, text: &[u8], keys: &mut KeyCache) -> Result<Value, ReviewError> {
-    json::parse(text, keys).map_err(|error| match error.kind {
+fn parse(
+    field: &'static str,
+    text: &[u8],
+    keys: &mut KeyCache,
+    compatibility: &Compatibility,
+) -> Result<Value, ReviewError> {
+    json::parse(text, keys, compatibility.numbers).map_err(|error| match error.kind {
         json::ErrorKind::TooDeep => ReviewError::TooDeep(field),
         _ => Malformed::new(field, &error.to_string()).into(),
     })
 }
 
-fn parse_namespace(text: &[u8], keys: &mut KeyCache) -> Result<Option<Value>, ReviewError> {
+fn parse_namespace(
+    text: &[u8],
+    keys: &mut KeyCache,
+    compatibility: &Compatibility,
+) -> Result<Option<Value>, ReviewError> {
     if text.is_empty() {
         return Ok(None);
     }
-    match parse("namespace", text, keys)? {
+    match parse("namespace", text, keys, compatibility)? {
         Value::Null => Ok(None),
         namespace @ Value::Object(_) => Ok(Some(namespace)),
         _ => Err(Malformed::new("namespace", "an object is expected").into()),
     }
 }
 
+/// `namespaceObject`.
+fn namespace_object(namespace: Option<&Value>, compatibility: &Compatibility) -> Value {
+    let absent = || match compatibility.namespace_object_absent {
+        NamespaceObjectAbsent::Empty => Value::empty_object(),
+        NamespaceObjectAbsent::Null => Value::Null,
+    };
+    namespace.cloned().unwrap_or_else(absent)
+}
+
+/// `_unstable`, where it is asked for: Gatekeeper before 3.9 had the Namespace there.
+fn unstable(namespace: Option<&Value>, compatibility: &Compatibility) -> Option<(Value, Value)> {
+    let namespace = namespace.filter(|_| compatibility.unstable_namespace)?;
+    Some((key("_unstable"), Value::object(vec![(key("namespace"), namespace.clone())])))
+}
+
 fn group_version(kind_or_resource: &str, group: &str, version: &str, name: &str) -> Value {
-    json::object(vec![
+    Value::object(vec![
         (key("group"), Value::from(group)),
         (key("version"), Value::from(version)),
         (key(kind_or_resource), Value::from(name)),

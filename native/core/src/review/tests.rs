@@ -73,7 +73,7 @@ fn connect_shows_the_options_object() {
 fn a_namespace_lives_in_no_namespace() {
     let request = r#"{"kind": {"version": "v1", "kind": "Namespace"}, "name": "ns", "namespace": "ns", "object": {}}"#;
     let review = admission(request, r#"{"metadata": {"name": "ns"}}"#).unwrap();
-    assert_eq!(review.value["namespaceObject"], Value::new_object());
+    assert_eq!(review.value["namespaceObject"], Value::empty_object());
     assert_eq!(review.value["namespace"], Value::Undefined);
     let other_group = request.replace(r#""version""#, r#""group": "other", "version""#);
     assert_eq!(admission(&other_group, "").unwrap().namespace_name, "ns");

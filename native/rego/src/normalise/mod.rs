@@ -25,6 +25,13 @@ pub fn normalise(module: Module) -> Module {
     PASSES.iter().fold(module, |module, pass| pass(module, &mut fresh))
 }
 
+/// Moves the operands of negated expressions before them, as OPA's compiler does. [`normalise()`] includes it.
+#[must_use]
+pub fn hoist_negated(module: Module) -> Module {
+    let mut fresh = Fresh::of(&module);
+    negation::hoist(module, &mut fresh)
+}
+
 /// In the order they run: what one pass makes, later ones read.
 const PASSES: &[fn(Module, &mut Fresh) -> Module] = &[
     keywords::rename,

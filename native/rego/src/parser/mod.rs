@@ -16,7 +16,7 @@ mod statement;
 mod template;
 mod term;
 
-use crate::ast::{Module, TermRef};
+use crate::ast::{Body, Module, TermRef};
 use crate::capabilities::{Capabilities, Keywords};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lexer::{Tokens, tokenize};
@@ -52,6 +52,19 @@ pub fn parse_module(source: &str, capabilities: &Capabilities) -> Result<Module,
     }
     let tokens = tokenize(source);
     Parser::new(source, tokens, capabilities).module()
+}
+
+/// Reads `source` as a query: expressions on lines of their own or between semicolons.
+///
+/// # Errors
+///
+/// Everything that is wrong with it; never empty.
+pub fn parse_query(source: &str, capabilities: &Capabilities) -> Result<Body, Vec<Diagnostic>> {
+    if source.len() > MAX_SOURCE_BYTES {
+        let message = format!("query of {} bytes is larger than {MAX_SOURCE_BYTES}", source.len());
+        return Err(vec![Diagnostic::new(Code::Parse, Span::default(), message)]);
+    }
+    Parser::new(source, tokenize(source), capabilities).whole_query()
 }
 
 /// Where reading stands.

@@ -60,6 +60,18 @@ impl Parser<'_> {
         }
     }
 
+    /// Reads the whole text as one body.
+    pub(super) fn whole_query(mut self) -> Result<Body, Vec<Diagnostic>> {
+        let body = self.body(Kind::Eof);
+        if body.is_err() && self.errors.is_empty() {
+            self.unexpected("");
+        }
+        match body {
+            Ok(body) if self.errors.is_empty() => Ok(body),
+            _ => Err(std::mem::take(&mut self.errors)),
+        }
+    }
+
     /// Steps to the next word at the margin behind the statement that began at `from`.
     fn skip_to_margin(&mut self, from: usize) -> bool {
         let from = self.state.position.max(from + 1);
@@ -154,7 +166,7 @@ impl Parser<'_> {
             None => nowhere,
         };
         let comments = self.lexed.comments.iter().map(|comment| comment.span).collect();
-        let mut module = Module { package, imports: Vec::new(), rules: Vec::new(), comments };
+        let mut module = Module { package, imports: Vec::new(), rules: Vec::new(), comments, rego_v1: false };
         for statement in statements {
             match statement {
                 Statement::Package(package) => {
@@ -168,7 +180,8 @@ impl Parser<'_> {
                 },
             }
         }
-        if self.requires_v1(&module.imports) {
+        module.rego_v1 = self.requires_v1(&module.imports);
+        if module.rego_v1 {
             let rules = module.rules.iter().flat_map(Rule::chain);
             errors.extend(rules.flat_map(|rule| self.check_v1(rule)));
         }

@@ -1,36 +1,57 @@
 //! No rule depends on itself.
 
-use crate::diagnostic::{Code, Diagnostic};
+use std::collections::VecDeque;
 
-use super::index::RuleIndex;
-use super::names::Target;
-use super::{ModuleError, Resolved};
+use crate::diagnostic::Code;
+
+use super::errors::Errors;
+use super::graph::Graph;
+use super::ir::{Names, Node, Rule};
+use super::{conflicts, text};
 
 /// Refuses every rule that a chain of references leads back to.
-pub(super) fn check(index: &RuleIndex, rules: &[Resolved<'_>]) -> Vec<ModuleError> {
-    let edges: Vec<Vec<usize>> = rules.iter().map(|rule| dependencies(index, rule)).collect();
-    let mut errors = Vec::new();
-    for (number, component) in components(&edges).into_iter().enumerate() {
+pub(super) fn check(names: &Names, graph: &Graph, rules: &[Rule], paths: &[Vec<Node>], errors: &mut Errors) {
+    let name = |number: &usize| {
+        let path = paths.get(*number).map(Vec::as_slice).unwrap_or_default();
+        text::reference(names, &conflicts::renamed(names, path))
+    };
+    for (number, component) in components(&graph.dependencies).into_iter().enumerate() {
         if let Some(rule) = component.and_then(|_| rules.get(number)) {
-            let name = rule.rule.head.name.as_deref().unwrap_or("rule");
-            let message = format!("rule {name} is recursive");
-            let error = Diagnostic::new(Code::Recursion, rule.rule.head.span, message);
-            errors.push(ModuleError { module: rule.module, error });
+            let round: Vec<String> = round(&graph.dependencies, number).iter().map(name).collect();
+            let message = format!("rule {} is recursive: {}", name(&number), round.join(" -> "));
+            errors.fatal(rule.module, Code::Recursion, rule.span, message);
         }
     }
-    errors
 }
 
-fn dependencies(index: &RuleIndex, rule: &Resolved<'_>) -> Vec<usize> {
-    let mut out = Vec::new();
-    for reference in &rule.references {
-        if let Target::Data(path) = &reference.target {
-            out.extend(index.reached(path));
+/// The shortest way from a node back to itself, both ends included.
+fn round(edges: &[Vec<usize>], start: usize) -> Vec<usize> {
+    let mut from = vec![None; edges.len()];
+    let mut work = VecDeque::from([start]);
+    while let Some(node) = work.pop_front() {
+        for next in edges.get(node).into_iter().flatten() {
+            if *next == start {
+                let mut way = vec![start, node];
+                let mut at = node;
+                while at != start
+                    && let Some(Some(before)) = from.get(at)
+                {
+                    at = *before;
+                    way.push(at);
+                }
+                if node == start {
+                    way.truncate(2);
+                }
+                way.reverse();
+                return way;
+            }
+            if let Some(slot @ None) = from.get_mut(*next) {
+                *slot = Some(node);
+                work.push_back(*next);
+            }
         }
     }
-    out.sort_unstable();
-    out.dedup();
-    out
+    vec![start]
 }
 
 /// For each node the component of the graph that it goes round in, `None` if it goes round in none. Tarjan's algorithm

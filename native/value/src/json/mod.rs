@@ -15,7 +15,7 @@ mod write;
 
 use std::fmt;
 
-use crate::{Number, Value};
+use crate::Value;
 
 pub use reader::KeyCache;
 pub use skim::{Skimmed, skim};
@@ -29,9 +29,9 @@ pub const MAX_DEPTH: usize = 512;
 pub enum Numbers {
     /// Doubles, as Gatekeeper 3.23 reads reviews and synced objects: integers beyond 2⁵³ are rounded, and from a million on
     /// print with an exponent.
+    #[default]
     Doubles,
     /// Exactly what is written.
-    #[default]
     Exact,
 }
 

@@ -1,0 +1,95 @@
+//! What OPA itself refuses, by the front end that is held to OPA's parser and compiler.
+//!
+use fleetgate_eval::{Error, Unit};
+use fleetgate_rego::gatekeeper::{Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version, resolve};
+
+use crate::diagnostic::{Diagnostic, Location, code};
+use crate::template::{RegoVersion, SourceText, Template};
+
+/// Name of the entry module in errors, as in Gatekeeper's.
+const ENTRY: &str = "template";
+
+/// Reads a template's modules and checks them together.
+pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
+    let source = TemplateSource {
+        version: match template.version {
+            RegoVersion::V0 => Version::V0,
+            RegoVersion::V1 => Version::V1,
+        },
+        rego: &template.module.text,
+        libs: template.libs.iter().map(|lib| &*lib.text).collect(),
+    };
+    let modules = load_template(&source, true).map_err(|error| refusal(template, &error))?;
+    let modules: Vec<_> = std::iter::once(modules.entry).chain(modules.libs).collect();
+    resolve::check(&modules).map_err(|errors| {
+        let located = |error: &resolve::ModuleError| {
+            let part = error.module.checked_sub(1).map_or(Part::Entry, Part::Lib);
+            of_part(template, part, &error.error)
+        };
+        errors.iter().map(located).collect::<Vec<_>>()
+    })?;
+    let unit = |(index, module): (usize, _)| {
+        let lib = index.checked_sub(1);
+        let name = lib.map_or_else(|| ENTRY.into(), |lib| format!("libs[{lib}]").into());
+        let text = source_of(template, lib.map_or(Part::Entry, Part::Lib)).text.clone();
+        Unit { name, text, module }
+    };
+    Ok(modules.into_iter().enumerate().map(unit).collect())
+}
+
+/// An error of the evaluator's compiler in the policy file.
+pub(super) fn diagnostic_of(template: &Template, error: &Error) -> Diagnostic {
+    let text = format!("{}: {}", error.code, error.message);
+    let location = error.location.as_ref().map_or_else(
+        || template.module.start(),
+        |location| {
+            let lib = location.file.strip_prefix("libs[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+            let source = source_of(template, lib.map_or(Part::Entry, Part::Lib));
+            source.locate(location.position.row, location.position.col)
+        },
+    );
+    defect(&text, location)
+}
+
+/// The rule that is asked for is no document.
+pub(super) fn no_entry(template: &Template) -> Vec<Diagnostic> {
+    vec![defect("rego_type_error: undefined ref: data.template.violation[r]", template.module.start())]
+}
+
+fn defect(message: &str, location: Location) -> Diagnostic {
+    Diagnostic::new(code::INVALID_REGO, message).at(location)
+}
+
+fn refusal(template: &Template, error: &TemplateError) -> Vec<Diagnostic> {
+    let message = error.to_string();
+    let one = |part, span| defect(&message, locate(source_of(template, part), span));
+    match error {
+        TemplateError::Syntax(part, errors) => errors.iter().map(|error| of_part(template, *part, error)).collect(),
+        TemplateError::MissingViolation => vec![defect(&message, template.module.start())],
+        TemplateError::LibPackage { lib, span } => vec![one(Part::Lib(*lib), *span)],
+        TemplateError::Import(part, span) => vec![one(*part, *span)],
+        TemplateError::Data(part, spans) => spans.iter().map(|span| one(*part, *span)).collect(),
+    }
+}
+
+fn of_part(template: &Template, part: Part, error: &RegoDiagnostic) -> Diagnostic {
+    let place = locate(source_of(template, part), error.span);
+    let diagnostic = defect(&format!("{}: {}", error.code, error.message), place);
+    match &error.hint {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
+    }
+}
+
+fn source_of(template: &Template, part: Part) -> &SourceText {
+    match part {
+        Part::Entry => &template.module,
+        Part::Lib(index) => template.libs.get(index).unwrap_or(&template.module),
+    }
+}
+
+fn locate(source: &SourceText, span: Span) -> Location {
+    let position = LineIndex::new(&source.text).position(&source.text, span.start);
+    source.locate(position.row, position.col)
+}

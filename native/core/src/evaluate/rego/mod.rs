@@ -1,0 +1,108 @@
+//! The driver for Rego: our front end and evaluator.
+//!
+//! [`front_end`] puts a template's modules together and refuses what Gatekeeper refuses; the evaluator compiles them once
+//! into a program that every evaluation context runs with memory of its own.
+
+mod front_end;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, LazyLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
+use fleetgate_value::Value;
+
+use super::{Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
+use crate::diagnostic::Diagnostic;
+use crate::template::Template;
+
+/// Where the rule stands once the entry module's package is replaced.
+const ENTRY_POINT: &[&str] = &["template", "violation"];
+
+/// Entries of collections that one evaluation may build: beyond what any policy needs, below what fills the memory of a
+/// small machine.
+const MAX_ENTRIES: u64 = 5_000_000;
+
+/// Compiles Rego.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RegoDriver;
+
+impl Driver for RegoDriver {
+    fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
+        let units = front_end::read(template)?;
+        let program = compile(&units, Options::default())
+            .map_err(|errors| errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>())?;
+        let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
+        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry }))
+    }
+}
+
+struct RegoProgram {
+    program: Arc<fleetgate_eval::Program>,
+    entry: DocumentId,
+}
+
+impl Program for RegoProgram {
+    fn engine(&self) -> &'static str {
+        "rego"
+    }
+
+    fn referential(&self) -> bool {
+        self.program.reads_data()
+    }
+
+    fn instance(&self) -> Box<dyn Instance> {
+        let program = self.program.detached();
+        Box::new(RegoInstance { program, entry: self.entry, workspace: Workspace::default() })
+    }
+}
+
+struct RegoInstance {
+    program: fleetgate_eval::Program,
+    entry: DocumentId,
+    workspace: Workspace,
+}
+
+impl Instance for RegoInstance {
+    fn evaluate(&mut self, evaluation: &Evaluation<'_>) -> Result<Vec<Violation>, EvaluationError> {
+        let budget = Budget {
+            steps: evaluation.budget.instructions as u64,
+            time: evaluation.budget.time_left(),
+            entries: MAX_ENTRIES,
+        };
+        let settings = Settings { budget, strict: false, now_nanos: now_nanos() };
+        let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
+        let documents = Documents { input: Some(input(evaluation)), data };
+        match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
+            Ok(document) => document.map_or_else(|| Ok(Vec::new()), |document| results::violations(&document)),
+            Err(error) => Err(evaluation_error(&error, evaluation)),
+        }
+    }
+}
+
+fn evaluation_error(error: &Error, evaluation: &Evaluation<'_>) -> EvaluationError {
+    match error.exhausted {
+        Some(Exhausted::Steps(_)) => {
+            EvaluationError::Budget(ExhaustedBudget::Instructions(evaluation.budget.instructions))
+        }
+        Some(Exhausted::Time(limit)) => EvaluationError::Budget(ExhaustedBudget::Time(limit)),
+        Some(Exhausted::Memory) => EvaluationError::Budget(ExhaustedBudget::Memory),
+        None => EvaluationError::Program(error.to_string()),
+    }
+}
+
+/// `input` of a program.
+fn input(evaluation: &Evaluation<'_>) -> Value {
+    static KEYS: LazyLock<[Value; 2]> = LazyLock::new(|| [Value::from("parameters"), Value::from("review")]);
+    let [parameters, review] = &*KEYS;
+    Value::object(vec![
+        (parameters.clone(), evaluation.parameters.clone()),
+        (review.clone(), evaluation.review.clone()),
+    ])
+}
+
+fn now_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

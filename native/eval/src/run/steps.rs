@@ -1,0 +1,239 @@
+//! The steps of a block.
+
+use fleetgate_value::{Object, Value};
+
+use super::{Flow, Machine, Sink};
+use crate::error::Error;
+use crate::ir::{Base, Block, Gather, Op, Operand, Slot, Step};
+
+impl<'p> Machine<'p> {
+    /// Runs a block from a step on and calls `sink` for each answer. Gives false where the sink wanted no more.
+    pub(super) fn block(&mut self, block: &'p [Step], from: usize, sink: Sink<'_, 'p>) -> Flow {
+        let mut at = from;
+        while let Some(step) = block.get(at) {
+            self.meter.step()?;
+            at += 1;
+            let holds = match &step.op {
+                Op::Get { base, path, out } => match self.get(base, path)? {
+                    Some(value) => {
+                        self.set(*out, value);
+                        true
+                    }
+                    None => false,
+                },
+                Op::Scan { base, path, key, value } => {
+                    let Some(collection) = self.get(base, path)? else { return Ok(true) };
+                    return self.scan(&collection, (*key, *value), &mut |machine| machine.block(block, at, sink));
+                }
+                Op::Call { callee, args, out } => {
+                    let answer = self.call(callee, args, step.place)?;
+                    match (answer, out) {
+                        (Some(value), Some(out)) => {
+                            self.set(*out, value);
+                            true
+                        }
+                        (Some(value), None) => value.is_truthy(),
+                        (None, _) => false,
+                    }
+                }
+                Op::Walk { value, out } => {
+                    let value = self.value(value).clone();
+                    let out = *out;
+                    return self.walk(&value, &mut |machine, found| {
+                        machine.set(out, found);
+                        machine.block(block, at, sink)
+                    });
+                }
+                Op::Compare { how, left, right, out } => {
+                    let holds = how.holds(self.value(left), self.value(right));
+                    match out {
+                        Some(out) => {
+                            self.set(*out, Value::Bool(holds));
+                            true
+                        }
+                        None => holds,
+                    }
+                }
+                Op::Test(operand) => self.value(operand).is_truthy(),
+                Op::IsArray(operand, length) => {
+                    self.value(operand).as_array().is_some_and(|items| items.len() == *length)
+                }
+                Op::IsObject(operand, length) => {
+                    self.value(operand).as_object().is_some_and(|object| object.len() == *length)
+                }
+                Op::MakeArray { items, out } => {
+                    let items = self.values(items)?;
+                    self.set(*out, Value::array(items));
+                    true
+                }
+                Op::MakeSet { members, out } => {
+                    let members = self.values(members)?;
+                    self.set(*out, Value::set(members));
+                    true
+                }
+                Op::MakeObject { pairs, out } => {
+                    self.meter.build(pairs.len())?;
+                    let pair = |(key, value): &(Operand, Operand)| (self.value(key).clone(), self.value(value).clone());
+                    let object = Value::object(pairs.iter().map(pair).collect());
+                    self.set(*out, object);
+                    true
+                }
+                Op::Comprehension { gather, body, out } => {
+                    let value = self.gather(gather, body, step)?;
+                    self.set(*out, value);
+                    true
+                }
+                Op::Not(body) => !self.has_answer(body)?,
+                Op::Any(bodies) => {
+                    let mut found = false;
+                    for body in bodies {
+                        found = self.has_answer(body)?;
+                        if found {
+                            break;
+                        }
+                    }
+                    found
+                }
+                Op::Every { domain, key, value, body } => {
+                    let domain = self.value(domain).clone();
+                    let mut all = matches!(domain, Value::Array(_) | Value::Object(_) | Value::Set(_));
+                    self.scan(&domain, (*key, *value), &mut |machine| {
+                        all = machine.has_answer(body)?;
+                        Ok(all)
+                    })?;
+                    all
+                }
+                Op::With { targets, body } => {
+                    return self.replaced(targets, body, &mut |machine| machine.block(block, at, sink));
+                }
+                Op::Fail => false,
+            };
+            if !holds {
+                return Ok(true);
+            }
+        }
+        sink(self)
+    }
+
+    pub(super) fn has_answer(&mut self, body: &'p Block) -> Result<bool, Box<Error>> {
+        let wants_more = self.block(body, 0, &mut |_| Ok(false))?;
+        Ok(!wants_more)
+    }
+
+    fn values(&mut self, operands: &[Operand]) -> Result<Vec<Value>, Box<Error>> {
+        self.meter.build(operands.len())?;
+        Ok(operands.iter().map(|operand| self.value(operand).clone()).collect())
+    }
+
+    /// Calls `each` for each entry of a collection.
+    fn scan(&mut self, collection: &Value, (key, value): (Slot, Slot), each: Sink<'_, 'p>) -> Flow {
+        self.meter.deeper()?;
+        match collection {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.meter.step()?;
+                    self.set(key, Value::from(index));
+                    self.set(value, item.clone());
+                    if !each(self)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Value::Object(object) => {
+                for (name, item) in object.iter() {
+                    self.meter.step()?;
+                    self.set(key, name.clone());
+                    self.set(value, item.clone());
+                    if !each(self)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Value::Set(set) => {
+                for member in set {
+                    self.meter.step()?;
+                    self.set(key, member.clone());
+                    self.set(value, member.clone());
+                    if !each(self)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        Ok(true)
+    }
+
+    fn gather(&mut self, gather: &'p Gather, body: &'p Block, step: &Step) -> Result<Value, Box<Error>> {
+        self.meter.deeper()?;
+        match gather {
+            Gather::Array(operand) | Gather::Set(operand) => {
+                let mut items = Vec::new();
+                self.block(body, 0, &mut |machine| {
+                    machine.meter.build(1)?;
+                    items.push(machine.value(operand).clone());
+                    Ok(true)
+                })?;
+                Ok(if matches!(gather, Gather::Array(_)) { Value::array(items) } else { Value::set(items) })
+            }
+            Gather::Object(key, value) => {
+                let mut pairs: Vec<(Value, Value)> = Vec::new();
+                self.block(body, 0, &mut |machine| {
+                    machine.meter.build(1)?;
+                    pairs.push((machine.value(key).clone(), machine.value(value).clone()));
+                    Ok(true)
+                })?;
+                pairs.sort();
+                pairs.dedup();
+                if pairs.windows(2).any(|two| matches!(two, [(a, _), (b, _)] if a == b)) {
+                    return Err(self.error("eval_conflict_error", "object keys must be unique", step.place));
+                }
+                Ok(Value::object(pairs))
+            }
+        }
+    }
+
+    /// What a path leads to.
+    pub(super) fn get(&mut self, base: &'p Base, path: &'p [Operand]) -> Result<Option<Value>, Box<Error>> {
+        let start = match base {
+            Base::Value(operand) => return Ok(self.follow(self.value(operand), path).cloned()),
+            Base::Input => return Ok(self.world.input.as_ref().and_then(|input| self.follow(input, path)).cloned()),
+            Base::Data => {
+                let Some((first, rest)) = path.split_first() else {
+                    return Ok(Some(Value::Object(self.world.data.clone())));
+                };
+                let document = self.base_step(&self.world.data, first);
+                let found = rest.iter().try_fold(document, |at, step| {
+                    Some(match at? {
+                        Value::Object(object) => self.base_step(object, step),
+                        at => at.step(self.value(step)),
+                    })
+                });
+                return Ok(found.flatten().cloned());
+            }
+            Base::Rule(rule) => self.rule_value(*rule)?,
+            Base::Node(node) => {
+                let Some((first, rest)) = path.split_first() else { return self.node_value(*node) };
+                let name = self.value(first).clone();
+                return Ok(self.node_child(*node, &name)?.and_then(|child| self.follow(&child, rest).cloned()));
+            }
+        };
+        Ok(start.and_then(|value| self.follow(&value, path).cloned()))
+    }
+
+    /// A step into a base document. OPA's storage has paths of strings, so a number finds the key of its text.
+    fn base_step<'v>(&self, object: &'v Object, step: &Operand) -> Option<&'v Value> {
+        let key = self.value(step);
+        object.get(key).or_else(|| match key {
+            Value::Number(number) => object.get_str(&number.to_string()),
+            _ => None,
+        })
+    }
+
+    fn follow<'v>(&self, mut value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
+        for step in path {
+            value = value.step(self.value(step))?;
+        }
+        Some(value)
+    }
+}
