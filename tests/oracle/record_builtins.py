@@ -26,7 +26,7 @@ def call(line: str) -> tuple[str, str]:
 
 def record(oracle: str, path: Path) -> int:
     """Fill in the answers of one file; the number of calls."""
-    calls = [call(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    calls = [call(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     questions = "".join(f'{{"op": "call", "name": {json.dumps(name)}, "args": {args}}}\n' for name, args in calls)
     done = subprocess.run([oracle], input=questions, capture_output=True, check=True, encoding="utf-8")
     lines = []

@@ -94,11 +94,23 @@ impl Printer<'_> {
             };
             self.out.push_str(rest.get(..percent).unwrap_or_default())?;
             self.at += percent + 1;
-            if !self.verb()? {
+            if !self.simple_verb()? && !self.verb()? {
                 break;
             }
         }
         self.extra()
+    }
+
+    /// A bare `%v`, `%s` or `%d` of what it is for, which nearly all verbs are; false where it is something else.
+    fn simple_verb(&mut self) -> Result<bool, Error> {
+        match (self.peek(), self.arguments.get(self.next)) {
+            (Some(b'v' | b's'), Some(Argument::String(text))) => self.out.push_str(text)?,
+            (Some(b'v' | b'd'), Some(Argument::Integer(integer))) => self.out.display(integer)?,
+            _ => return Ok(false),
+        }
+        self.at += 1;
+        self.next += 1;
+        Ok(true)
     }
 
     fn peek(&self) -> Option<u8> {

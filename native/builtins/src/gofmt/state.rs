@@ -167,10 +167,6 @@ impl State {
     }
 
     fn integer(&self, out: &mut Text<'_>, value: i64, verb: char) -> Result<(), Error> {
-        let plain = !self.sharp && !self.plus && !self.space && self.width.is_none() && self.precision.is_none();
-        if plain && matches!(verb, 'v' | 'd') {
-            return out.display(value);
-        }
         if self.precision == Some(0) && value == 0 {
             return self.without_zero().padding(out, self.width.unwrap_or(0));
         }

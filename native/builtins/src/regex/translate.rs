@@ -39,6 +39,8 @@ pub(super) fn translate(text: &str) -> Result<Translated, String> {
         out: String::with_capacity(text.len() + 16),
         flags: String::new(),
         names: Vec::new(),
+        swapped: false,
+        written_swapped: false,
         outer: Vec::new(),
         most: 1,
         last: Last::Nothing,
@@ -54,8 +56,11 @@ struct Translation<'t> {
     /// A change of flags that is not written yet: a repetition after it repeats what stands before it.
     flags: String,
     names: Vec<Option<String>>,
-    /// Of each open group: the most repetitions of what stands before it in the group around.
-    outer: Vec<u32>,
+    /// Whether the flag `U` turns greed around here, and whether what is written so far says so.
+    swapped: bool,
+    written_swapped: bool,
+    /// Of each open group: the most repetitions of what stands before it in the group around, and that group's `swapped`.
+    outer: Vec<(u32, bool)>,
     /// The most repetitions of what was read in this group.
     most: u32,
     last: Last,
@@ -124,10 +129,10 @@ impl<'t> Translation<'t> {
                     self.last = Last::Nothing;
                 }
                 ')' => {
-                    let Some(outer) = self.outer.pop() else { return Err(error("unexpected )", self.whole)) };
+                    let Some((most, swapped)) = self.outer.pop() else { return Err(error("unexpected )", self.whole)) };
                     self.out.push(')');
-                    let inner = self.most;
-                    self.most = outer;
+                    (self.swapped, self.written_swapped) = (swapped, swapped);
+                    let inner = std::mem::replace(&mut self.most, most);
                     self.atom(inner);
                 }
                 '^' | '$' | '.' => {
@@ -156,19 +161,21 @@ impl<'t> Translation<'t> {
     fn write_flags(&mut self) {
         let flags = std::mem::take(&mut self.flags);
         self.out.push_str(&flags);
+        self.written_swapped = self.swapped;
     }
 
     fn open(&mut self, head: &str) {
         self.write_flags();
         self.out.push_str(head);
-        self.outer.push(self.most);
+        self.outer.push((self.most, self.swapped));
         self.most = 1;
         self.last = Last::Nothing;
     }
 
     /// After a repetition operator: it needs something to repeat that is no repetition itself.
     fn repeat(&mut self, at: &str, times: u32) -> Result<(), String> {
-        if self.skip("?") {
+        let lazy = self.skip("?");
+        if lazy != (self.swapped != self.written_swapped) {
             self.out.push('?');
         }
         let operator = at.get(..at.len() - self.rest.len()).unwrap_or(at);
@@ -237,9 +244,12 @@ impl<'t> Translation<'t> {
                 ':' | ')' if !negative || !off.is_empty() => {
                     on.retain(|flag| !off.contains(flag));
                     let minus = if off.is_empty() { "" } else { "-" };
+                    let swapped = (self.swapped || on.contains('U')) && !off.contains('U');
                     if symbol == ':' {
                         self.open(&format!("(?{on}{minus}{off}:"));
+                        (self.swapped, self.written_swapped) = (swapped, swapped);
                     } else {
+                        self.swapped = swapped;
                         if !on.is_empty() || !off.is_empty() {
                             self.flags.push_str(&format!("(?{on}{minus}{off})"));
                         }

@@ -54,6 +54,7 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
     parser.set_encoding(Encoding::Utf8);
     // The parser does not survive a block scalar that the end of the text cuts off.
     let ended = text.is_empty() || text.ends_with('\n');
+    let in_content = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
     let bytes = if ended { Cow::Borrowed(text.as_bytes()) } else { Cow::Owned(format!("{text}\n").into_bytes()) };
     parser.set_input(Cursor::new(bytes));
     let (mut events, mut anchors, mut depth) = (Vec::new(), HashMap::new(), 0_usize);
@@ -62,7 +63,7 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
         let event = catch_unwind(AssertUnwindSafe(|| parser.parse()))
             .map_err(|_| "the parser failed".to_owned())?
             .map_err(|error| error.problem().to_owned())?;
-        let cut_off = !ended && usize::try_from(event.end_mark.index).is_ok_and(|end| end > text.len());
+        let cut_off = in_content && usize::try_from(event.end_mark.index).is_ok_and(|end| end > text.len());
         let (event, anchor) = match event.data {
             EventData::StreamEnd | EventData::DocumentEnd { .. } => return Ok(events),
             EventData::StreamStart { .. } | EventData::DocumentStart { .. } => continue,
