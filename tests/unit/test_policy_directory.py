@@ -140,3 +140,17 @@ def test_a_link_that_leads_nowhere_is_never_read_as_no_policies(tmp_path: Path) 
     (tmp_path / "b.yaml").symlink_to(tmp_path / "gone")
     with pytest.raises(SourceFailed, match="leads nowhere"):
         directory.read([tmp_path])
+
+
+@pytest.mark.parametrize("place", ["a.yaml", "."], ids=["inside", "itself"])
+def test_links_that_lead_to_each_other_are_an_error_of_the_source(tmp_path: Path, place: str) -> None:
+    root = tmp_path / "policies"
+    if place == ".":
+        root.symlink_to(tmp_path / "back")
+        (tmp_path / "back").symlink_to(root)
+    else:
+        root.mkdir()
+        (root / place).symlink_to("b.yaml")
+        (root / "b.yaml").symlink_to(place)
+    with pytest.raises(SourceFailed, match="symbolic links|no such file"):
+        directory.read([root])
