@@ -17,7 +17,7 @@ from typing import Protocol
 from fleetgate.engine import Engine, Generation
 from fleetgate.engine.exceptions import Diagnostic, PolicyError
 from fleetgate.policy import directory
-from fleetgate.policy.errors import BundleNameInvalid, NoStateDirectory, SourceFailed
+from fleetgate.policy.errors import BundleNameInvalid, BundlesRefused, NoStateDirectory, SourceFailed
 from fleetgate.policy.store import BundleStore, Files, StoredBundle
 
 _LOGGER = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Policies:
     def restore(self) -> None:
         """Publish the directories' policies and the stored bundles, which may refer to each other.
 
-        Raises PolicyError with the defects of all that cannot be published, SourceFailed, StorageFailed.
+        Raises BundlesRefused with the defects of all that cannot be published, SourceFailed, StorageFailed.
         """
         with self._lock:
             waiting: list[StoredBundle] = []
@@ -63,15 +63,15 @@ class Policies:
     def _publish_in_any_order(self, waiting: list[StoredBundle]) -> None:
         while waiting:
             refused: list[StoredBundle] = []
-            diagnostics: list[Diagnostic] = []
+            defects: list[Sequence[Diagnostic]] = []
             for bundle in waiting:
                 try:
                     self._publish(bundle.name, bundle.files)
                 except PolicyError as error:
                     refused.append(bundle)
-                    diagnostics.extend(error.diagnostics)
+                    defects.append(error.diagnostics)
             if len(refused) == len(waiting):
-                raise PolicyError(tuple(diagnostics))
+                raise BundlesRefused([(found, dict(one.files)) for found, one in zip(defects, refused, strict=True)])
             waiting = refused
 
     def reload(self) -> bool:
