@@ -178,7 +178,8 @@ def _policies(settings: Settings, engine: Engine, metrics: Metrics) -> Policies:
     """Restore all policies; a replica without them never becomes ready."""
     try:
         store = BundleStore(settings.state_directory) if settings.state_directory else None
-        policies = Policies(engine, settings.policies, store, _PolicyMetrics(engine, metrics))
+        observer = _PolicyMetrics(engine, metrics)
+        policies = Policies(engine, settings.policies, store, observer, allow_empty=settings.reload.allow_empty)
         policies.restore()
     except BundlesRefused as error:
         blocks = [report.render(diagnostics, files) for diagnostics, files in error.bundles]

@@ -97,6 +97,15 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     return tuple(found[name] for name in sorted(found))
 
 
+def emptied(paths: Sequence[Path], before: Fingerprint, now: Fingerprint) -> list[Path]:
+    """Those of the paths that had policy files and have none any more."""
+    return [path for path in paths if _has_files(path, before) and not _has_files(path, now)]
+
+
+def _has_files(path: Path, fingerprint: Fingerprint) -> bool:
+    return any(Path(shown).is_relative_to(path) for shown, *_ in fingerprint)
+
+
 def _walk(directory: Path, root: Path, depth: int) -> Iterator[Path]:
     if depth > _MAX_DEPTH:
         raise SourceFailed(f"{directory}: more than {_MAX_DEPTH} directories deep")
@@ -114,7 +123,7 @@ def _walk(directory: Path, root: Path, depth: int) -> Iterator[Path]:
 
 
 def _real(path: Path) -> Path:
-    """The path without links. Raises OSError, also for links in a circle: ``Path.resolve`` raises RuntimeError for those
+    """The path without links. Raises OSError, for links in a circle too: ``Path.resolve`` has RuntimeError for those
     before Python 3.13.
     """
     return Path(os.path.realpath(path, strict=True))
