@@ -112,7 +112,8 @@ class ReviewService:
         if code == "INTERNAL":
             _LOGGER.error("review failed", exc_info=error, extra={"fields": fields})
         else:
-            _LOGGER.debug("review refused: %s", error, extra={"fields": fields})
+            _LOGGER.debug("review refused: %s", status.cut(str(error)), extra={"fields": fields})
+        self._callers.refusals.log(fields["method"], error, context, fields["trace_id"])
         if call.span:
             call.span.end(code)
         status.abort(context, error)
