@@ -342,3 +342,19 @@ def test_old_tls_is_refused(secure: RunningWebhook) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with closing(secure.connect(context=context)) as connection, pytest.raises(ssl.SSLError):
         connection.connect()
+
+
+def test_what_a_caller_chose_is_cut_in_logs(service: CannedService, tmp_path: Path) -> None:
+    """Each of these has a million characters where a name belongs."""
+    long = "x" * 1_000_000
+    with webhook_process(tmp_path, [service.target], "--log-level=debug") as webhook:
+        for wrong in ({"kind": long}, {"apiVersion": long}):
+            answered = webhook.admit({**admission_review(), **wrong})
+            assert answered.status == 400
+            assert len(answered.body) < 1000
+        for part in ({"name": long}, {"namespace": long}, {"operation": long}, {"kind": {"kind": long}}):
+            webhook.admit(admission_review(**part))
+        assert webhook.admit(admission_review(long)).review["uid"] == long
+        lines = [line for line in webhook.process.log.read_text().splitlines() if "reviewed" in line]
+        assert len(lines) == 7
+        assert max(map(len, lines)) < 3000

@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 from fleetgate_proto.v1 import review_pb2
 
+from fleetgate_clients.logs import cut
 from fleetgate_clients.telemetry import Instruments, RequestTrace, Tracing
 from fleetgate_clients.webhook import answer, envelope
 from fleetgate_clients.webhook.answer import Answer
@@ -250,10 +251,11 @@ class AdmitHandler:
         finally:
             seconds = time.perf_counter() - started
             self._instruments.requests.record(seconds, {"outcome": record.outcome})
-            trace.end({"fleetgate.outcome": record.outcome, **record.fields}, failed=record.outcome in _FAILED)
+            facts = {key: cut(value) if isinstance(value, str) else value for key, value in record.fields.items()}
+            trace.end({"fleetgate.outcome": record.outcome, **facts}, failed=record.outcome in _FAILED)
             level = _LEVELS.get(record.outcome, logging.WARNING)
             if logger.isEnabledFor(level):
-                fields = {"outcome": record.outcome, **record.fields, "milliseconds": round(seconds * 1e3, 3)}
+                fields = {"outcome": record.outcome, **facts, "milliseconds": round(seconds * 1e3, 3)}
                 logger.log(level, "reviewed", extra={"fields": fields})
 
 
