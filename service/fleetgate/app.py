@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import select
@@ -53,8 +52,6 @@ def run(settings: Settings) -> int:
     signals = _Signals()
     with ExitStack() as running:
         replica = _start(settings, running)
-        # What lives as long as the process needs no further looks of the collector.
-        gc.freeze()
         _LOGGER.info("ready", extra={"fields": {"listen": replica.address, "http": replica.http}})
         signals.wait()
         _drain(settings, replica)
