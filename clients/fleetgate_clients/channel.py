@@ -209,14 +209,16 @@ class ServicePool:
                 if loop.time() + pause + _LEAST_ATTEMPT_SECONDS > deadline:
                     break
                 await asyncio.sleep(pause)
-            targets = self._in_turn()
-            for index, target in enumerate(targets):
+            places = self._in_turn()
+            for index, place in enumerate(places):
                 left = deadline - loop.time()
-                if last is not None and left < _LEAST_ATTEMPT_SECONDS:
+                if not self._targets or (last is not None and left < _LEAST_ATTEMPT_SECONDS):
                     break
+                # Looked up at its turn: new certificates may have replaced all channels during the attempt before.
+                target = self._targets[place]
                 # A target that is still connecting may swallow the call: leave time for those after it.
-                partial = len(targets) - index > 1 and not target.ready
-                share = left / (len(targets) - index) if partial else left
+                partial = len(places) - index > 1 and not target.ready
+                share = left / (len(places) - index) if partial else left
                 try:
                     answer: bytes = await target.methods[method](
                         request, timeout=max(share, 0.0), metadata=tuple(metadata), wait_for_ready=False
@@ -242,14 +244,14 @@ class ServicePool:
         targets, self._targets = self._targets, []
         await asyncio.gather(*(target.channel.close(grace) for target in targets))
 
-    def _in_turn(self) -> list[_Target]:
-        """READY targets first, each call beginning with the next of them."""
-        targets = self._targets
-        if len(targets) == 1:
-            return targets
-        start = next(self._turn) % len(targets) if targets else 0
-        rotated = targets[start:] + targets[:start]
-        return sorted(rotated, key=lambda target: not target.ready)
+    def _in_turn(self) -> list[int]:
+        """Places of the targets: READY ones first, each call beginning with the next of them."""
+        count = len(self._targets)
+        if count <= 1:
+            return list(range(count))
+        start = next(self._turn) % count
+        rotated = [*range(start, count), *range(start)]
+        return sorted(rotated, key=lambda place: not self._targets[place].ready)
 
     def _open(self) -> None:
         creds = credentials(self._options)

@@ -12,6 +12,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+_MAX_TEXT = 300
+
+
+def cut(text: str) -> str:
+    """Shorten what a caller chose: nobody has checked how long it is."""
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     fields = getattr(record, "fields", None)

@@ -21,9 +21,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from fleetgate.config import Settings
 from fleetgate.engine import Engine, Generation
-from fleetgate.engine.exceptions import PolicyError
 from fleetgate.policy import report
-from fleetgate.policy.errors import SourceFailed, StorageFailed
+from fleetgate.policy.errors import BundlesRefused, SourceFailed, StorageFailed
 from fleetgate.policy.lifecycle import Policies
 from fleetgate.policy.store import BundleStore
 from fleetgate.policy.watcher import Watcher
@@ -179,12 +178,13 @@ def _policies(settings: Settings, engine: Engine, metrics: Metrics) -> Policies:
     """Restore all policies; a replica without them never becomes ready."""
     try:
         store = BundleStore(settings.state_directory) if settings.state_directory else None
-        policies = Policies(engine, settings.policies, store, _PolicyMetrics(engine, metrics))
+        observer = _PolicyMetrics(engine, metrics)
+        policies = Policies(engine, settings.policies, store, observer, allow_empty=settings.reload.allow_empty)
         policies.restore()
-    except PolicyError as error:
-        count = len(error.diagnostics)
-        summary = f"{count} error{'s' if count != 1 else ''}: the policies are refused as a whole"
-        raise StartupError(f"{report.render(error.diagnostics)}\n\n{summary}") from error
+    except BundlesRefused as error:
+        blocks = [report.render(diagnostics, files) for diagnostics, files in error.bundles]
+        summary = f"{error.count} error{'s' if error.count != 1 else ''}: the policies are refused as a whole"
+        raise StartupError("\n\n".join([*blocks, summary])) from error
     except (SourceFailed, StorageFailed) as error:
         raise StartupError(f"error: {error}") from error
     if not engine.generation.constraints:

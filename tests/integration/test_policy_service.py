@@ -142,6 +142,25 @@ def test_bundles_and_directories_may_need_each_other(serve: Serve, tmp_path: Pat
     assert messages(second.review.Review(question(), timeout=TIMEOUT)) == ["deny owner: label owner is missing"]
 
 
+def test_a_refused_bundle_shows_its_own_lines_and_opens_no_file(serve: Serve, tmp_path: Path) -> None:
+    """Whoever applies a bundle chooses its paths: one that names a file of the server must not show what is in it."""
+    secret = tmp_path / "secret"
+    secret.write_text("hush\n" * 40)
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "template.yaml").write_text(TEMPLATE)
+    state = f"--state-directory={tmp_path / 'state'}"
+    server = serve(state, f"--policies={policies}")
+    apply(server, "constraints", {str(secret): CONSTRAINTS[0]})
+    server.process.stop()
+    command = [str(FLEETGATE), "serve", "--insecure", "--listen=127.0.0.1:0", "--metrics-listen="]
+    done = subprocess.run([*command, state], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert f"--> {secret}:" in done.stderr
+    assert " | kind: K8sLabels\n" in done.stderr
+    assert "hush" not in done.stderr
+
+
 def test_a_damaged_bundle_refuses_to_start(serve: Serve, tmp_path: Path) -> None:
     state = tmp_path / "state"
     server = serve(f"--state-directory={state}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,6 +108,32 @@ def test_a_directory_that_vanishes_keeps_the_last_good_policies(serve: Serve, la
     assert server.generation() == good
     shutil.copytree(DATA / "answer-a", labels)
     eventually(lambda: messages(server.review.Review(question(), timeout=TIMEOUT)) == A, "the new directory is read")
+
+
+def test_a_directory_that_becomes_empty_keeps_the_last_good_policies(serve: Serve, labels: Path) -> None:
+    server = serve(f"--policies={labels}", FAST, "--reload-rescan-seconds=0.2")
+    good = server.generation()
+    (labels / "labels.yaml").unlink()
+
+    def told() -> list[str]:
+        return [str(line["message"]) for line in server.log_lines() if line["level"] == "error"]
+
+    eventually(lambda: told() != [], "the loss is told")
+    time.sleep(0.5)  # further looks have nothing new to tell
+    (message,) = told()
+    assert f"{labels} holds no policy file any more" in message
+    assert "fleetgate_policy_reload_failures_total 1.0" in server.get("/metrics")[1]
+    assert server.generation() == good
+    assert not server.review.Review(question(), timeout=TIMEOUT).allowed
+
+    shutil.copytree(DATA / "answer-a", labels, dirs_exist_ok=True)
+    eventually(lambda: server.generation() != good, "what comes back is read")
+
+
+def test_an_empty_directory_is_published_where_that_is_allowed(serve: Serve, labels: Path) -> None:
+    server = serve(f"--policies={labels}", FAST, "--reload-allow-empty")
+    (labels / "labels.yaml").unlink()
+    eventually(lambda: server.review.Review(question(), timeout=TIMEOUT).allowed, "no policy is left")
 
 
 @pytest.mark.parametrize("arguments", [["--reload-polling"], []], ids=["polling", "notified"])

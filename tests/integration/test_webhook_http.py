@@ -165,6 +165,19 @@ def test_large_bodies_are_decided(webhook: RunningWebhook, size: int) -> None:
     assert webhook.admit(body).review["allowed"] is True
 
 
+def test_slow_senders_of_large_bodies_do_not_shut_out_others(webhook: RunningWebhook) -> None:
+    """What they announced would fill the budget; what they sent does not."""
+    head = b"POST /v1/admit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(12):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", webhook.port), 10))
+            slow.sendall(head % (7 * MIB) + b" " * 200_000)
+        started = time.monotonic()
+        body = json.dumps(admission_review(object={"data": "x" * (3 * MIB)})).encode()
+        assert webhook.admit(body).review["allowed"] is True
+        assert time.monotonic() - started < 4
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [7 * MIB + 1, 20 * MIB])
 def test_oversize_is_denied_by_uid(webhook: RunningWebhook, service: CannedService, size: int, chunked: bool) -> None:
@@ -329,3 +342,19 @@ def test_old_tls_is_refused(secure: RunningWebhook) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with closing(secure.connect(context=context)) as connection, pytest.raises(ssl.SSLError):
         connection.connect()
+
+
+def test_what_a_caller_chose_is_cut_in_logs(service: CannedService, tmp_path: Path) -> None:
+    """Each of these has a million characters where a name belongs."""
+    long = "x" * 1_000_000
+    with webhook_process(tmp_path, [service.target], "--log-level=debug") as webhook:
+        for wrong in ({"kind": long}, {"apiVersion": long}):
+            answered = webhook.admit({**admission_review(), **wrong})
+            assert answered.status == 400
+            assert len(answered.body) < 1000
+        for part in ({"name": long}, {"namespace": long}, {"operation": long}, {"kind": {"kind": long}}):
+            webhook.admit(admission_review(**part))
+        assert webhook.admit(admission_review(long)).review["uid"] == long
+        lines = [line for line in webhook.process.log.read_text().splitlines() if "reviewed" in line]
+        assert len(lines) == 7
+        assert max(map(len, lines)) < 3000

@@ -99,9 +99,26 @@ def test_a_failed_read_is_an_error_as_gatekeepers(stand: Stand) -> None:
     assert stand.labels("default") == {"team": "a"}, "what is known is not asked for"
 
 
-def test_a_name_cannot_ask_for_something_else(stand: Stand) -> None:
-    assert "not found" in str(stand.labels("../secrets?x=/y"))
-    assert stand.api.gets == ["../secrets?x=/y"]
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (".", "may not be '.'"),
+        ("..", "may not be '..'"),
+        ("../secrets?x=%2f", "may not contain '/' may not contain '%'"),
+        ("x" * 300, "must be no more than 253 characters"),
+    ],
+)
+def test_a_name_cannot_ask_for_something_else(stand: Stand, name: str, why: str) -> None:
+    lists = stand.api.lists
+    said = f'failed to create augmentedReview: invalid resource name "{name[:253]}": [{why}]'
+    assert stand.labels(name) == said
+    assert stand.api.gets == []
+    assert stand.api.lists == lists
+
+
+def test_an_odd_name_is_asked_for_as_it_is(stand: Stand) -> None:
+    assert "not found" in str(stand.labels("a?x=y #z"))
+    assert stand.api.gets == ["a?x=y #z"]
 
 
 def disconnect(api: NamespaceServer) -> None:

@@ -110,6 +110,17 @@ def test_variables_that_kubernetes_makes_for_services_are_left_alone() -> None:
     assert set(load({}, links).origins.values()) == {"default"}
 
 
+def test_settings_of_the_webhook_are_left_alone() -> None:
+    """Both commands may stand in one environment, as in an ``env_file`` or a container with both."""
+    shared = {
+        "FLEETGATE_WEBHOOK_CLUSTER": "dev",
+        "FLEETGATE_WEBHOOK_SERVER_CA": "/ca.crt",
+        "FLEETGATE_LISTEN": "[::1]:1",
+    }
+    assert load({}, shared).settings.listen == "[::1]:1"
+    assert not any(setting.env.startswith("FLEETGATE_WEBHOOK_") for setting in settings())
+
+
 def test_an_invalid_value_names_its_origin() -> None:
     with pytest.raises(ConfigurationError) as refused:
         load({BY_KEY["trace.sample_ratio"]: "7"}, {"FLEETGATE_REVIEW__THREADS": "many"})

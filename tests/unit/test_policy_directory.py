@@ -140,3 +140,32 @@ def test_a_link_that_leads_nowhere_is_never_read_as_no_policies(tmp_path: Path) 
     (tmp_path / "b.yaml").symlink_to(tmp_path / "gone")
     with pytest.raises(SourceFailed, match="leads nowhere"):
         directory.read([tmp_path])
+
+
+@pytest.mark.parametrize("place", ["a.yaml", "."], ids=["inside", "itself"])
+def test_links_that_lead_to_each_other_are_an_error_of_the_source(tmp_path: Path, place: str) -> None:
+    root = tmp_path / "policies"
+    if place == ".":
+        root.symlink_to(tmp_path / "back")
+        (tmp_path / "back").symlink_to(root)
+    else:
+        root.mkdir()
+        (root / place).symlink_to("b.yaml")
+        (root / "b.yaml").symlink_to(place)
+    with pytest.raises(SourceFailed, match="symbolic links"):
+        directory.read([root])
+
+
+def test_which_paths_lost_all_their_files(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "ab", "c.yaml")]
+    for path in paths[:-1]:
+        path.mkdir()
+        (path / "x.yaml").write_text("1")
+    paths[-1].write_text("2")
+    before = directory.fingerprint(paths)
+    (tmp_path / "a" / "x.yaml").unlink()
+    (tmp_path / "ab" / "x.yaml").rename(tmp_path / "ab" / "y.yaml")
+    now = directory.fingerprint(paths)
+    assert directory.emptied(paths, before, now) == [tmp_path / "a"]
+    assert directory.emptied(paths, now, directory.fingerprint(paths)) == []
+    assert directory.emptied(paths, now, before) == []

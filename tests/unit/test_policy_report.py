@@ -8,13 +8,11 @@ from fleetgate.engine.exceptions import Diagnostic
 from fleetgate.policy.report import render
 
 
-def test_the_line_is_shown_with_a_caret(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_text("kind: X\n\tspec: oops\n")
-    diagnostic = Diagnostic("yaml", "no tabs", str(file), 2, 2, "spec", "use spaces")
-    assert render([diagnostic]).splitlines() == [
+def test_the_line_is_shown_with_a_caret() -> None:
+    diagnostic = Diagnostic("yaml", "no tabs", "a.yaml", 2, 2, "spec", "use spaces")
+    assert render([diagnostic], {"a.yaml": b"kind: X\n\tspec: oops\n"}).splitlines() == [
         "error[yaml]: no tabs",
-        f" --> {file}:2:2",
+        " --> a.yaml:2:2",
         "  |",
         "2 |  spec: oops",
         "  |  ^",
@@ -24,22 +22,23 @@ def test_the_line_is_shown_with_a_caret(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert render([Diagnostic("c", "m"), Diagnostic("d", "n", "/absent.yaml", 3)]) == (
-        "error[c]: m\n\nerror[d]: n\n --> /absent.yaml:3"
-    )
+    found = [Diagnostic("c", "m"), Diagnostic("d", "n", "short.yaml", 3)]
+    assert render(found, {"short.yaml": b"one\n"}) == "error[c]: m\n\nerror[d]: n\n --> short.yaml:3"
 
 
-def test_long_lines_are_cut_around_the_caret(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_text("a" * 5000 + "X" + "b" * 5000)
-    *_, source, caret = render([Diagnostic("c", "m", str(file), 1, 5001)]).splitlines()
+def test_no_file_is_opened() -> None:
+    here = Path(__file__)
+    assert render([Diagnostic("c", "m", str(here), 1)], {}) == f"error[c]: m\n --> {here}:1"
+
+
+def test_long_lines_are_cut_around_the_caret() -> None:
+    files = {"a.yaml": b"a" * 5000 + b"X" + b"b" * 5000}
+    *_, source, caret = render([Diagnostic("c", "m", "a.yaml", 1, 5001)], files).splitlines()
     assert len(source) < 200
     assert source[caret.index("^")] == "X"
 
 
-def test_files_cannot_rewrite_the_terminal(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_text("\x1b[2J: 1\n")
-    text = render([Diagnostic("c", "bad \x1b[31m\nname", str(file), 1, 1)])
+def test_files_cannot_rewrite_the_terminal() -> None:
+    text = render([Diagnostic("c", "bad \x1b[31m\nname", "a.yaml", 1, 1)], {"a.yaml": b"\x1b[2J: 1\n"})
     assert "\x1b" not in text
     assert "bad \\x1b[31m\\nname" in text

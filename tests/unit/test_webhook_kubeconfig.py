@@ -121,6 +121,17 @@ def test_a_plugin_that_fails(tmp_path: Path, script: str | None, says: str) -> N
     assert "secret" not in str(caught.value)
 
 
+def test_what_a_plugin_complains_of_is_for_the_log_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plugin = tmp_path / "plugin"
+    plugin.write_text("#!/bin/sh\necho 'token hush of account 12345' >&2\nexit 1\n")
+    plugin.chmod(0o700)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin"}}
+    with pytest.raises(KubeconfigError) as caught:
+        authorization(read_kubeconfig(write(tmp_path, {}, user)))
+    assert str(caught.value).endswith("exited with 1")
+    assert [vars(record)["fields"]["stderr"] for record in caplog.records] == ["token hush of account 12345"]
+
+
 def test_a_credential_is_kept_until_it_expires(tmp_path: Path) -> None:
     count, plugin = tmp_path / "count", tmp_path / "plugin"
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin"}}

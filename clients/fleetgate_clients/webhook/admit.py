@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,10 +15,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 from fleetgate_proto.v1 import review_pb2
 
+from fleetgate_clients.logs import cut
 from fleetgate_clients.telemetry import Instruments, RequestTrace, Tracing
 from fleetgate_clients.webhook import answer, envelope
 from fleetgate_clients.webhook.answer import Answer
-from fleetgate_clients.webhook.body import MAX_BODY_BYTES, BodyBudget, Oversize, read_body
+from fleetgate_clients.webhook.body import MAX_BODY_BYTES, BodyBudget, NoRoom, Oversize, read_body
 from fleetgate_clients.webhook.durations import parse_duration
 from fleetgate_clients.webhook.namespaces import NamespaceError, Namespaces
 from fleetgate_clients.webhook.prefix import PREFIX_BYTES, identify
@@ -144,16 +145,13 @@ class AdmitHandler:
     @asynccontextmanager
     async def _body(self, request: web.BaseRequest, deadline: float) -> AsyncIterator[bytearray | Oversize]:
         """Read the body; hold its share of the memory until the answer is made."""
-        length = request.content_length
-        async with AsyncExitStack() as held:
-            try:
-                await held.enter_async_context(self._budget.reserve(length, deadline - _now()))
-            except TimeoutError:
-                raise Refusal(503, "unavailable", "too many large requests at once") from None
+        with self._budget.room(deadline) as room:
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             try:
-                body = await read_body(request.content, length)
+                body = await read_body(request.content, request.content_length, room)
+            except NoRoom:
+                raise Refusal(503, "unavailable", "too many large requests at once", close=True) from None
             except TimeoutError:
                 raise Refusal(408, "invalid", "the request body did not arrive in time", close=True) from None
             except (RequestPayloadError, HttpProcessingError) as error:
@@ -253,10 +251,11 @@ class AdmitHandler:
         finally:
             seconds = time.perf_counter() - started
             self._instruments.requests.record(seconds, {"outcome": record.outcome})
-            trace.end({"fleetgate.outcome": record.outcome, **record.fields}, failed=record.outcome in _FAILED)
+            facts = {key: cut(value) if isinstance(value, str) else value for key, value in record.fields.items()}
+            trace.end({"fleetgate.outcome": record.outcome, **facts}, failed=record.outcome in _FAILED)
             level = _LEVELS.get(record.outcome, logging.WARNING)
             if logger.isEnabledFor(level):
-                fields = {"outcome": record.outcome, **record.fields, "milliseconds": round(seconds * 1e3, 3)}
+                fields = {"outcome": record.outcome, **facts, "milliseconds": round(seconds * 1e3, 3)}
                 logger.log(level, "reviewed", extra={"fields": fields})
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from aiohttp import StreamReader
@@ -21,6 +21,10 @@ BODY_SECONDS = 10.0
 _SMALL_BYTES = 64 * 1024
 
 
+class NoRoom(Exception):  # noqa: N818 (it names the budget's state)
+    """There is no room for a large body, and none became free in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Oversize:
     """A body beyond the limit: its first bytes, the rest was not kept."""
@@ -28,79 +32,114 @@ class Oversize:
     prefix: bytes
 
 
-async def read_body(content: StreamReader, length: int | None) -> bytearray | Oversize:
-    """Read a body of ``length`` bytes (None: not announced).
+async def read_body(content: StreamReader, length: int | None, room: Room) -> bytearray | Oversize:
+    """Read a body of ``length`` bytes (None: not announced) into ``room``.
 
-    Raises TimeoutError after BODY_SECONDS, and aiohttp's payload and connection errors.
+    Raises TimeoutError where the sender takes more than BODY_SECONDS, NoRoom, and aiohttp's payload and connection
+    errors.
     """
-    async with asyncio.timeout(BODY_SECONDS):
-        if length is not None and length > MAX_BODY_BYTES:
-            return Oversize(await _read_prefix(content))
-        body = bytearray()
-        while not content.at_eof():
+    oversize = length is not None and length > MAX_BODY_BYTES
+    loop = asyncio.get_running_loop()
+    body = bytearray()
+    left = BODY_SECONDS
+    while not content.at_eof():
+        began = loop.time()
+        async with asyncio.timeout(left):
             body += await content.readany()
-            if len(body) > MAX_BODY_BYTES:
-                return Oversize(bytes(body[:PREFIX_BYTES]))
-        return body
-
-
-async def _read_prefix(content: StreamReader) -> bytes:
-    prefix = bytearray()
-    while len(prefix) < PREFIX_BYTES and not content.at_eof():
-        prefix += await content.readany()
-    return bytes(prefix[:PREFIX_BYTES])
+        # The time that we wait for room is not the sender's.
+        left -= loop.time() - began
+        oversize = oversize or len(body) > MAX_BODY_BYTES
+        if oversize and len(body) >= PREFIX_BYTES:
+            break
+        await room.grow(len(body))
+    return Oversize(bytes(body[:PREFIX_BYTES])) if oversize else body
 
 
 class BodyBudget:
-    """Bytes of large bodies that may be in memory at once, granted in the order of asking."""
+    """Bytes of large bodies that may be in memory at once.
+
+    Room is taken for bytes that came, not for bytes that are announced: a slow sender holds what was sent. Bodies that
+    are half read could then wait for each other for ever, each holding what the others need. Therefore the room of one
+    whole body is kept back: where nothing else is left, the one that waits longest is read to its end in it.
+    """
 
     def __init__(self, capacity: int) -> None:
-        self._free = max(capacity, MAX_BODY_BYTES)
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        """``capacity`` is in bytes, and that of one body at least."""
+        self._free = max(capacity - MAX_BODY_BYTES, 0)
+        self._reserve: Room | None = None
+        self._waiting: deque[_Waiter] = deque()
 
-    @asynccontextmanager
-    async def reserve(self, length: int | None, timeout: float) -> AsyncIterator[None]:
-        """Hold room for a body; one of unknown or excessive length counts as the largest that is kept.
-
-        Raises TimeoutError where no room becomes free in ``timeout`` seconds.
-        """
-        amount = MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
-        if amount <= _SMALL_BYTES:
-            yield
-            return
-        await self._acquire(amount, timeout)
+    @contextmanager
+    def room(self, deadline: float) -> Iterator[Room]:
+        """Room for one body until the block ends; it grows until ``deadline``, by the event loop's clock."""
+        room = Room(self, deadline)
         try:
-            yield
+            yield room
         finally:
-            self._release(amount)
+            self._free += room.held
+            if self._reserve is room:
+                self._reserve = None
+            self._grant()
 
-    async def _acquire(self, amount: int, timeout: float) -> None:
+    async def take(self, room: Room, amount: int) -> None:
+        """Enlarge a room, in the order of asking. Raises NoRoom."""
         if not self._waiting and amount <= self._free:
             self._free -= amount
+            room.held += amount
             return
-        granted = asyncio.get_running_loop().create_future()
-        self._waiting.append((amount, granted))
-        try:
-            async with asyncio.timeout(timeout):
-                await granted
-        except BaseException:
-            if granted.done() and not granted.cancelled():
-                self._release(amount)
-            else:
-                # Another release may have passed over it meanwhile.
-                with suppress(ValueError):
-                    self._waiting.remove((amount, granted))
-                self._grant()
-            raise
-
-    def _release(self, amount: int) -> None:
-        self._free += amount
+        waiter = _Waiter(room, amount, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
         self._grant()
+        try:
+            async with asyncio.timeout_at(room.deadline):
+                await waiter.granted
+        except TimeoutError:
+            raise NoRoom from None
+        finally:
+            if not waiter.granted.done() or waiter.granted.cancelled():
+                # A grant may have passed over it meanwhile.
+                with suppress(ValueError):
+                    self._waiting.remove(waiter)
+                self._grant()
+
+    def holds_reserve(self, room: Room) -> bool:
+        """Whether this room is the one that may grow without asking."""
+        return self._reserve is room
 
     def _grant(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
-            amount, granted = self._waiting.popleft()
-            if granted.cancelled():
-                continue
-            self._free -= amount
-            granted.set_result(None)
+        while self._waiting:
+            waiter = self._waiting[0]
+            if not waiter.granted.cancelled():
+                if waiter.amount <= self._free:
+                    self._free -= waiter.amount
+                    waiter.room.held += waiter.amount
+                elif self._reserve is None:
+                    self._reserve = waiter.room
+                else:
+                    return
+                waiter.granted.set_result(None)
+            self._waiting.popleft()
+
+
+class Room:
+    """The share of one body. ``held`` is what it takes from the budget; its first bytes are free of charge."""
+
+    __slots__ = ("_budget", "deadline", "held")
+
+    def __init__(self, budget: BodyBudget, deadline: float) -> None:
+        self._budget = budget
+        self.deadline = deadline
+        self.held = 0
+
+    async def grow(self, size: int) -> None:
+        """Make room for ``size`` bytes in all. Raises NoRoom."""
+        lacking = size - _SMALL_BYTES - self.held
+        if lacking > 0 and not self._budget.holds_reserve(self):
+            await self._budget.take(self, lacking)
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    room: Room
+    amount: int
+    granted: asyncio.Future[None]

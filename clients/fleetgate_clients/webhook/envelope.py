@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetgate_clients.logs import cut
+
 API_VERSIONS = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
 
@@ -92,7 +94,8 @@ def decode(body: bytes | bytearray) -> Review:
         raise NotDecodable(f"not an AdmissionReview: {error}") from error
     if envelope.kind != "AdmissionReview" or envelope.apiVersion not in API_VERSIONS:
         raise NotDecodable(
-            f"{envelope.apiVersion} {envelope.kind} is not an AdmissionReview of {' or '.join(sorted(API_VERSIONS))}"
+            f"{cut(envelope.apiVersion)} {cut(envelope.kind)} is not an AdmissionReview of "
+            f"{' or '.join(sorted(API_VERSIONS))}"
         )
     raw = bytes(envelope.request)
     try:

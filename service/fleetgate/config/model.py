@@ -80,6 +80,11 @@ class Reload(Section):
     polling: bool = Field(
         default=False, description="Poll instead of relying on change notifications (network file systems have none)."
     )
+    allow_empty: bool = Field(
+        default=False,
+        description="Publish that a directory lost its last policy file. Without it that is an error and the last good "
+        "policies stay: a volume that is not mounted any more looks the same.",
+    )
 
 
 class Review(Section):

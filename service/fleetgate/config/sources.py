@@ -23,6 +23,9 @@ CONFIG_VARIABLE = "FLEETGATE_CONFIG"
 _OTHERS = frozenset({CONFIG_VARIABLE, "FLEETGATE_CONFORMANCE", "FLEETGATE_CONFORMANCE_REQUIRED", "FLEETGATE_WORKLOADS"})
 """Variables of the command itself and of the project's tests."""
 
+_WEBHOOK_PREFIX = "FLEETGATE_WEBHOOK_"
+"""Settings of `fleetgate webhook`, which may share an environment with the server. No section of ours has this name."""
+
 _SERVICE_LINK = re.compile(r"FLEETGATE_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 
@@ -91,7 +94,7 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
     names = {setting.env: setting for setting in settings()}
     known: dict[str, str] = {}
     for name in sorted(environment):
-        if not name.startswith(ENV_PREFIX) or name in _OTHERS or _SERVICE_LINK.fullmatch(name):
+        if not name.startswith(ENV_PREFIX) or _is_of_others(name):
             continue
         if name in names:
             known[name] = environment[name]
@@ -100,6 +103,10 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
             layer.problems.append(f"{name}: unknown setting{_suggest(name, names)}")
     layer.values = _Environment(Settings, known)()
     return layer
+
+
+def _is_of_others(name: str) -> bool:
+    return name in _OTHERS or name.startswith(_WEBHOOK_PREFIX) or _SERVICE_LINK.fullmatch(name) is not None
 
 
 class _Environment(EnvSettingsSource):

@@ -81,11 +81,11 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     found: dict[str, tuple[str, str, int, int, int]] = {}
     for path in paths:
         try:
-            root = path.resolve(strict=True)
+            root = _real(path)
             # A path that is a file itself is taken as it is named; its neighbours are none of ours.
             files = _walk(path, root, 0) if root.is_dir() else iter([path])
             for file in files:
-                real = file.resolve(strict=True)
+                real = _real(file)
                 status = real.stat()
                 found[str(file)] = (str(file), str(real), status.st_ino, status.st_size, status.st_mtime_ns)
         except FileNotFoundError as error:
@@ -97,13 +97,22 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     return tuple(found[name] for name in sorted(found))
 
 
+def emptied(paths: Sequence[Path], before: Fingerprint, now: Fingerprint) -> list[Path]:
+    """Those of the paths that had policy files and have none any more."""
+    return [path for path in paths if _has_files(path, before) and not _has_files(path, now)]
+
+
+def _has_files(path: Path, fingerprint: Fingerprint) -> bool:
+    return any(Path(shown).is_relative_to(path) for shown, *_ in fingerprint)
+
+
 def _walk(directory: Path, root: Path, depth: int) -> Iterator[Path]:
     if depth > _MAX_DEPTH:
         raise SourceFailed(f"{directory}: more than {_MAX_DEPTH} directories deep")
     for entry in sorted(directory.iterdir()):
         if entry.name.startswith(".") or entry.name == SAMPLES:
             continue
-        real = entry.resolve(strict=True)
+        real = _real(entry)
         if not real.is_relative_to(root):
             raise SourceFailed(f"{entry}: the link leads out of {root}")
         mode = real.stat().st_mode
@@ -111,3 +120,10 @@ def _walk(directory: Path, root: Path, depth: int) -> Iterator[Path]:
             yield from _walk(entry, root, depth + 1)
         elif stat.S_ISREG(mode) and entry.suffix.lower() in SUFFIXES:
             yield entry
+
+
+def _real(path: Path) -> Path:
+    """The path without links. Raises OSError, for links in a circle too: ``Path.resolve`` has RuntimeError for those
+    before Python 3.13.
+    """
+    return Path(os.path.realpath(path, strict=True))

@@ -17,7 +17,7 @@ from typing import Protocol
 from fleetgate.engine import Engine, Generation
 from fleetgate.engine.exceptions import Diagnostic, PolicyError
 from fleetgate.policy import directory
-from fleetgate.policy.errors import BundleNameInvalid, NoStateDirectory, SourceFailed
+from fleetgate.policy.errors import BundleNameInvalid, BundlesRefused, NoStateDirectory, SourceFailed
 from fleetgate.policy.store import BundleStore, Files, StoredBundle
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,15 +40,28 @@ class Observer(Protocol):
 class Policies:
     """Brings bundles into the engine. Thread-safe."""
 
-    def __init__(self, engine: Engine, paths: Sequence[Path], store: BundleStore | None, observer: Observer) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        paths: Sequence[Path],
+        store: BundleStore | None,
+        observer: Observer,
+        *,
+        allow_empty: bool = False,
+    ) -> None:
+        """``paths`` are the policy directories. Unless ``allow_empty``, one that loses its last file while this runs is
+        a failure: a volume that is not mounted any more looks the same.
+        """
         self._engine, self._paths, self._store, self._observer = engine, tuple(paths), store, observer
+        self._allow_empty = allow_empty
         self._lock = threading.Lock()
         self._seen: directory.Fingerprint | None = None
+        self._published: directory.Fingerprint = ()
 
     def restore(self) -> None:
         """Publish the directories' policies and the stored bundles, which may refer to each other.
 
-        Raises PolicyError with the defects of all that cannot be published, SourceFailed, StorageFailed.
+        Raises BundlesRefused with the defects of all that cannot be published, SourceFailed, StorageFailed.
         """
         with self._lock:
             waiting: list[StoredBundle] = []
@@ -59,19 +72,20 @@ class Policies:
             if self._store is not None:
                 waiting.extend(self._store.load())
             self._publish_in_any_order(waiting)
+            self._published = self._seen or ()
 
     def _publish_in_any_order(self, waiting: list[StoredBundle]) -> None:
         while waiting:
             refused: list[StoredBundle] = []
-            diagnostics: list[Diagnostic] = []
+            defects: list[Sequence[Diagnostic]] = []
             for bundle in waiting:
                 try:
                     self._publish(bundle.name, bundle.files)
                 except PolicyError as error:
                     refused.append(bundle)
-                    diagnostics.extend(error.diagnostics)
+                    defects.append(error.diagnostics)
             if len(refused) == len(waiting):
-                raise PolicyError(tuple(diagnostics))
+                raise BundlesRefused([(found, dict(one.files)) for found, one in zip(defects, refused, strict=True)])
             waiting = refused
 
     def reload(self) -> bool:
@@ -83,8 +97,12 @@ class Policies:
                 snapshot = directory.read(self._paths)
                 # Remembered before it is judged: a bad set is reported once, not at every look.
                 self._seen = snapshot.fingerprint
+                if self._lost_a_directory(snapshot.fingerprint):
+                    return False
                 before = self._engine.generation.number
-                return self._publish(directory.bundle_name(self._paths), snapshot.files).number != before
+                generation = self._publish(directory.bundle_name(self._paths), snapshot.files)
+                self._published = snapshot.fingerprint
+                return generation.number != before
             except SourceFailed as error:
                 self._seen = None
                 self._observer.reload_failed()
@@ -96,6 +114,19 @@ class Policies:
                 facts = {"errors": len(error.diagnostics), "generation": self._engine.generation.number}
                 _LOGGER.error("policies not reloaded, the last good ones stay", extra={"fields": facts})  # noqa: TRY400
             return False
+
+    def _lost_a_directory(self, now: directory.Fingerprint) -> bool:
+        """Whether a directory is empty that was not, and may not be so."""
+        emptied = [] if self._allow_empty else directory.emptied(self._paths, self._published, now)
+        for path in emptied:
+            _LOGGER.error(
+                "policies not reloaded, the last good ones stay: %s holds no policy file any more "
+                "(reload.allow_empty publishes that)",
+                path,
+            )
+        if emptied:
+            self._observer.reload_failed()
+        return bool(emptied)
 
     def apply(self, name: str, files: Files, *, dry_run: bool) -> tuple[Generation, bool]:
         """Replace an applied bundle: validate, store, publish, in this order. Returns the published generation and

@@ -5,8 +5,7 @@ Names and lines come from files of others: control characters are escaped, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 from fleetgate.engine.exceptions import Diagnostic
 
@@ -14,18 +13,21 @@ _MAX_LINE = 160
 """Characters of a source line that are shown; longer ones are cut around the caret."""
 
 
-def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """All diagnostics, one block each; source lines are read from the diagnostics' paths where they can be."""
-    return "\n\n".join(_block(diagnostic) for diagnostic in diagnostics)
+def render(diagnostics: Iterable[Diagnostic], files: Mapping[str, bytes]) -> str:
+    """All diagnostics, one block each, with source lines out of ``files``, the content that was judged, by path.
+
+    Nothing is opened: whoever applied a bundle chose its paths.
+    """
+    return "\n\n".join(_block(diagnostic, files.get(diagnostic.path, b"")) for diagnostic in diagnostics)
 
 
-def _block(diagnostic: Diagnostic) -> str:
+def _block(diagnostic: Diagnostic, content: bytes) -> str:
     lines = [f"error[{diagnostic.code}]: {_visible(diagnostic.message)}"]
     numbers = [str(number) for number in (diagnostic.line, diagnostic.column) if number]
     gutter = " " * len(str(diagnostic.line or ""))
     if diagnostic.path:
         lines.append(f"{gutter}--> {_visible(':'.join([diagnostic.path, *numbers]))}")
-    source = _source_line(diagnostic)
+    source = _line(content, diagnostic.line)
     if source:
         shown, column = _window(source, diagnostic.column)
         lines += [f"{gutter} |", f"{diagnostic.line} | {shown}"]
@@ -37,15 +39,10 @@ def _block(diagnostic: Diagnostic) -> str:
     return "\n".join(lines)
 
 
-def _source_line(diagnostic: Diagnostic) -> str:
-    if not (diagnostic.path and diagnostic.line):
-        return ""
-    try:
-        text = Path(diagnostic.path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = text.splitlines()
-    return lines[diagnostic.line - 1] if diagnostic.line <= len(lines) else ""
+def _line(content: bytes, number: int) -> str:
+    """A line by its number; "" where there is none, and for 0."""
+    lines = content.splitlines()
+    return lines[number - 1].decode(errors="replace") if 0 < number <= len(lines) else ""
 
 
 def _window(source: str, column: int) -> tuple[str, int]:

@@ -17,6 +17,7 @@ import grpc
 from fleetgate.telemetry.metrics import Metrics
 from fleetgate.transport import status
 from fleetgate.transport.identity import ANONYMOUS, LOCAL, Identities, Identity
+from fleetgate.transport.refusals import Refusals
 from fleetgate.transport.roles import METHODS, OPEN, RoleForbidden
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,10 +26,11 @@ Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class Callers:
-    """Tells who calls, as the listener's mode has it."""
+    """Tells who calls, as the listener's mode has it. ``refusals`` is the log of those who may not."""
 
     def __init__(self, mode: str, trust_domain: str = "") -> None:
         """``mode`` is ``mutual-tls``, ``tls`` or ``local``."""
+        self.refusals = Refusals()
         self._identities = Identities(trust_domain)
         self._fixed = {"mutual-tls": None, "tls": ANONYMOUS, "local": LOCAL}[mode]
 
@@ -77,7 +79,8 @@ class Guard:
 
     def _around(self, method: str, behaviour: Behaviour, *, streams: bool) -> Behaviour:
         open_to_all = METHODS[method] is OPEN
-        admit, called, path = self._callers.admit, self._metrics.called, method.removeprefix("/")
+        admit, refused = self._callers.admit, self._callers.refusals.log
+        called, path = self._metrics.called, method.removeprefix("/")
 
         def guarded(request: Any, context: grpc.ServicerContext, *callback: Any, **named: Any) -> Any:
             started = time.perf_counter()
@@ -90,6 +93,7 @@ class Guard:
                 code = status.code_of(error).name
                 if code == "INTERNAL":
                     _LOGGER.exception("%s failed", path)
+                refused(path, error, context)
                 status.abort(context, error)
             finally:
                 if not streams:

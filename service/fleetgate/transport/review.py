@@ -1,6 +1,6 @@
 """ReviewService: raw bytes in, one call into the core, raw bytes out. No protobuf message is ever made here.
 
-Per call: the cached identity of the certificate, a look at the headers, the core, three pre-bound metrics. Everything
+Per call: the cached identity of the certificate, a look at the headers, the core, one look at the metrics. Everything
 else is for calls that are sampled, that fail, or that are denied where denials are logged.
 """
 
@@ -63,9 +63,14 @@ class ReviewService:
         except (EngineError, IdentityInvalid, RoleForbidden) as error:
             self._refuse(context, error, _Call(_REVIEW, started, span, parent))
         seconds = perf_counter() - started
-        self._metrics.reviewed(decision.admission_status, decision.dry_run, decision.cluster, seconds)
-        self._metrics.computed(decision.cpu_nanos)
-        self._metrics.called(_REVIEW_NAME, "OK", seconds)
+        self._metrics.answered(
+            _REVIEW_NAME,
+            decision.admission_status,
+            decision.dry_run,
+            decision.cluster,
+            seconds,
+            cpu_nanos=decision.cpu_nanos,
+        )
         if span:
             _describe(span, decision)
             span.stages(began, decision.stage_nanos)
@@ -112,7 +117,8 @@ class ReviewService:
         if code == "INTERNAL":
             _LOGGER.error("review failed", exc_info=error, extra={"fields": fields})
         else:
-            _LOGGER.debug("review refused: %s", error, extra={"fields": fields})
+            _LOGGER.debug("review refused: %s", status.cut(str(error)), extra={"fields": fields})
+        self._callers.refusals.log(fields["method"], error, context, fields["trace_id"])
         if call.span:
             call.span.end(code)
         status.abort(context, error)

@@ -9,8 +9,8 @@ OPEN: frozenset[str] = frozenset({"*"})
 
 _LOCAL = frozenset({"local"})
 _ANONYMOUS = frozenset({"anonymous"})
-_REVIEWERS = _LOCAL | _ANONYMOUS | {"cluster/webhook", "fleet/admin"}
-_READERS = _LOCAL | {"cluster/reader", "cluster/webhook", "fleet/reader", "fleet/audit", "fleet/admin"}
+_REVIEWERS = _LOCAL | _ANONYMOUS | {"cluster/webhook"}
+_READERS = _LOCAL | {"cluster/reader", "fleet/reader", "fleet/audit", "fleet/admin"}
 _REFLECTORS = _LOCAL | {"fleet/reader", "fleet/admin"}
 
 ROLES: frozenset[str] = (

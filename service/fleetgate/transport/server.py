@@ -22,6 +22,7 @@ from fleetgate.transport.guard import Callers, Guard
 from fleetgate.transport.policy import PolicyServicer
 from fleetgate.transport.review import ReviewService
 from fleetgate.transport.server_info import ServerInfoServicer
+from fleetgate.transport.workers import Workers
 
 SERVICES: tuple[str, ...] = (
     review_pb2.DESCRIPTOR.services_by_name["ReviewService"].full_name,
@@ -84,7 +85,7 @@ class Server:
         policy: PolicyServicer,
         info: ServerInfoServicer,
     ) -> None:
-        self._reviews = ThreadPoolExecutor(limits.threads, thread_name_prefix="review")
+        self._reviews = Workers(limits.threads, "review")
         self._control = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="control")
         self._health_pool = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="health")
         self._streams = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="reflection")
@@ -134,7 +135,8 @@ class Server:
         self._open_streams.end()
         finished = bool(stopped.wait(grace))
         stopped.wait()
-        for pool in (self._reviews, self._control, self._health_pool, self._streams):
+        self._reviews.shutdown()
+        for pool in (self._control, self._health_pool, self._streams):
             pool.shutdown(wait=False, cancel_futures=True)
         return finished
 

@@ -63,7 +63,7 @@ def _field_violation(error: InvalidRequest | BundleNameInvalid) -> list[Message]
     return [
         error_details_pb2.BadRequest(
             field_violations=[
-                error_details_pb2.BadRequest.FieldViolation(field=error.field, description=_cut(error.message))
+                error_details_pb2.BadRequest.FieldViolation(field=error.field, description=cut(error.message))
             ]
         )
     ]
@@ -72,7 +72,7 @@ def _field_violation(error: InvalidRequest | BundleNameInvalid) -> list[Message]
 def _policy_violations(error: PolicyError) -> list[Message]:
     violations = [
         error_details_pb2.BadRequest.FieldViolation(
-            field=place(diagnostic), description=_cut(f"{diagnostic.message} [{diagnostic.code}]")
+            field=place(diagnostic), description=cut(f"{diagnostic.message} [{diagnostic.code}]")
         )
         for diagnostic in error.diagnostics[:_MAX_VIOLATIONS]
     ]
@@ -108,7 +108,7 @@ TABLE: Mapping[type[Exception], _Row] = {
         review_pb2.ERROR_REASON_CLUSTER_MISMATCH,
         lambda error: {
             "certificate_cluster": error.certificate_cluster,
-            "request_cluster": _cut(error.request_cluster),
+            "request_cluster": cut(error.request_cluster),
         },
     ),
     RoleForbidden: _Row(
@@ -156,7 +156,7 @@ def to_status(error: Exception) -> status_pb2.Status:
     """The error on the wire."""
     row = _row(error)
     info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN, metadata=dict(row.metadata(error)))
-    status = status_pb2.Status(code=row.code.value[0], message=_cut(row.message(error)))
+    status = status_pb2.Status(code=row.code.value[0], message=cut(row.message(error)))
     status.details.add().Pack(info)
     for detail in row.details(error):
         status.details.add().Pack(_fitting(detail))
@@ -181,5 +181,6 @@ def _fitting(detail: Message) -> Message:
     return detail
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Shorten what callers chose, for statuses and logs."""
     return text if len(text) <= _MAX_DESCRIPTION else text[: _MAX_DESCRIPTION - 1] + "…"

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import json
+import logging
 import os
 import ssl
 import tempfile
@@ -22,8 +23,11 @@ import yaml
 
 from fleetgate_clients.filewatch import Signature, signature
 
+logger = logging.getLogger(__name__)
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 EXEC_SECONDS = 30.0
+_MAX_COMPLAINT = 500
 _EXEC_VERSIONS = frozenset({"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"})
 
 
@@ -229,8 +233,10 @@ async def _run(plugin: ExecPlugin) -> Credential:
         await process.wait()
         raise
     if process.returncode:
-        text = complaint.decode(errors="replace").strip()[-500:]
-        raise KubeconfigError(f"exec plugin {plugin.argv[0]} exited with {process.returncode}: {text}")
+        # For whoever runs this, in the log: the error below is shown to whoever created the object under review.
+        said = {"plugin": plugin.argv[0], "stderr": complaint.decode(errors="replace").strip()[-_MAX_COMPLAINT:]}
+        logger.warning("the exec plugin failed", extra={"fields": said})
+        raise KubeconfigError(f"exec plugin {plugin.argv[0]} exited with {process.returncode}")
     return _credential(output, plugin.argv[0])
 
 

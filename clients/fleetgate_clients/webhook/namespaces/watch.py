@@ -39,6 +39,8 @@ WATCH_SECONDS = (240, 300)
 BACKOFF_SECONDS = (0.2, 15.0)
 _GONE = 410
 _MAX_LINE = 4 * 1024 * 1024
+# What a name of Kubernetes may have at most; nobody is asked for longer ones.
+_MAX_NAME = 253
 
 _FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError, msgspec.DecodeError)
 
@@ -122,13 +124,14 @@ class WatchedNamespaces:
         return len(self._objects)
 
     async def get(self, name: str, *, timeout: float) -> bytes:
-        """Return a Namespace, asking the API server where it is not known (yet).
+        """Return a Namespace, asking the API server where it is not known (yet). Raises NamespaceError.
 
         A Namespace and the first object in it may be created faster than a watch event travels.
         """
         known = self._objects.get(name)
         if known is not None:
             return known
+        _check_segment(name)
         # One question however many requests wait for the answer.
         read = self._reads.get(name)
         if read is None:
@@ -286,6 +289,22 @@ class WatchedNamespaces:
                     raise Refused(response.status, _decode_status(body).message)
                 raise Refused(response.status, "")
             yield response
+
+
+def _check_segment(name: str) -> None:
+    """Refuse a name that would ask for something else than one Namespace, in client-go's words.
+
+    A URL's ``.`` and ``..`` are taken away on the road, and a list would answer for the Namespace.
+    """
+    if name in (".", ".."):
+        why = f"may not be '{name}'"
+    elif unfit := [mark for mark in "/%" if mark in name]:
+        why = " ".join(f"may not contain '{mark}'" for mark in unfit)
+    elif len(name) > _MAX_NAME:
+        name, why = name[:_MAX_NAME], f"must be no more than {_MAX_NAME} characters"
+    else:
+        return
+    raise NamespaceError(f'invalid resource name "{name}": [{why}]')
 
 
 def _typed(raw: bytes) -> bytes:
