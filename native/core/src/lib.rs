@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+pub mod config;
 pub mod decide;
 pub mod diagnostic;
 pub mod evaluate;
