@@ -49,6 +49,12 @@ impl Excluder {
         }
     }
 
+    /// Whether nothing is excluded from anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether the process leaves an object alone. A core Namespace is compared by its own name; every other object by
     /// `namespace`, which is empty for a cluster-scoped one: `*` excludes that too, unlike in `spec.match`.
     #[must_use]
