@@ -571,3 +571,15 @@ fn templates_say_what_they_require() {
     // Gatekeeper loads such a template; only `gator sync test` reads the annotation.
     assert_eq!(read(&annotated("{")), Err("EOF while parsing an object at line 1 column 1".to_owned()));
 }
+
+#[test]
+fn a_null_target_is_a_target_without_a_name() {
+    let at = TEMPLATE.find("    - target:").unwrap();
+    let found = defects(&[("t.yaml", &format!("{}    - null\n", &TEMPLATE[..at]))]);
+    assert_eq!(
+        found,
+        [
+            "t.yaml:17:7: spec.targets[0].target: invalid ConstraintTemplate: target name must not be empty [invalid_template]"
+        ]
+    );
+}

@@ -146,7 +146,18 @@ pub(super) fn labels<'doc>(checked: &mut Checked<'doc>, labels: Option<&'doc Val
 }
 
 /// The schema of `spec.parameters`; `None` where no parameters are allowed.
-pub(super) fn parameters(
+fn parameters(
+    checked: &mut Checked<'_>,
+    crd_spec: Option<&Map<String, Value>>,
+    legacy_default: bool,
+) -> Option<Schema> {
+    let schema = decoded_schema(checked, crd_spec, legacy_default)?;
+    structural(checked, &schema);
+    Some(schema)
+}
+
+/// That schema as far as decoding goes.
+pub(super) fn decoded_schema(
     checked: &mut Checked<'_>,
     crd_spec: Option<&Map<String, Value>>,
     legacy_default: bool,
@@ -161,22 +172,27 @@ pub(super) fn parameters(
     let written = get(validation, "openAPIV3Schema").filter(|value| !value.is_null());
     let empty = Value::Object(Map::new());
     let (mut schema, errors) = schema::read(written.or_else(|| legacy.then_some(&empty))?);
-    let mut refuse = |errors: Vec<schema::SchemaError>| {
-        for error in errors {
-            let field = super::schema_path(SCHEMA_FIELD, &error.field);
-            let message = format!("invalid ConstraintTemplate: {}", error.message);
-            checked.refuse(code::INVALID_SCHEMA, &field, message);
-        }
-    };
     if !errors.is_empty() {
-        refuse(errors);
+        refuse_schema(checked, errors);
         return None;
     }
     if legacy {
         schema.preserve_everywhere();
     }
-    refuse(schema::check_structural(&schema));
     Some(schema)
+}
+
+/// What Kubernetes demands of a schema beside that it decodes.
+pub(super) fn structural(checked: &mut Checked<'_>, schema: &Schema) {
+    refuse_schema(checked, schema::check_structural(schema));
+}
+
+fn refuse_schema(checked: &mut Checked<'_>, errors: Vec<schema::SchemaError>) {
+    for error in errors {
+        let field = super::schema_path(SCHEMA_FIELD, &error.field);
+        let message = format!("invalid ConstraintTemplate: {}", error.message);
+        checked.refuse(code::INVALID_SCHEMA, &field, message);
+    }
 }
 
 /// The one target.
@@ -191,16 +207,16 @@ pub(super) fn target<'doc>(
         }
         return None;
     };
-    let target = checked.object(Some(target), "spec.targets[0]")?;
     let field = "spec.targets[0].target";
-    let name = checked.text(target.get("target"), field);
-    if name.is_empty() {
+    let fields = checked.object(Some(target), "spec.targets[0]");
+    let name = checked.text(get(fields, "target"), field);
+    if name.is_empty() && (fields.is_some() || target.is_null()) {
         invalid(checked, field, "target name must not be empty");
-    } else if name != TARGET {
+    } else if !name.is_empty() && name != TARGET {
         let message = format!("invalid ConstraintTemplate: target {name:?} not recognized, known targets [{TARGET}]");
         checked.refuse_with_hint(code::INVALID_TEMPLATE, field, message, did_you_mean(name, [TARGET]));
     }
-    Some(target)
+    fields
 }
 
 pub(super) fn operations<'doc>(checked: &mut Checked<'doc>, target: &'doc Map<String, Value>) -> Operations {

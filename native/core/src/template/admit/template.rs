@@ -14,7 +14,7 @@ use crate::yaml::Document;
 /// The first objection.
 pub(crate) fn admit_template(document: &Document) -> Result<(), Refusal> {
     let mut checked = Checked::new(document);
-    let (legacy_default, version) = stage(&mut checked, read::api_version);
+    let (_, version) = stage(&mut checked, read::api_version);
     if let Some(unknown) = version.first() {
         return Err(Refusal::internal(&*unknown.message));
     }
@@ -27,22 +27,23 @@ pub(crate) fn admit_template(document: &Document) -> Result<(), Refusal> {
     let (name, found) = stage(&mut checked, |checked| checked.text(read::get(metadata, "name"), "metadata.name"));
     decoding.extend(found);
     let (kind, kind_defects) = stage(&mut checked, |checked| read::kind(checked, crd_spec, name));
-    let (target, target_defects) = stage(&mut checked, |checked| read::target(checked, spec));
+    let (_, target_defects) = stage(&mut checked, |checked| read::target(checked, spec));
+    // The API server has filled in legacySchema by now, so that its webhooks default nothing.
+    let (schema, schema_defects) = stage(&mut checked, |checked| read::decoded_schema(checked, crd_spec, false));
     let ((), crd_defects) = stage(&mut checked, |checked| {
         read::names(checked, crd_spec, kind);
         read::labels(checked, read::get(metadata, "labels"));
-        read::parameters(checked, crd_spec, legacy_default);
-    });
-    // Only the types of what it says about its code matter here.
-    let ((), code_defects) = stage(&mut checked, |checked| {
-        if let Some(target) = target {
-            read::operations(checked, target);
-            read::rego(checked, target);
+        if let Some(schema) = &schema {
+            read::structural(checked, schema);
         }
     });
+    let ((), code_defects) = stage(&mut checked, |checked| code_types(checked, read::get(spec, "targets")));
 
-    decoding.extend([&kind_defects, &target_defects, &crd_defects, &code_defects].into_iter().flatten().cloned());
-    if let Some(mistyped) = decoding.iter().find(|found| is_mistyped(found)) {
+    // What does not decode is found first, wherever it stands.
+    decoding.extend(schema_defects);
+    let typed = [kind_defects.clone(), target_defects.clone(), crd_defects.clone(), code_defects];
+    decoding.extend(typed.into_iter().flatten().filter(is_mistyped));
+    if let Some(mistyped) = decoding.first() {
         return Err(Refusal::internal(format!("{}: {}", mistyped.field, mistyped.message)));
     }
     if mixes_operations(&document.value) {
@@ -64,6 +65,17 @@ const CLASS: &str = "invalid ConstraintTemplate: ";
 fn stage<'doc, T>(checked: &mut Checked<'doc>, step: impl FnOnce(&mut Checked<'doc>) -> T) -> (T, Vec<Diagnostic>) {
     let value = step(checked);
     (value, std::mem::take(&mut checked.diagnostics))
+}
+
+/// Of what targets say about their code, only the types matter here.
+fn code_types<'doc>(checked: &mut Checked<'doc>, targets: Option<&'doc Value>) {
+    for target in checked.array(targets, "spec.targets") {
+        if let Some(target) = checked.object(Some(target), "spec.targets[]") {
+            checked.text(target.get("target"), "spec.targets[].target");
+            read::operations(checked, target);
+            read::rego(checked, target);
+        }
+    }
 }
 
 /// A value that Go does not decode into its field. A `source` is free-form until a driver reads it.
