@@ -310,7 +310,7 @@ pub struct ApplyPoliciesRequest {
     /// Name of the bundle; applying replaces the bundle of the same name only. 1 to 253 characters of \[A-Za-z0-9._/-\].
     #[prost(string, tag = "1")]
     pub bundle: ::prost::alloc::string::String,
-    /// YAML or JSON files with ConstraintTemplates and Constraints. Empty removes the bundle.
+    /// YAML or JSON files with ConstraintTemplates, Constraints, Config and SyncSets. Empty removes the bundle.
     #[prost(message, repeated, tag = "2")]
     pub files: ::prost::alloc::vec::Vec<PolicyFile>,
     /// Validate and compile only; publish nothing.
