@@ -54,6 +54,20 @@ def test_files_directories_and_standard_input_add_up() -> None:
     assert sorted(done.stdout.splitlines()) == sorted(whole.stdout.splitlines())
 
 
+def test_a_config_among_the_objects_excludes_nothing(tmp_path: Path) -> None:
+    """`gator test` reads no Config (pkg/gator/test/test.go): it is an object to review like any other."""
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\nmetadata: {name: config}\n"
+        "spec: {match: [{processes: ['*'], excludedNamespaces: ['*']}]}\n---\n"
+        "apiVersion: syncset.gatekeeper.sh/v1alpha1\nkind: SyncSet\nmetadata: {name: s}\nspec: {gvks: []}\n"
+    )
+    done, without = review("-f", "manifests", "-f", str(config)), review("-f", "manifests")
+    assert without.stdout
+    assert set(without.stdout.splitlines()) <= set(done.stdout.splitlines())
+    assert done.returncode == without.returncode == 1
+
+
 def test_yaml_holds_the_same_list() -> None:
     done = review("-f", "manifests", "-o", "yaml")
     assert yaml.safe_load(done.stdout) == json.loads((GATOR / "test.json").read_bytes())

@@ -132,6 +132,23 @@ def test_an_error_that_gatekeeper_does_not_know_keeps_its_code(code: int) -> Non
     )
 
 
+@pytest.mark.parametrize("code", [422, 500])
+def test_an_object_of_gatekeepers_own_is_refused_in_plain_words(code: int) -> None:
+    reason = review_pb2.ERROR_REASON_RESOURCE_REFUSED
+    error = review_pb2.ReviewError(code=code, message="no such template", reason=reason)
+    decision = review_pb2.ReviewResponse(allowed=False, review_error=error)
+    assert answer.from_decision(decision, "web").encode(V1, "u").decode() == review(
+        f'"allowed":false,"status":{{"metadata":{{}},"message":"no such template","code":{code}}}'
+    )
+
+
+def test_why_no_policy_was_asked() -> None:
+    decision = review_pb2.ReviewResponse(allowed=True, status_message="excluded")
+    assert answer.from_decision(decision).encode(V1, "u").decode() == review(
+        '"allowed":true,"status":{"metadata":{},"message":"excluded","code":200}'
+    )
+
+
 def test_a_denial_that_this_version_does_not_understand_stays_a_denial() -> None:
     made = answer.from_decision(review_pb2.ReviewResponse(decision_id="d1", allowed=False))
     assert (made.allowed, made.code, made.message) == (False, 403, "denied by decision d1")

@@ -83,3 +83,11 @@ def test_the_last_of_duplicate_keys_wins() -> None:
 )
 def test_the_namespace_to_look_up(fields: dict[str, Any], name: str) -> None:
     assert envelope.decode(encode(admission_review(**fields))).request.namespace_to_look_up == name
+
+
+@pytest.mark.parametrize(
+    ("user_info", "name"),
+    [({"username": "alice"}, "alice"), ({"username": None}, ""), ({"groups": ["a"]}, ""), ({}, ""), (None, "")],
+)
+def test_who_asks(user_info: Any, name: str) -> None:
+    assert envelope.decode(encode(admission_review(userInfo=user_info))).request.username == name

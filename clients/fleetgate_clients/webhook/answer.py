@@ -63,11 +63,22 @@ def error(message: str, code: int = ERROR) -> Answer:
     return Answer(allowed=False, code=code, message=message)
 
 
+def allow(message: str) -> Answer:
+    """Allow without a policy having been asked, and say why."""
+    return Answer(allowed=True, code=OK, message=message)
+
+
+def deny(message: str, code: int = FORBIDDEN) -> Answer:
+    """Deny without a policy having been asked, and say why."""
+    return Answer(allowed=False, code=code, message=message, reason="Forbidden")
+
+
 def from_decision(decision: review_pb2.ReviewResponse, name: str = "") -> Answer:
     """Turn a decision about the object ``name`` into Gatekeeper's answer."""
     if decision.HasField("review_error"):
         failed = decision.review_error
-        if failed.code in (0, ERROR):
+        own = failed.reason == review_pb2.ERROR_REASON_RESOURCE_REFUSED
+        if failed.code in (0, ERROR) and not own:
             # What Gatekeeper's handler and its framework's map of errors by target put around it, newline included.
             return error(f"error reviewing resource {name}: {TARGET}: {failed.message}\n")
         return error(failed.message, failed.code)
@@ -80,7 +91,7 @@ def from_decision(decision: review_pb2.ReviewResponse, name: str = "") -> Answer
     if not decision.allowed:
         # A newer service may deny for reasons that this version does not know.
         return Answer(False, FORBIDDEN, f"denied by decision {decision.decision_id}", "Forbidden", warnings)
-    return Answer(True, OK_WITH_WARNINGS if warnings else OK, warnings=warnings)
+    return Answer(True, OK_WITH_WARNINGS if warnings else OK, decision.status_message, warnings=warnings)
 
 
 class _Result(Protocol):

@@ -16,8 +16,10 @@ from fleetgate_clients.channel import ServicePool
 from fleetgate_clients.filewatch import FileWatch
 from fleetgate_clients.telemetry import Instruments, Telemetry, TelemetryOptions
 from fleetgate_clients.webhook.admit import AdmitHandler
+from fleetgate_clients.webhook.admitlabel import LabelHandler
 from fleetgate_clients.webhook.body import BodyBudget
 from fleetgate_clients.webhook.certificates import ServingCertificate
+from fleetgate_clients.webhook.endpoint import Endpoint
 from fleetgate_clients.webhook.namespaces import Namespaces
 from fleetgate_clients.webhook.namespaces.files import FileNamespaces
 from fleetgate_clients.webhook.namespaces.kubeconfig import in_cluster, read_kubeconfig
@@ -47,14 +49,17 @@ class Webhook:
             if settings.tls_cert and settings.tls_key
             else None
         )
-        self._admit = AdmitHandler(
+        budget, tracing = BodyBudget(settings.body_bytes), self._telemetry.tracing
+        admit = AdmitHandler(
             settings.admit,
             reviewer=Reviewer(self._pool, settings.cluster, instruments),
             namespaces=self._namespaces,
-            budget=BodyBudget(settings.body_bytes),
+            budget=budget,
             instruments=instruments,
-            tracing=self._telemetry.tracing,
+            tracing=tracing,
         )
+        label = LabelHandler(settings.admit, budget=budget, instruments=instruments, tracing=tracing)
+        self._endpoints: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in (admit, label)}
         certificate = self._certificate
         self._server = HttpServer(
             self._route,
@@ -111,9 +116,8 @@ class Webhook:
         logger.info("stopped")
 
     async def _route(self, request: web.BaseRequest) -> web.Response:
-        if request.path == "/v1/admit":
-            return await self._admit(request)
-        return self._health(request)
+        endpoint = self._endpoints.get(request.path)
+        return await endpoint(request) if endpoint else self._health(request)
 
     async def _route_metrics(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/metrics" and request.method in ("GET", "HEAD"):

@@ -220,6 +220,42 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
             rich_help_panel=_BEHAVIOUR,
         ),
     ] = "10s",
+    gatekeeper_namespace: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Namespace of Gatekeeper: its service account gatekeeper-admin is never reviewed.",
+            envvar=_env("GATEKEEPER_NAMESPACE"),
+            rich_help_panel=_BEHAVIOUR,
+        ),
+    ] = "gatekeeper-system",
+    exempt_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Namespace that may carry the label admission.gatekeeper.sh/ignore (/v1/admitlabel); repeat it.",
+            envvar=_env("EXEMPT_NAMESPACE"),
+            rich_help_panel=_BEHAVIOUR,
+        ),
+    ] = None,
+    exempt_namespace_prefix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="The same for every Namespace whose name begins so; repeat it.",
+            envvar=_env("EXEMPT_NAMESPACE_PREFIX"),
+            rich_help_panel=_BEHAVIOUR,
+        ),
+    ] = None,
+    exempt_namespace_suffix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SUFFIX",
+            help="The same for every Namespace whose name ends so; repeat it.",
+            envvar=_env("EXEMPT_NAMESPACE_SUFFIX"),
+            rich_help_panel=_BEHAVIOUR,
+        ),
+    ] = None,
     drain_delay: Annotated[
         str,
         typer.Option(
@@ -276,10 +312,15 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
 
     from fleetgate_clients import logs  # noqa: PLC0415
     from fleetgate_clients.channel import ServiceOptions  # noqa: PLC0415
-    from fleetgate_clients.webhook.admit import AdmitOptions, OnOversize, OnUnavailable  # noqa: PLC0415
     from fleetgate_clients.webhook.app import run  # noqa: PLC0415
     from fleetgate_clients.webhook.durations import parse_duration  # noqa: PLC0415
     from fleetgate_clients.webhook.namespaces.kubeconfig import in_cluster  # noqa: PLC0415
+    from fleetgate_clients.webhook.options import (  # noqa: PLC0415
+        AdmitOptions,
+        ExemptNamespaces,
+        OnOversize,
+        OnUnavailable,
+    )
     from fleetgate_clients.webhook.server import Limits  # noqa: PLC0415
     from fleetgate_clients.webhook.settings import Address, NamespaceSource, StartupError, WebhookSettings  # noqa: PLC0415
 
@@ -309,6 +350,12 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
                 default_timeout=parse_duration(timeout),
                 authenticate=client_ca is not None,
                 client_names=frozenset(client_cn or ()),
+                gatekeeper_namespace=gatekeeper_namespace,
+                exempt_namespaces=ExemptNamespaces(
+                    frozenset(exempt_namespace or ()),
+                    tuple(exempt_namespace_prefix or ()),
+                    tuple(exempt_namespace_suffix or ()),
+                ),
             ),
             limits=Limits(connections=max_connections),
             drain_delay=parse_duration(drain_delay),

@@ -38,6 +38,12 @@ class GroupVersionKind(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
+class UserInfo(msgspec.Struct, frozen=True):
+    """``request.userInfo``."""
+
+    username: str | None = None
+
+
 class Request(msgspec.Struct, frozen=True):
     """Fields of an AdmissionRequest that decide what the webhook does."""
 
@@ -47,6 +53,17 @@ class Request(msgspec.Struct, frozen=True):
     namespace: str | None = None
     operation: str = ""
     dryRun: bool | None = None  # noqa: N815 (Kubernetes' name)
+    userInfo: UserInfo | None = None  # noqa: N815
+
+    @property
+    def username(self) -> str:
+        """Who asks, "" where nobody is named."""
+        return (self.userInfo and self.userInfo.username) or ""
+
+    @property
+    def is_namespace(self) -> bool:
+        """Whether the request is about a core Namespace."""
+        return self.kind.kind == "Namespace" and not self.kind.group
 
     @property
     def namespace_to_look_up(self) -> str:
@@ -55,9 +72,7 @@ class Request(msgspec.Struct, frozen=True):
         A Namespace is not in itself: server-side apply fills ``namespace`` with the object's own name, which Gatekeeper
         empties.
         """
-        if self.kind.kind == "Namespace" and not self.kind.group:
-            return ""
-        return self.namespace or ""
+        return "" if self.is_namespace else self.namespace or ""
 
 
 class _Envelope(msgspec.Struct):

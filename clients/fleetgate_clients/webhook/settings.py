@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleetgate_clients.channel import ServiceOptions, is_loopback
-from fleetgate_clients.webhook.admit import AdmitOptions
+from fleetgate_clients.webhook.options import AdmitOptions
 from fleetgate_clients.webhook.server import Limits
 
 

@@ -1,13 +1,16 @@
 //! The decision: an encoded request in, an encoded answer out.
 //!
 //! Every door of the product ends in [`Engine::review`] (or [`Engine::batch_review`], which is the same for many): decode
-//! the envelope, pin a generation and a snapshot, read the objects, match, evaluate, answer. What it reads is immutable,
+//! the envelope, pin a generation and a snapshot, read the objects, check Gatekeeper's own, leave out what the Config
+//! excludes, match, evaluate, answer. What it reads is immutable,
 //! so an answer belongs to exactly one generation and one snapshot, and names both.
 
 mod answer;
 mod batch;
 mod call;
 mod evaluation;
+mod exclusion;
+mod gatekeeper_resources;
 mod oversized;
 #[cfg(test)]
 mod tests;
@@ -23,6 +26,7 @@ use crate::inventory::{Inventories, Snapshot};
 use crate::matching::Source;
 use crate::policy::{Policies, PolicySet};
 use crate::review::{Review, ReviewError};
+use crate::template::Refusal;
 use crate::wire::{self, ErrorReason, review_request::Subject};
 use answer::{Answer, Point};
 pub use batch::BatchDecision;
@@ -140,6 +144,14 @@ impl Engine {
         };
         let decoded = Instant::now();
 
+        if let Err(refusal) = admit_gatekeeper_resource(request, &review, set, point) {
+            answer.fail(refusal.code, refusal.message, ErrorReason::ResourceRefused);
+            return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
+        }
+        if exclusion::excludes(&review, set, point) {
+            answer.allow(exclusion::MESSAGE);
+            return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
+        }
         let matched = matching(&review, set, &snapshot, point);
         let evaluating = Instant::now();
 
@@ -183,6 +195,23 @@ fn read(
         ReviewError::TooDeep(_) => Unread::Oversized(format!("JSON nested deeper than {}", crate::json::MAX_DEPTH)),
         ReviewError::Failed(message) => Unread::Failed(message),
     })
+}
+
+/// Only admission concerns itself with Gatekeeper's own objects.
+fn admit_gatekeeper_resource(
+    request: &wire::ReviewRequest,
+    review: &Review,
+    set: &PolicySet,
+    point: Point<'_>,
+) -> Result<(), Refusal> {
+    match &request.subject {
+        Some(Subject::AdmissionRequest(text))
+            if point.is_admission() && gatekeeper_resources::are_of(&review.kind_group) =>
+        {
+            gatekeeper_resources::admit(text, set)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A Constraint that the review concerns: its position, and the auto-reject message where it could not be matched.

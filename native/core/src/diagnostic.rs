@@ -126,6 +126,10 @@ pub mod code {
     pub const UNSUPPORTED_ENGINE: &str = "unsupported_engine";
     /// A Constraint that Gatekeeper refuses.
     pub const INVALID_CONSTRAINT: &str = "invalid_constraint";
+    /// A Config that Gatekeeper refuses.
+    pub const INVALID_CONFIG: &str = "invalid_config";
+    /// A SyncSet that Gatekeeper refuses or cannot follow.
+    pub const INVALID_SYNC_SET: &str = "invalid_sync_set";
     /// A Constraint whose ConstraintTemplate is not there.
     pub const TEMPLATE_NOT_FOUND: &str = "template_not_found";
     /// Two documents of the same kind and name.

@@ -3,6 +3,7 @@
 
 mod clock;
 pub mod compatibility;
+pub mod config;
 pub mod decide;
 pub mod diagnostic;
 pub mod evaluate;

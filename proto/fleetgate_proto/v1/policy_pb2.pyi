@@ -35,7 +35,7 @@ class ApplyPoliciesRequest(_message.Message):
     """Validate and compile only; publish nothing."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFile]:
-        """YAML or JSON files with ConstraintTemplates and Constraints. Empty removes the bundle."""
+        """YAML or JSON files with ConstraintTemplates, Constraints, Config and SyncSets. Empty removes the bundle."""
 
     def __init__(
         self,

@@ -83,6 +83,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A defect of fleetgate."""
     ERROR_REASON_NOT_STORED: _ErrorReason.ValueType  # 15
     """The bundle was not published because it cannot be stored: the server has no state directory, or writing failed."""
+    ERROR_REASON_RESOURCE_REFUSED: _ErrorReason.ValueType  # 16
+    """An object of Gatekeeper's own groups (a ConstraintTemplate, a Constraint, the Config …) that Gatekeeper's webhook
+    refuses.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of google.rpc.ErrorInfo (domain `fleetgate.dev`), without its prefix: a client
@@ -120,6 +124,10 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 14
 """A defect of fleetgate."""
 ERROR_REASON_NOT_STORED: ErrorReason.ValueType  # 15
 """The bundle was not published because it cannot be stored: the server has no state directory, or writing failed."""
+ERROR_REASON_RESOURCE_REFUSED: ErrorReason.ValueType  # 16
+"""An object of Gatekeeper's own groups (a ConstraintTemplate, a Constraint, the Config …) that Gatekeeper's webhook
+refuses.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -183,10 +191,15 @@ class ReviewResponse(_message.Message):
     REVIEW_ERROR_FIELD_NUMBER: _builtins.int
     POLICY_GENERATION_FIELD_NUMBER: _builtins.int
     INVENTORY_REVISION_FIELD_NUMBER: _builtins.int
+    STATUS_MESSAGE_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """32 lower-case hexadecimal digits, unique per decision; the same in logs and traces."""
     allowed: _builtins.bool
     """False when a violation or constraint error carries the action `deny`, or when review_error is set."""
+    status_message: _builtins.str
+    """Text for the AdmissionReview's status where the object was allowed without a policy being asked, because the Config
+    excludes its namespace; else empty.
+    """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
         """Violations of all actions, sorted by (kind, name, message)."""
@@ -217,10 +230,11 @@ class ReviewResponse(_message.Message):
         review_error: Global___ReviewError | None = ...,
         policy_generation: Global___Generation | None = ...,
         inventory_revision: Global___InventoryRevision | None = ...,
+        status_message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "constraint_errors", b"constraint_errors", "decision_id", b"decision_id", "inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "constraint_errors", b"constraint_errors", "decision_id", b"decision_id", "inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error", "status_message", b"status_message", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -334,7 +348,9 @@ class ReviewError(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     code: _builtins.int
-    """HTTP-like code for the AdmissionReview: 400 invalid request, 413 too large or too deep, 500 evaluation."""
+    """HTTP-like code for the AdmissionReview: 400 invalid request, 413 too large or too deep, 500 evaluation; of an object
+    of Gatekeeper's own groups, 422 or 500 as Gatekeeper answers.
+    """
     message: _builtins.str
     """What went wrong."""
     reason: Global___ErrorReason.ValueType

@@ -209,8 +209,8 @@ class Settings(BaseSettings):
     )
     policies: Paths = Field(
         default_factory=list,
-        description="Directory (read recursively) or file of ConstraintTemplates and Constraints, YAML or JSON. "
-        "Together all of them make one bundle.",
+        description="Directory (read recursively) or file of ConstraintTemplates, Constraints, Config and SyncSets, "
+        "YAML or JSON. Together all of them make one bundle.",
     )
     state_directory: Path | None = Field(
         default=None,

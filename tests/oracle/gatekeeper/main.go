@@ -74,6 +74,10 @@ func answer(raw json.RawMessage) (result map[string]any) {
 		result, err = match(raw)
 	case "parse":
 		result, err = parse(raw)
+	case "webhook":
+		result, err = answerWebhook(raw)
+	case "requirements":
+		result, err = requirements(raw)
 	default:
 		err = fmt.Errorf("unknown op %q", head.Op)
 	}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CallError, Decision};
+use crate::config::Process;
 use crate::evaluate::Violation;
 use crate::inventory::Snapshot;
 use crate::matching::Subject;
@@ -23,7 +24,8 @@ pub(super) struct Point<'a>(&'a str);
 
 impl<'a> Point<'a> {
     const VALIDATION: &'static str = "validation.gatekeeper.sh";
-    const KNOWN: [&'static str; 3] = [Self::VALIDATION, "audit.gatekeeper.sh", "gator.gatekeeper.sh"];
+    const AUDIT: &'static str = "audit.gatekeeper.sh";
+    const KNOWN: [&'static str; 3] = [Self::VALIDATION, Self::AUDIT, "gator.gatekeeper.sh"];
 
     /// The request's; admission where it names none.
     pub(super) fn of(request: &'a wire::ReviewRequest) -> Result<Self, CallError> {
@@ -34,6 +36,20 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// Whether this is admission.
+    pub(super) fn is_admission(self) -> bool {
+        self.0 == Self::VALIDATION
+    }
+
+    /// The process whose exclusions hold here; gator's objects are excluded from nothing.
+    pub(super) fn process(self) -> Option<Process> {
+        match self.0 {
+            Self::VALIDATION => Some(Process::Webhook),
+            Self::AUDIT => Some(Process::Audit),
+            _ => None,
+        }
+    }
+
     /// Whether a Constraint is looked at here at all: it has an action here and its template admits the operation, which
     /// only admission asks about. An unknown operation could be any.
     pub(super) fn concerns(self, set: &PolicySet, published: &PublishedConstraint, operation: Option<&str>) -> bool {
@@ -41,7 +57,7 @@ impl<'a> Point<'a> {
             let template = set.templates().get(published.template);
             template.is_some_and(|t| operation.is_none_or(|operation| t.template.operations.admits(operation)))
         };
-        self.actions(published).is_some() && (self.0 != Self::VALIDATION || admits())
+        self.actions(published).is_some() && (!self.is_admission() || admits())
     }
 
     pub(super) fn actions(self, published: &PublishedConstraint) -> Option<&[Arc<str>]> {
@@ -133,6 +149,11 @@ impl<'a> Answer<'a> {
                 self.point.actions(published).unwrap_or_default().iter().map(ToString::to_string).collect()
             }
         }
+    }
+
+    /// Allows the review without a policy being asked.
+    pub(super) fn allow(&mut self, status_message: &str) {
+        status_message.clone_into(&mut self.response.status_message);
     }
 
     /// Fails the review as a whole: what was found so far is lost, as in Gatekeeper.

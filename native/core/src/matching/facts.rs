@@ -143,6 +143,11 @@ impl<'a> Subject<'a> {
         self
     }
 
+    /// The object, where it could be read.
+    pub const fn object(&self) -> Option<&Facts<'a>> {
+        self.object.facts()
+    }
+
     /// The readable objects, object first.
     pub fn readable(&self) -> impl Iterator<Item = &Facts<'a>> {
         [self.object.facts(), self.old_object.facts()].into_iter().flatten()

@@ -1,6 +1,6 @@
 //! From bundles to a [`PolicySet`]: names unique across bundles, every Constraint bound to its template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,6 +9,7 @@ use super::bundle::{Bundle, Compiled};
 use super::digest::digest;
 use super::index::Index;
 use super::set::{PolicySet, PublishedConstraint, PublishedTemplate};
+use crate::config::{Config, SyncSet};
 use crate::diagnostic::{Diagnostic, Location, code};
 use crate::template::{self, Constraint, did_you_mean};
 use crate::yaml::Document;
@@ -27,20 +28,61 @@ pub(super) fn assemble(
     in_order.sort_by_key(|bundle| &*bundle.name == latest);
     let templates = unique_templates(&in_order, &mut defects);
     let constraints = bound_constraints(&in_order, &templates, &mut defects);
+    let configuration = Configuration::unique(&in_order, &mut defects);
     if !defects.is_empty() {
         return Err(defects);
     }
-    Ok(publish(number, bundles.keys().cloned().collect(), templates.into_values().collect(), constraints))
+    let templates = templates.into_values().collect();
+    Ok(publish(number, bundles.keys().cloned().collect(), templates, constraints, configuration))
 }
 
 /// No policies.
 pub(super) fn empty() -> PolicySet {
-    publish(0, Vec::new(), Vec::new(), BTreeMap::new())
+    publish(0, Vec::new(), Vec::new(), BTreeMap::new(), Configuration::default())
 }
 
 type Named = BTreeMap<(Arc<str>, Arc<str>), Arc<Constraint>>;
 
-fn publish(number: u64, bundles: Vec<Arc<str>>, mut templates: Vec<&Compiled>, constraints: Named) -> PolicySet {
+/// What bundles hold beside policies.
+#[derive(Default)]
+struct Configuration {
+    config: Option<Arc<Config>>,
+    sync_sets: BTreeMap<Arc<str>, Arc<SyncSet>>,
+}
+
+impl Configuration {
+    fn unique(bundles: &[&Bundle], defects: &mut Vec<Diagnostic>) -> Self {
+        let mut configuration = Self::default();
+        for config in bundles.iter().flat_map(|bundle| &bundle.configs) {
+            match &configuration.config {
+                Some(first) => {
+                    let here = (&config.origin, &config.bundle);
+                    defects.push(duplicate("Config", here, (&first.origin, &first.bundle)));
+                }
+                None => configuration.config = Some(config.clone()),
+            }
+        }
+        for sync_set in bundles.iter().flat_map(|bundle| &bundle.sync_sets) {
+            match configuration.sync_sets.get(&sync_set.name) {
+                Some(first) => {
+                    let what = format!("SyncSet {:?}", sync_set.name);
+                    let here = (&sync_set.origin, &sync_set.bundle);
+                    defects.push(duplicate(&what, here, (&first.origin, &first.bundle)));
+                }
+                None => drop(configuration.sync_sets.insert(sync_set.name.clone(), sync_set.clone())),
+            }
+        }
+        configuration
+    }
+}
+
+fn publish(
+    number: u64,
+    bundles: Vec<Arc<str>>,
+    mut templates: Vec<&Compiled>,
+    constraints: Named,
+    configuration: Configuration,
+) -> PolicySet {
     templates.sort_by(|one, other| one.template.kind.cmp(&other.template.kind));
     let mut published: Vec<PublishedTemplate> = Vec::with_capacity(templates.len());
     let mut bound: Vec<PublishedConstraint> = Vec::with_capacity(constraints.len());
@@ -58,9 +100,27 @@ fn publish(number: u64, bundles: Vec<Arc<str>>, mut templates: Vec<&Compiled>, c
         });
     }
     let documents = published.iter().map(|one| &one.template.document);
-    let digest = digest(documents.chain(bound.iter().map(|one| &one.constraint.document)));
+    let Configuration { config, sync_sets } = configuration;
+    let sync_sets: Vec<Arc<SyncSet>> = sync_sets.into_values().collect();
+    let constraint_documents = bound.iter().map(|one| &one.constraint.document);
+    let configuration_documents =
+        config.iter().map(|config| &config.document).chain(sync_sets.iter().map(|sync_set| &sync_set.document));
+    let digest = digest(documents.chain(constraint_documents).chain(configuration_documents));
     let index = Index::new(bound.iter().map(|one| &*one.constraint));
-    PolicySet { number, digest, bundles, templates: published, constraints: bound, index }
+    let mut synced: BTreeSet<_> = sync_sets.iter().flat_map(|sync_set| sync_set.kinds.iter().cloned()).collect();
+    synced.extend(config.iter().flat_map(|config| config.sync_only.iter().cloned()));
+    PolicySet {
+        number,
+        digest,
+        bundles,
+        templates: published,
+        constraints: bound,
+        index,
+        excluder: config.as_ref().map(|config| config.excluder.clone()).unwrap_or_default(),
+        config,
+        sync_sets,
+        synced,
+    }
 }
 
 /// Templates by name, which is the lower case of their kind.

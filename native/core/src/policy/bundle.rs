@@ -1,10 +1,12 @@
-//! One bundle: its files read, its templates compiled, its Constraints set aside for [`super::assemble`].
+//! One bundle: its files read, its templates compiled, its Constraints and configuration set aside for
+//! [`super::assemble`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::config::{self, Config, SyncSet};
 use crate::diagnostic::{Diagnostic, code};
 use crate::evaluate::{Driver, Program};
 use crate::template::{self, Template, did_you_mean};
@@ -15,20 +17,20 @@ pub(super) const CONSTRAINTS_GROUP: &str = "constraints.gatekeeper.sh";
 /// What Gatekeeper's tools read beside policies, and skip where they look for policies.
 const SKIPPED_GROUP: &str = "test.gatekeeper.sh";
 /// Groups whose objects would change what the policies mean: passing over them would change verdicts.
-const UNSUPPORTED_GROUPS: [&str; 6] = [
-    "config.gatekeeper.sh",
-    "connection.gatekeeper.sh",
-    "expansion.gatekeeper.sh",
-    "externaldata.gatekeeper.sh",
-    "mutations.gatekeeper.sh",
-    "syncset.gatekeeper.sh",
-];
+const UNSUPPORTED_GROUPS: [&str; 4] =
+    ["connection.gatekeeper.sh", "expansion.gatekeeper.sh", "externaldata.gatekeeper.sh", "mutations.gatekeeper.sh"];
+
+/// Groups that have one kind, and that kind.
+const ONLY_KINDS: [(&str, &str); 3] =
+    [(TEMPLATES_GROUP, "ConstraintTemplate"), (Config::GROUP, "Config"), (SyncSet::GROUP, "SyncSet")];
 
 /// A bundle as it was applied.
 pub(super) struct Bundle {
     pub(super) name: Arc<str>,
     pub(super) templates: Vec<Compiled>,
     pub(super) constraints: Vec<Document>,
+    pub(super) configs: Vec<Arc<Config>>,
+    pub(super) sync_sets: Vec<Arc<SyncSet>>,
     /// Names of templates that are defective: their Constraints' defects are not worth reporting.
     pub(super) broken: BTreeSet<String>,
 }
@@ -48,8 +50,14 @@ impl Bundle {
         driver: &dyn Driver,
         old: impl Iterator<Item = &'old Bundle> + Clone,
     ) -> (Self, Vec<Diagnostic>) {
-        let name: Arc<str> = name.into();
-        let mut bundle = Self { name, templates: Vec::new(), constraints: Vec::new(), broken: BTreeSet::new() };
+        let mut bundle = Self {
+            name: name.into(),
+            templates: Vec::new(),
+            constraints: Vec::new(),
+            configs: Vec::new(),
+            sync_sets: Vec::new(),
+            broken: BTreeSet::new(),
+        };
         let mut defects = Vec::new();
         for (path, content) in files {
             let reading = yaml::read(path, content);
@@ -91,6 +99,14 @@ impl Bundle {
                 }
             },
             (CONSTRAINTS_GROUP, kind) if !kind.is_empty() => self.constraints.push(document),
+            (Config::GROUP, "Config") => match config::read_config(&document, &self.name) {
+                Ok(config) => self.configs.push(Arc::new(config)),
+                Err(found) => defects.extend(found),
+            },
+            (SyncSet::GROUP, "SyncSet") => match config::read_sync_set(&document, &self.name) {
+                Ok(sync_set) => self.sync_sets.push(Arc::new(sync_set)),
+                Err(found) => defects.extend(found),
+            },
             (SKIPPED_GROUP, _) => {}
             _ => defects.push(refused(&document, group, kind)),
         }
@@ -127,14 +143,15 @@ fn refused(document: &Document, group: &str, kind: &str) -> Diagnostic {
             let hint = "it would change what the policies mean, so it is refused rather than ignored";
             ("kind", format!("{kind} ({group}) is not supported yet"), Some(hint.to_owned()))
         }
-        _ if group == TEMPLATES_GROUP => {
+        _ if let Some((_, only)) = ONLY_KINDS.iter().find(|(known, _)| *known == group) => {
             let message = format!("no kind {kind:?} is registered for version {api_version:?}");
-            ("kind", message, did_you_mean(kind, ["ConstraintTemplate"]))
+            ("kind", message, did_you_mean(kind, [*only]))
         }
         _ => {
-            let known = [TEMPLATES_GROUP, CONSTRAINTS_GROUP];
+            let known = [TEMPLATES_GROUP, CONSTRAINTS_GROUP, Config::GROUP, SyncSet::GROUP];
             let hint = did_you_mean(group, known).unwrap_or_else(|| {
-                "a bundle holds ConstraintTemplates and Constraints; give objects to review to `fleetgate test`"
+                "a bundle holds ConstraintTemplates, Constraints, Config and SyncSets; give objects to review to \
+                 `fleetgate test`"
                     .to_owned()
             });
             ("kind", format!("{kind} ({api_version}) is not a policy"), Some(hint))

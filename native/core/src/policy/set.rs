@@ -1,11 +1,13 @@
 //! The published policies: an immutable snapshot that decisions pin.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::index::Index;
+use crate::config::{Config, Excluder, GroupVersionKind, SyncSet};
 use crate::evaluate::Program;
 use crate::template::{Constraint, Template};
 
@@ -17,6 +19,10 @@ pub struct PolicySet {
     pub(super) templates: Vec<PublishedTemplate>,
     pub(super) constraints: Vec<PublishedConstraint>,
     pub(super) index: Index,
+    pub(super) config: Option<Arc<Config>>,
+    pub(super) sync_sets: Vec<Arc<SyncSet>>,
+    pub(super) excluder: Excluder,
+    pub(super) synced: BTreeSet<GroupVersionKind>,
 }
 
 /// A template that compiled.
@@ -65,10 +71,41 @@ impl PolicySet {
         &self.templates
     }
 
+    /// The template whose name is the lower case of a kind.
+    #[must_use]
+    pub fn template(&self, kind: &str) -> Option<&Template> {
+        let name = kind.to_lowercase();
+        self.templates.iter().map(|one| &*one.template).find(|template| template.kind.to_lowercase() == name)
+    }
+
     /// Constraints, sorted by (kind, name).
     #[must_use]
     pub fn constraints(&self) -> &[PublishedConstraint] {
         &self.constraints
+    }
+
+    /// The Config, where a bundle has one.
+    #[must_use]
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
+    }
+
+    /// SyncSets, sorted by name.
+    #[must_use]
+    pub fn sync_sets(&self) -> &[Arc<SyncSet>] {
+        &self.sync_sets
+    }
+
+    /// The namespaces that the Config excludes from processes; from none without a Config.
+    #[must_use]
+    pub fn excluder(&self) -> &Excluder {
+        &self.excluder
+    }
+
+    /// The kinds to cache: the union of the Config's and all SyncSets'.
+    #[must_use]
+    pub fn synced(&self) -> &BTreeSet<GroupVersionKind> {
+        &self.synced
     }
 
     /// Whether the same policies stand in the same bundles, given that the digests are equal.
@@ -76,7 +113,13 @@ impl PolicySet {
         let templates = |set: &Self| set.templates.iter().map(|one| one.template.bundle.clone()).collect::<Vec<_>>();
         let constraints =
             |set: &Self| set.constraints.iter().map(|one| one.constraint.bundle.clone()).collect::<Vec<_>>();
-        self.bundles == other.bundles && templates(self) == templates(other) && constraints(self) == constraints(other)
+        let config = |set: &Self| set.config.as_ref().map(|config| config.bundle.clone());
+        let sync_sets = |set: &Self| set.sync_sets.iter().map(|one| one.bundle.clone()).collect::<Vec<_>>();
+        self.bundles == other.bundles
+            && templates(self) == templates(other)
+            && constraints(self) == constraints(other)
+            && config(self) == config(other)
+            && sync_sets(self) == sync_sets(other)
     }
 
     /// Positions of the Constraints that could match an object of a group and kind, ascending. The others cannot.

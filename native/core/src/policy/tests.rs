@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::evaluate::rego::RegoDriver;
+use crate::template::SyncRequirements;
 
 /// What Gatekeeper 3.23.1's client answered to templates and Constraints, recorded by running it.
 const RECORDED: &str = include_str!("../../tests/data/gatekeeper_loading.jsonl");
@@ -302,12 +303,14 @@ fn refuses_what_is_no_policy() {
             "f.yaml:2:7: kind: Pod (v1) is not a policy [unsupported_kind]\n  hint: a bundle holds",
         ),
         (
-            "apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\n",
-            "f.yaml:2:7: kind: Config (config.gatekeeper.sh) is not supported yet",
+            "apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Confg\n",
+            "f.yaml:2:7: kind: no kind \"Confg\" is registered for version \"config.gatekeeper.sh/v1alpha1\" \
+             [unsupported_kind]\n  hint: did you mean \"Config\"?",
         ),
+        ("apiVersion: syncset.gatekeeper.sh/v1alpha1\nkind: SyncSets\n", "hint: did you mean \"SyncSet\"?"),
         (
-            "apiVersion: syncset.gatekeeper.sh/v1alpha1\nkind: SyncSet\n",
-            "SyncSet (syncset.gatekeeper.sh) is not supported yet",
+            "apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\nmetadata: {name: other}\n",
+            "f.yaml:3:18: metadata.name: config resource must have name 'config' [invalid_config]",
         ),
         ("apiVersion: expansion.gatekeeper.sh/v1beta1\nkind: ExpansionTemplate\n", "is not supported yet"),
         ("apiVersion: mutations.gatekeeper.sh/v1\nkind: Assign\n", "is not supported yet"),
@@ -496,4 +499,87 @@ fn nodes(value: &mut Value, visit: &mut impl FnMut(&mut Value)) -> usize {
         Value::Object(all) => all.values_mut().map(|one| nodes(one, visit)).sum::<usize>(),
         _ => 0,
     }
+}
+
+fn config(spec: &str) -> String {
+    format!("apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\nmetadata: {{name: config}}\nspec: {spec}\n")
+}
+
+fn sync_set(name: &str, kinds: &str) -> String {
+    let head = "apiVersion: syncset.gatekeeper.sh/v1alpha1\nkind: SyncSet\nmetadata";
+    format!("{head}: {{name: {name}}}\nspec: {{gvks: [{kinds}]}}\n")
+}
+
+#[test]
+fn publishes_configuration() {
+    let policies = policies();
+    let sync = "{sync: {syncOnly: [{version: v1, kind: Pod}, {version: v1, kind: Service}]}}";
+    let first = apply(&policies, "one", &[("c.yaml", &config(sync))]).unwrap().set;
+    assert_eq!(first.config().unwrap().origin.to_string(), "c.yaml:1:1");
+    let kinds = sync_set("b", "{version: v1, kind: Pod}, {group: apps, version: v1, kind: Deployment}");
+    let text = format!("{kinds}---\n{}", sync_set("a", ""));
+    let set = apply(&policies, "two", &[("s.yaml", &text)]).unwrap().set;
+    let names: Vec<&str> = set.sync_sets().iter().map(|one| &*one.name).collect();
+    let synced: Vec<String> = set.synced().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(synced, ["/v1:Pod", "/v1:Service", "apps/v1:Deployment"]);
+    assert!(set.number() == 2 && set.digest() != first.digest());
+    let removed = apply(&policies, "one", &[]).unwrap().set;
+    assert!(removed.config().is_none() && removed.synced().len() == 2);
+}
+
+#[test]
+fn configuration_is_part_of_the_generation() {
+    let policies = policies();
+    let exclusion =
+        |namespace: &str| config(&format!("{{match: [{{processes: [audit], excludedNamespaces: [{namespace}]}}]}}"));
+    let set = apply(&policies, "b", &[("c.yaml", &exclusion("a"))]).unwrap().set;
+    let moved = apply(&policies, "b", &[("d.yaml", &format!("# moved\n{}", exclusion("a")))]).unwrap();
+    assert!(!moved.changed && moved.set.digest() == set.digest());
+    let changed = apply(&policies, "b", &[("c.yaml", &exclusion("b"))]).unwrap();
+    assert!(changed.changed && changed.set.digest() != set.digest());
+}
+
+#[test]
+fn there_is_one_config() {
+    let policies = policies();
+    apply(&policies, "one", &[("c.yaml", &config("{}")), ("s.yaml", &sync_set("s", ""))]).unwrap();
+    let found = apply(&policies, "a-second", &[("x.yaml", &config("{}")), ("y.yaml", &sync_set("s", ""))]).unwrap_err();
+    assert_eq!(
+        found,
+        [
+            "x.yaml:1:1: Config of bundle \"a-second\" is already defined at c.yaml:1:1 in bundle \"one\" [duplicate]",
+            "y.yaml:1:1: SyncSet \"s\" of bundle \"a-second\" is already defined at s.yaml:1:1 in bundle \"one\" [duplicate]",
+        ]
+    );
+    assert_eq!(policies.current().bundles(), ["one".into()]);
+}
+
+#[test]
+fn templates_say_what_they_require() {
+    let annotated = |annotation: &str| {
+        let metadata = format!("annotations: {{metadata.gatekeeper.sh/requires-sync-data: '{annotation}'}}");
+        TEMPLATE.replace("{name: k8sfoo}", &format!("{{name: k8sfoo, {metadata}}}"))
+    };
+    let read = |text: &str| {
+        let set = apply(&policies(), "b", &[("t.yaml", text)]).unwrap().set;
+        set.templates()[0].template.sync_requirements.clone()
+    };
+    let required = read(&annotated(r#"[[{"groups": [""], "versions": ["v1"], "kinds": ["Pod"]}]]"#)).unwrap();
+    assert_eq!(required.0.len(), 1);
+    assert_eq!(read(TEMPLATE), Ok(SyncRequirements::default()));
+    // Gatekeeper loads such a template; only `gator sync test` reads the annotation.
+    assert_eq!(read(&annotated("{")), Err("EOF while parsing an object at line 1 column 1".to_owned()));
+}
+
+#[test]
+fn a_null_target_is_a_target_without_a_name() {
+    let at = TEMPLATE.find("    - target:").unwrap();
+    let found = defects(&[("t.yaml", &format!("{}    - null\n", &TEMPLATE[..at]))]);
+    assert_eq!(
+        found,
+        [
+            "t.yaml:17:7: spec.targets[0].target: invalid ConstraintTemplate: target name must not be empty [invalid_template]"
+        ]
+    );
 }

@@ -16,10 +16,12 @@ pub(super) fn review(
     let fields = Fields::of("admission_request", &request)?;
     let kind = fields.object("kind")?;
     // Server-side apply sends a Namespace's own name as its namespace; Gatekeeper takes it back.
-    let is_namespace = match &kind {
-        Some(kind) => text(kind.string("group")?).is_empty() && text(kind.string("kind")?) == "Namespace",
-        None => false,
+    let (kind_group, kind_name) = match &kind {
+        Some(kind) => (text(kind.string("group")?), text(kind.string("kind")?)),
+        None => ("", ""),
     };
+    let kind_group = kind_group.to_owned();
+    let is_namespace = kind_group.is_empty() && kind_name == "Namespace";
     let namespace_name = if is_namespace { "" } else { text(fields.string("namespace")?) };
     let namespace = namespace.filter(|_| !is_namespace);
     let operation = fields.string("operation")?;
@@ -69,6 +71,7 @@ pub(super) fn review(
         namespace,
         namespace_name: namespace_name.to_owned(),
         operation: text(operation).to_owned(),
+        kind_group,
         dry_run: dry_run.unwrap_or(false),
         source,
     })

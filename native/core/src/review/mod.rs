@@ -31,6 +31,8 @@ pub struct Review {
     pub namespace_name: String,
     /// CREATE, UPDATE, DELETE, CONNECT; empty for an object without a request.
     pub operation: String,
+    /// API group of the request's `kind`; empty for the core group, and for an object without a request.
+    pub kind_group: String,
     /// Whether the API server will not persist the object.
     pub dry_run: bool,
     source: Source,
@@ -114,6 +116,7 @@ impl Review {
             namespace,
             namespace_name,
             operation: String::new(),
+            kind_group: String::new(),
             dry_run: false,
             source,
         })

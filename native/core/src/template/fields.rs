@@ -6,21 +6,21 @@ use crate::diagnostic::{Diagnostic, code};
 use crate::yaml::Document;
 
 /// A document under check and what was found in it.
-pub(super) struct Checked<'doc> {
-    pub(super) document: &'doc Document,
-    pub(super) diagnostics: Vec<Diagnostic>,
+pub(crate) struct Checked<'doc> {
+    pub(crate) document: &'doc Document,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl<'doc> Checked<'doc> {
-    pub(super) fn new(document: &'doc Document) -> Self {
+    pub(crate) fn new(document: &'doc Document) -> Self {
         Self { document, diagnostics: Vec::new() }
     }
 
-    pub(super) fn refuse(&mut self, code: &'static str, field: &str, message: impl Into<String>) {
+    pub(crate) fn refuse(&mut self, code: &'static str, field: &str, message: impl Into<String>) {
         self.diagnostics.push(self.document.diagnostic(code, field, message));
     }
 
-    pub(super) fn refuse_with_hint(
+    pub(crate) fn refuse_with_hint(
         &mut self,
         code: &'static str,
         field: &str,
@@ -31,20 +31,20 @@ impl<'doc> Checked<'doc> {
     }
 
     /// The object of a field; empty where the field is absent or null.
-    pub(super) fn object(&mut self, value: Option<&'doc Value>, field: &str) -> Option<&'doc Map<String, Value>> {
+    pub(crate) fn object(&mut self, value: Option<&'doc Value>, field: &str) -> Option<&'doc Map<String, Value>> {
         self.typed(value, field, "object", Value::as_object)
     }
 
-    pub(super) fn array(&mut self, value: Option<&'doc Value>, field: &str) -> &'doc [Value] {
+    pub(crate) fn array(&mut self, value: Option<&'doc Value>, field: &str) -> &'doc [Value] {
         self.typed(value, field, "array", Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// The string of a field; empty where the field is absent or null, as Go decodes it.
-    pub(super) fn text(&mut self, value: Option<&'doc Value>, field: &str) -> &'doc str {
+    pub(crate) fn text(&mut self, value: Option<&'doc Value>, field: &str) -> &'doc str {
         self.typed(value, field, "string", Value::as_str).unwrap_or_default()
     }
 
-    pub(super) fn flag(&mut self, value: Option<&'doc Value>, field: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, value: Option<&'doc Value>, field: &str) -> Option<bool> {
         self.typed(value, field, "bool", Value::as_bool)
     }
 

@@ -5,22 +5,26 @@
 //! compiles Rego: that is the driver's work.
 
 mod actions;
+mod admit;
 mod constraint_schema;
-mod fields;
+pub(crate) mod fields;
 mod names;
 mod operations;
 mod read_constraint;
 mod read_template;
-mod schema;
+pub(crate) mod schema;
+mod sync_requirements;
 
 use std::sync::Arc;
 
 pub use crate::yaml::SourceText;
 pub use actions::EnforcementActions;
 pub use operations::Operations;
+pub use sync_requirements::{EquivalenceSet, SyncRequirements};
 
+pub(crate) use admit::{Refusal, admit_constraint, admit_template};
 pub(crate) use constraint_schema::ConstraintSchema;
-pub(crate) use names::did_you_mean;
+pub(crate) use names::{did_you_mean, subdomain_defect};
 pub(crate) use read_constraint::read_constraint;
 pub(crate) use read_template::read_template;
 
@@ -60,6 +64,8 @@ pub struct Template {
     pub libs: Vec<SourceText>,
     /// Operations that it is evaluated for at `validation.gatekeeper.sh`.
     pub operations: Operations,
+    /// The kinds that it looks for in the inventory, or why its annotation that says so cannot be read.
+    pub sync_requirements: Result<SyncRequirements, String>,
     /// What its Constraints may look like.
     pub(crate) schema: Arc<ConstraintSchema>,
     /// The whole document.

@@ -15,7 +15,7 @@ use crate::matching::Matcher;
 use crate::yaml::Document;
 
 /// API versions of Constraints.
-const VERSIONS: [&str; 2] = ["v1alpha1", "v1beta1"];
+pub(super) const VERSIONS: [&str; 2] = ["v1alpha1", "v1beta1"];
 
 /// Reads a Constraint of a template.
 ///

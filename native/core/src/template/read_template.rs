@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::fields::Checked;
 use super::names::{did_you_mean, dns_label_defect, label_key_defect, label_value_defect};
 use super::schema::{self, Schema};
-use super::{ConstraintSchema, Operations, RegoVersion, SourceText, Template};
+use super::{ConstraintSchema, Operations, RegoVersion, SourceText, SyncRequirements, Template};
 use crate::diagnostic::{Diagnostic, code};
 use crate::yaml::Document;
 
@@ -32,10 +32,10 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
     let name = checked.text(get(metadata, "name"), "metadata.name");
     labels(&mut checked, get(metadata, "labels"));
     let spec = checked.object(fields.and_then(|fields| fields.get("spec")), "spec");
-    let crd = checked.object(get(spec, "crd"), "spec.crd");
-    let crd_spec = checked.object(get(crd, "spec"), "spec.crd.spec");
+    let crd_spec = crd_spec(&mut checked, spec);
     let target = target(&mut checked, spec);
     let kind = kind(&mut checked, crd_spec, name);
+    names(&mut checked, crd_spec, kind);
     let parameters = parameters(&mut checked, crd_spec, legacy_default);
     let code = target.and_then(|target| rego(&mut checked, target));
     let operations = target.map(|target| operations(&mut checked, target)).unwrap_or_default();
@@ -46,6 +46,7 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
             module: code.module,
             libs: code.libs,
             operations,
+            sync_requirements: SyncRequirements::of(&document.value),
             schema: Arc::new(ConstraintSchema::new(parameters)),
             document: document.value.clone(),
             origin: document.location(),
@@ -55,11 +56,11 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
     }
 }
 
-fn get<'doc>(fields: Option<&'doc Map<String, Value>>, name: &str) -> Option<&'doc Value> {
+pub(super) fn get<'doc>(fields: Option<&'doc Map<String, Value>>, name: &str) -> Option<&'doc Value> {
     fields.and_then(|fields| fields.get(name))
 }
 
-fn api_version(checked: &mut Checked<'_>) -> bool {
+pub(super) fn api_version(checked: &mut Checked<'_>) -> bool {
     let api_version = checked.text(checked.document.value.get("apiVersion"), "apiVersion");
     let version = api_version.split_once('/').map_or("", |(_, version)| version);
     if let Some((_, legacy)) = VERSIONS.iter().find(|(known, _)| *known == version) {
@@ -79,10 +80,26 @@ fn invalid(checked: &mut Checked<'_>, field: &str, message: &str) {
     checked.refuse(code::INVALID_TEMPLATE, field, format!("invalid ConstraintTemplate: {message}"));
 }
 
-fn kind<'doc>(checked: &mut Checked<'doc>, crd_spec: Option<&'doc Map<String, Value>>, name: &str) -> &'doc str {
-    let names_field = "spec.crd.spec.names";
-    let names = checked.object(get(crd_spec, "names"), names_field);
-    let field = "spec.crd.spec.names.kind";
+/// `spec.crd.spec`.
+pub(super) fn crd_spec<'doc>(
+    checked: &mut Checked<'doc>,
+    spec: Option<&'doc Map<String, Value>>,
+) -> Option<&'doc Map<String, Value>> {
+    let crd = checked.object(get(spec, "crd"), "spec.crd");
+    checked.object(get(crd, "spec"), "spec.crd.spec")
+}
+
+const NAMES_FIELD: &str = "spec.crd.spec.names";
+const KIND_FIELD: &str = "spec.crd.spec.names.kind";
+
+/// The kind, which has to be there and to agree with the template's name.
+pub(super) fn kind<'doc>(
+    checked: &mut Checked<'doc>,
+    crd_spec: Option<&'doc Map<String, Value>>,
+    name: &str,
+) -> &'doc str {
+    let names = checked.object(get(crd_spec, "names"), NAMES_FIELD);
+    let field = KIND_FIELD;
     let kind = checked.text(get(names, "kind"), field);
     let lower = kind.to_lowercase();
     if kind.is_empty() {
@@ -91,23 +108,31 @@ fn kind<'doc>(checked: &mut Checked<'doc>, crd_spec: Option<&'doc Map<String, Va
         let message =
             format!("the ConstraintTemplate's name {name:?} is not equal to the lowercase of CRD's Kind: {lower:?}");
         invalid(checked, "metadata.name", &message);
-    } else if let Some(defect) = dns_label_defect(&lower).or_else(|| dns_label_defect(&format!("{lower}list"))) {
-        invalid(checked, field, &format!("Invalid value: {kind:?}: {defect}"));
+    }
+    kind
+}
+
+/// The names that the CustomResourceDefinition would have.
+pub(super) fn names<'doc>(checked: &mut Checked<'doc>, crd_spec: Option<&'doc Map<String, Value>>, kind: &str) {
+    let names = get(crd_spec, "names").and_then(Value::as_object);
+    let lower = kind.to_lowercase();
+    let defect = || dns_label_defect(&lower).or_else(|| dns_label_defect(&format!("{lower}list")));
+    if let Some(defect) = if kind.is_empty() { None } else { defect() } {
+        invalid(checked, KIND_FIELD, &format!("Invalid value: {kind:?}: {defect}"));
     }
     for (index, value) in
-        checked.array(get(names, "shortNames"), &format!("{names_field}.shortNames")).iter().enumerate()
+        checked.array(get(names, "shortNames"), &format!("{NAMES_FIELD}.shortNames")).iter().enumerate()
     {
-        let field = format!("{names_field}.shortNames[{index}]");
+        let field = format!("{NAMES_FIELD}.shortNames[{index}]");
         let short = checked.text(Some(value), &field);
         if let Some(defect) = dns_label_defect(short) {
             invalid(checked, &field, &format!("Invalid value: {short:?}: {defect}"));
         }
     }
-    kind
 }
 
 /// Labels: the CustomResourceDefinition that Gatekeeper would create carries them.
-fn labels<'doc>(checked: &mut Checked<'doc>, labels: Option<&'doc Value>) {
+pub(super) fn labels<'doc>(checked: &mut Checked<'doc>, labels: Option<&'doc Value>) {
     for (key, value) in checked.object(labels, "metadata.labels").into_iter().flatten() {
         let field = format!("metadata.labels.{key}");
         if let Some(defect) = label_key_defect(key) {
@@ -126,6 +151,17 @@ fn parameters(
     crd_spec: Option<&Map<String, Value>>,
     legacy_default: bool,
 ) -> Option<Schema> {
+    let schema = decoded_schema(checked, crd_spec, legacy_default)?;
+    structural(checked, &schema);
+    Some(schema)
+}
+
+/// That schema as far as decoding goes.
+pub(super) fn decoded_schema(
+    checked: &mut Checked<'_>,
+    crd_spec: Option<&Map<String, Value>>,
+    legacy_default: bool,
+) -> Option<Schema> {
     // Gatekeeper defaults legacySchema inside `validation` only if that is an object, and makes one where it is absent.
     let document = checked.document;
     let field = "spec.crd.spec.validation";
@@ -136,26 +172,31 @@ fn parameters(
     let written = get(validation, "openAPIV3Schema").filter(|value| !value.is_null());
     let empty = Value::Object(Map::new());
     let (mut schema, errors) = schema::read(written.or_else(|| legacy.then_some(&empty))?);
-    let mut refuse = |errors: Vec<schema::SchemaError>| {
-        for error in errors {
-            let field = super::schema_path(SCHEMA_FIELD, &error.field);
-            let message = format!("invalid ConstraintTemplate: {}", error.message);
-            checked.refuse(code::INVALID_SCHEMA, &field, message);
-        }
-    };
     if !errors.is_empty() {
-        refuse(errors);
+        refuse_schema(checked, errors);
         return None;
     }
     if legacy {
         schema.preserve_everywhere();
     }
-    refuse(schema::check_structural(&schema));
     Some(schema)
 }
 
+/// What Kubernetes demands of a schema beside that it decodes.
+pub(super) fn structural(checked: &mut Checked<'_>, schema: &Schema) {
+    refuse_schema(checked, schema::check_structural(schema));
+}
+
+fn refuse_schema(checked: &mut Checked<'_>, errors: Vec<schema::SchemaError>) {
+    for error in errors {
+        let field = super::schema_path(SCHEMA_FIELD, &error.field);
+        let message = format!("invalid ConstraintTemplate: {}", error.message);
+        checked.refuse(code::INVALID_SCHEMA, &field, message);
+    }
+}
+
 /// The one target.
-fn target<'doc>(
+pub(super) fn target<'doc>(
     checked: &mut Checked<'doc>,
     spec: Option<&'doc Map<String, Value>>,
 ) -> Option<&'doc Map<String, Value>> {
@@ -166,19 +207,19 @@ fn target<'doc>(
         }
         return None;
     };
-    let target = checked.object(Some(target), "spec.targets[0]")?;
     let field = "spec.targets[0].target";
-    let name = checked.text(target.get("target"), field);
-    if name.is_empty() {
+    let fields = checked.object(Some(target), "spec.targets[0]");
+    let name = checked.text(get(fields, "target"), field);
+    if name.is_empty() && (fields.is_some() || target.is_null()) {
         invalid(checked, field, "target name must not be empty");
-    } else if name != TARGET {
+    } else if !name.is_empty() && name != TARGET {
         let message = format!("invalid ConstraintTemplate: target {name:?} not recognized, known targets [{TARGET}]");
         checked.refuse_with_hint(code::INVALID_TEMPLATE, field, message, did_you_mean(name, [TARGET]));
     }
-    Some(target)
+    fields
 }
 
-fn operations<'doc>(checked: &mut Checked<'doc>, target: &'doc Map<String, Value>) -> Operations {
+pub(super) fn operations<'doc>(checked: &mut Checked<'doc>, target: &'doc Map<String, Value>) -> Operations {
     let field = "spec.targets[0].operations";
     let mut listed = Vec::new();
     for (index, value) in checked.array(target.get("operations"), field).iter().enumerate() {
@@ -199,14 +240,14 @@ fn operations<'doc>(checked: &mut Checked<'doc>, target: &'doc Map<String, Value
     Operations::new(listed)
 }
 
-struct Code {
+pub(super) struct Code {
     version: RegoVersion,
     module: SourceText,
     libs: Vec<SourceText>,
 }
 
 /// The target's Rego: `rego` and `libs`, which win, or the `code` entry of that engine.
-fn rego<'doc>(checked: &mut Checked<'doc>, target: &'doc Map<String, Value>) -> Option<Code> {
+pub(super) fn rego<'doc>(checked: &mut Checked<'doc>, target: &'doc Map<String, Value>) -> Option<Code> {
     let field = "spec.targets[0]";
     let code_field = format!("{field}.code");
     let entries = checked.array(target.get("code"), &code_field);

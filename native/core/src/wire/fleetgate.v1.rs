@@ -59,6 +59,10 @@ pub struct ReviewResponse {
     /// The inventory that was read.
     #[prost(message, optional, tag = "7")]
     pub inventory_revision: ::core::option::Option<InventoryRevision>,
+    /// Text for the AdmissionReview's status where the object was allowed without a policy being asked, because the Config
+    /// excludes its namespace; else empty.
+    #[prost(string, tag = "8")]
+    pub status_message: ::prost::alloc::string::String,
 }
 /// Violation is one result of one constraint.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -114,7 +118,8 @@ pub struct ConstraintError {
 /// ReviewError says that a review as a whole could not be decided.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReviewError {
-    /// HTTP-like code for the AdmissionReview: 400 invalid request, 413 too large or too deep, 500 evaluation.
+    /// HTTP-like code for the AdmissionReview: 400 invalid request, 413 too large or too deep, 500 evaluation; of an object
+    /// of Gatekeeper's own groups, 422 or 500 as Gatekeeper answers.
     #[prost(int32, tag = "1")]
     pub code: i32,
     /// What went wrong.
@@ -245,6 +250,9 @@ pub enum ErrorReason {
     Internal = 14,
     /// The bundle was not published because it cannot be stored: the server has no state directory, or writing failed.
     NotStored = 15,
+    /// An object of Gatekeeper's own groups (a ConstraintTemplate, a Constraint, the Config …) that Gatekeeper's webhook
+    /// refuses.
+    ResourceRefused = 16,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -269,6 +277,7 @@ impl ErrorReason {
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::NotStored => "ERROR_REASON_NOT_STORED",
+            Self::ResourceRefused => "ERROR_REASON_RESOURCE_REFUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -290,6 +299,7 @@ impl ErrorReason {
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_NOT_STORED" => Some(Self::NotStored),
+            "ERROR_REASON_RESOURCE_REFUSED" => Some(Self::ResourceRefused),
             _ => None,
         }
     }
@@ -300,7 +310,7 @@ pub struct ApplyPoliciesRequest {
     /// Name of the bundle; applying replaces the bundle of the same name only. 1 to 253 characters of \[A-Za-z0-9._/-\].
     #[prost(string, tag = "1")]
     pub bundle: ::prost::alloc::string::String,
-    /// YAML or JSON files with ConstraintTemplates and Constraints. Empty removes the bundle.
+    /// YAML or JSON files with ConstraintTemplates, Constraints, Config and SyncSets. Empty removes the bundle.
     #[prost(message, repeated, tag = "2")]
     pub files: ::prost::alloc::vec::Vec<PolicyFile>,
     /// Validate and compile only; publish nothing.

@@ -43,6 +43,11 @@ pub(super) enum Style {
 }
 
 impl Mark {
+    /// The mark of a value that stands in no file.
+    pub(super) fn unknown() -> Self {
+        Self { line: 0, column: 0, index: 0, shape: Shape::Scalar { style: Style::Plain, decorated: false } }
+    }
+
     pub(super) fn location(&self, path: &Arc<str>) -> Location {
         Location { path: path.clone(), line: self.line, column: self.column }
     }

@@ -72,6 +72,12 @@ fn location_after(path: &Arc<str>, text: &str) -> Location {
 }
 
 impl Document {
+    /// A value that came without a file, such as an object under review: nothing in it has a place.
+    #[must_use]
+    pub fn without_file(value: Value) -> Self {
+        Self { value, path: "".into(), source: "".into(), mark: Mark::unknown() }
+    }
+
     /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Arc<str> {

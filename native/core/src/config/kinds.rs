@@ -1,0 +1,20 @@
+//! Kinds with their group and version: what is cached.
+
+use std::fmt;
+
+/// A kind as one API version spells it. Versions of a kind are cached apart from one another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupVersionKind {
+    /// API group, empty for the core group.
+    pub group: Box<str>,
+    /// API version without the group.
+    pub version: Box<str>,
+    /// Kind.
+    pub kind: Box<str>,
+}
+
+impl fmt::Display for GroupVersionKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}:{}", self.group, self.version, self.kind)
+    }
+}
