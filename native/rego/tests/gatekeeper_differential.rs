@@ -8,7 +8,7 @@ mod oracle;
 use fleetgate_rego::Version;
 use fleetgate_rego::gatekeeper::{self, Part, TemplateError, TemplateSource, load_template};
 use fleetgate_rego::resolve::Checked;
-use mutation::{Random, mutate};
+use mutation::{Random, mutate, mutate_meaning};
 use oracle::ask;
 use serde_json::{Value, json};
 
@@ -226,7 +226,8 @@ fn mutated_templates() {
     let mut mutate_one = |index: usize| {
         let mut template = all[index % all.len()].clone();
         let one = random.below(template.texts.len());
-        template.texts[one] = mutate(&template.texts[one], &mut random);
+        let change = if index % 4 == 0 { mutate } else { mutate_meaning };
+        template.texts[one] = change(&template.texts[one], &mut random);
         template.name = format!("mutation {index} of {}", template.name);
         template
     };

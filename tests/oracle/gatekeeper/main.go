@@ -74,6 +74,8 @@ func answer(raw json.RawMessage) (result map[string]any) {
 		result, err = match(raw)
 	case "parse":
 		result, err = parse(raw)
+	case "check":
+		result, err = check(raw)
 	default:
 		err = fmt.Errorf("unknown op %q", head.Op)
 	}

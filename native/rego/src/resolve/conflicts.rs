@@ -26,13 +26,7 @@ impl Conflicts<'_> {
     /// Checks the rules of `tree`.
     pub(super) fn check(&self, tree: &Tree, errors: &mut Errors) {
         let mut found = Vec::new();
-        tree.walk(&mut |node| match self.at(node) {
-            Some((module, error)) => {
-                found.push((module, error));
-                false
-            }
-            None => true,
-        });
+        tree.walk(&mut |node| found.extend(self.at(node)));
         for (module, error) in found {
             errors.all(module, [error], true);
         }

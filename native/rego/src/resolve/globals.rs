@@ -47,6 +47,9 @@ fn globals(names: &mut Names, module: &Module, package: &[Node], own: &VarSet) -
     for name in own {
         let mut path = package.to_vec();
         path.push(Node::new(Default::default(), Value::String(Arc::from(names.text(*name)))));
+        if let Some(head) = path.first_mut() {
+            head.value = Value::Var(Var::OWN_DATA);
+        }
         globals.insert(*name, path);
     }
     for import in &module.imports {

@@ -22,6 +22,8 @@ impl Var {
     pub(super) const EQUAL: Self = Self(3);
     pub(super) const ASSIGN: Self = Self(4);
     pub(super) const PRINT: Self = Self(5);
+    /// `data` where a rule's own name was resolved: no local variable hides that.
+    pub(super) const OWN_DATA: Self = Self(6);
 
     /// Whether this is `input` or `data`.
     pub(super) fn is_root(self) -> bool {
@@ -44,6 +46,7 @@ impl Names {
         for name in ["data", "input", "eq", "equal", "assign", "print"] {
             names.var(name);
         }
+        names.texts.push(Arc::from("data"));
         names
     }
 

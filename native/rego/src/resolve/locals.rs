@@ -40,6 +40,9 @@ pub(super) fn rewrite(names: &mut Names, release: Release, rules: &mut [Rule], e
                 args.clone_from(pass.scopes.first().unwrap_or(&Scope::new()));
             }
             pass.rule(rule, &mut recoverable);
+            let all = rule.args.iter_mut().chain(&mut rule.key).chain(&mut rule.value);
+            let all = all.chain(rule.reference.iter_mut().skip(1)).map(ItemMut::Node);
+            all.chain(rule.body.iter_mut().map(ItemMut::Expr)).for_each(own_data);
             let Locals { errors: fatal, unused, .. } = pass;
             errors.all(rule.module, fatal, true);
             errors.all(rule.module, recoverable.into_iter().chain(unused), false);
@@ -487,6 +490,11 @@ impl Locals<'_> {
             return;
         }
         match &mut node.value {
+            Value::Var(Var::OWN_DATA) => {
+                if self.current(Var::DATA).is_none() {
+                    self.insert(Var::DATA, Var::DATA, Occurrence::Seen);
+                }
+            }
             Value::Var(var) => match self.current(*var) {
                 Some((new, _)) => *var = new,
                 None => self.insert(*var, *var, Occurrence::Seen),
@@ -507,6 +515,7 @@ impl Locals<'_> {
         let mut read = VarSet::new();
         of_node(operator, &mut read);
         for var in read {
+            let var = if var == Var::OWN_DATA { Var::DATA } else { var };
             if self.current(var).is_some_and(|(new, _)| new != var) {
                 let message = format!("called function {} shadowed", super::text::node(self.names, operator));
                 self.error(span, message);
@@ -532,6 +541,14 @@ impl Locals<'_> {
                 self.scopes.pop();
             }
         }
+    }
+}
+
+/// Makes `data` of rules' own names the `data` that all stages after this one know.
+fn own_data(item: ItemMut<'_>) {
+    match item {
+        ItemMut::Node(Node { value: Value::Var(var), .. }) if *var == Var::OWN_DATA => *var = Var::DATA,
+        item => children_mut(item, &mut own_data),
     }
 }
 

@@ -167,7 +167,9 @@ impl Compilation {
         self.go_on()?;
         let world =
             types::World { release, rules: &self.rules, paths: &paths, tree: &tree, graph: &graph, subjects: &subjects };
-        for (module, error) in types::check(&mut self.names, world) {
+        let mut found = types::check(&self.names, world);
+        errors::sort(&mut found);
+        for ModuleError { module, error } in found {
             self.errors.all(module, [error], false);
         }
         self.go_on()?;
@@ -180,7 +182,7 @@ impl Compilation {
     }
 
     fn with_values(&mut self, tree: &tree::Tree) {
-        let targets = with::Targets::new(&mut self.names, self.release, tree, &self.rules);
+        let targets = with::Targets::new(self.release, tree, &self.rules);
         let mut rules = std::mem::take(&mut self.rules);
         for rule in &mut rules {
             let mut found = Vec::new();

@@ -113,7 +113,12 @@ fn body(functions: &Functions<'_>, body: &mut Body, globals: &VarSet) -> bool {
             }
             let new = outputs::of_expr(functions, expr, &safe);
             let closed = closed.get(at).cloned().unwrap_or_default();
-            if !closed.is_empty() {
+            if !closed.is_empty() && closed == new {
+                continue;
+            }
+            if closed.is_subset(&safe) && !closed.is_empty() {
+                missing.clear();
+            } else if !closed.is_empty() {
                 // What is safe is left out of what is bound, so this asks for little more than was asked before.
                 let bound = bound_beyond(functions, order.iter().filter_map(|at| body.get(*at)), &safe);
                 let open: VarSet = closed.difference(&bound).copied().collect();

@@ -57,7 +57,6 @@ pub(super) fn rewrite(
         if always_defined(&node.rules, rules) {
             defined.extend(node.rules.first());
         }
-        true
     });
     let functions = Functions { names, release, tree, arities: &arities };
     let fill = Node::new(Default::default(), Value::Ref(vec![head, name]));
@@ -143,9 +142,11 @@ impl Templates<'_> {
         for part in std::mem::take(parts) {
             match part {
                 Part::Scalar(node) => terms.push(node),
-                Part::Expr(mut expr) => {
-                    self.item(ItemMut::Expr(&mut expr), safe);
-                    terms.extend(self.part(*expr, safe));
+                Part::Expr(expr) => {
+                    let mut term = self.part(*expr, safe);
+                    // What is inside counts as it was written, so it comes after.
+                    term.iter_mut().for_each(|term| self.item(ItemMut::Node(term), safe));
+                    terms.extend(term);
                 }
             }
         }

@@ -9,7 +9,6 @@ use super::tree::Tree;
 
 /// What `with` is checked against.
 pub(super) struct Targets<'c> {
-    pub(super) builtins: std::collections::HashMap<Var, ()>,
     pub(super) release: Release,
     pub(super) tree: &'c Tree,
     /// Whether each rule is a function.
@@ -17,10 +16,8 @@ pub(super) struct Targets<'c> {
 }
 
 impl<'c> Targets<'c> {
-    pub(super) fn new(names: &mut Names, release: Release, tree: &'c Tree, rules: &[Rule]) -> Self {
-        let single = builtins::BUILTINS.iter().filter(|builtin| !builtin.name.contains('.') && builtin.is_in(release));
-        let builtins = single.map(|builtin| (names.var(builtin.name), ())).collect();
-        Self { builtins, release, tree, functions: rules.iter().map(|rule| !rule.args.is_empty()).collect() }
+    pub(super) fn new(release: Release, tree: &'c Tree, rules: &[Rule]) -> Self {
+        Self { release, tree, functions: rules.iter().map(|rule| !rule.args.is_empty()).collect() }
     }
 
     fn is_function(&self, node: &Tree) -> bool {
@@ -43,7 +40,7 @@ impl<'c> Targets<'c> {
                 node.value = Value::Ref(vec![Node::var(node.span, var)]);
             }
         };
-        if with.value.as_var().is_some_and(|var| self.builtins.contains_key(&var)) {
+        if with.value.as_var().is_some() && self.builtin(names, &with.value).is_some() {
             as_reference(&mut with.value);
         }
         let span = with.target.span;

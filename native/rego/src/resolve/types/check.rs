@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::builtins;
 use crate::capabilities::Release;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::resolve::ModuleError;
 use crate::resolve::conflicts;
 use crate::resolve::graph::Graph;
 use crate::resolve::hoist::Subjects;
@@ -55,7 +56,7 @@ pub(super) struct Checker<'c> {
 }
 
 /// The type errors of the rules, each with its module.
-pub(in crate::resolve) fn check(names: &mut Names, world: World<'_>) -> Vec<(usize, Diagnostic)> {
+pub(in crate::resolve) fn check(names: &Names, world: World<'_>) -> Vec<ModuleError> {
     let env = Env::new(names, world.release);
     let order = world.graph.sorted();
     let rules = world.rules;
@@ -63,7 +64,12 @@ pub(in crate::resolve) fn check(names: &mut Names, world: World<'_>) -> Vec<(usi
     let mut errors = Vec::new();
     for number in order {
         if let Some(rule) = rules.get(number) {
-            errors.extend(checker.rule(number, rule).into_iter().map(|error| (rule.module, error)));
+            let found = checker.rule(number, rule);
+            // What was not checked to the end is not known to be wrong.
+            if checker.fuel == 0 {
+                break;
+            }
+            errors.extend(found.into_iter().map(|error| ModuleError { module: rule.module, error }));
         }
     }
     errors
@@ -78,7 +84,7 @@ pub(in crate::resolve) fn argument_details(
 ) -> Vec<String> {
     let (tree, graph, subjects) = (tree::Tree::default(), Graph::empty(), Subjects::new());
     let world = World { release, rules: &[], paths: &[], tree: &tree, graph: &graph, subjects: &subjects };
-    let env = Env::known(names, release);
+    let env = Env::new(names, release);
     let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL };
     let have = checker.terms(operands);
     let Some(signature) = signature::of(builtin, release) else {

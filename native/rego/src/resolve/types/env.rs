@@ -190,22 +190,15 @@ pub(super) struct Env {
 
 impl Env {
     /// The outermost layers: built-ins, then rules, of which there are none yet.
-    pub(super) fn new(names: &mut Names, release: Release) -> Self {
-        for builtin in BUILTINS {
-            names.var(builtin.name.split('.').next().unwrap_or_default());
-        }
-        Self::known(names, release)
-    }
-
-    /// As [`Self::new`], but only with what has a name already.
-    pub(super) fn known(names: &Names, release: Release) -> Self {
+    pub(super) fn new(names: &Names, release: Release) -> Self {
         let mut tree = Tree::default();
         for builtin in BUILTINS.iter().filter(|builtin| builtin.is_in(release)) {
-            let Some(signature) = signature::of(builtin, release) else {
+            let mut steps = builtin.name.split('.');
+            // What no module names needs no type.
+            let Some(head) = names.find(steps.next().unwrap_or_default()) else {
                 continue;
             };
-            let mut steps = builtin.name.split('.');
-            let Some(head) = names.find(steps.next().unwrap_or_default()) else {
+            let Some(signature) = signature::of(builtin, release) else {
                 continue;
             };
             let mut node = tree.children.entry(Step::Var(head)).or_default();
