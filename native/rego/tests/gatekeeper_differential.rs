@@ -40,7 +40,11 @@ fn templates() -> Vec<Template> {
         let source = &template["source"];
         let libs = source["libs"].as_array().into_iter().flatten();
         let version = if source["version"] == "v1" { "v1" } else { "v0" };
-        Template { name: text(&template["name"]), version, texts: std::iter::once(&source["rego"]).chain(libs).map(text).collect() }
+        Template {
+            name: text(&template["name"]),
+            version,
+            texts: std::iter::once(&source["rego"]).chain(libs).map(text).collect(),
+        }
     };
     answers[0]["templates"].as_array().unwrap().iter().map(template).collect()
 }
@@ -226,7 +230,7 @@ fn mutated_templates() {
     let mut mutate_one = |index: usize| {
         let mut template = all[index % all.len()].clone();
         let one = random.below(template.texts.len());
-        let change = if index % 4 == 0 { mutate } else { mutate_meaning };
+        let change = if index.is_multiple_of(4) { mutate } else { mutate_meaning };
         template.texts[one] = change(&template.texts[one], &mut random);
         template.name = format!("mutation {index} of {}", template.name);
         template

@@ -139,7 +139,7 @@ fn mutants(sets: &[Set]) -> Vec<Set> {
         let (note, version, texts) = &sets[index % sets.len()];
         let mut texts = texts.clone();
         let one = random.below(texts.len());
-        let change = if index % 4 == 0 { mutate } else { mutate_meaning };
+        let change = if index.is_multiple_of(4) { mutate } else { mutate_meaning };
         texts[one] = change(&texts[one], &mut random);
         (format!("mutation {index} of {note}"), *version, texts)
     };

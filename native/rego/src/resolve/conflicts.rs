@@ -6,10 +6,11 @@ use crate::span::{LineIndex, Span};
 
 use super::Sources;
 use super::errors::Errors;
-use super::ir::{ItemMut, Names, Node, Rule, Value, children_mut, compare_all, ground_prefix};
+use super::ir::{Names, Node, Rule, Value, compare_all, ground_prefix};
 use super::key::Key;
 use super::text;
 use super::tree::Tree;
+use super::walk::{ItemMut, children_mut};
 
 /// What is checked.
 pub(super) struct Conflicts<'c> {

@@ -7,6 +7,7 @@
 
 mod calls;
 mod conflicts;
+mod declarations;
 mod errors;
 mod globals;
 mod graph;
@@ -23,6 +24,7 @@ mod text;
 mod tree;
 mod types;
 mod vars;
+mod walk;
 mod with;
 
 use crate::ast::Module;
@@ -165,8 +167,14 @@ impl Compilation {
         subjects = hoist.subjects;
         recursion::check(&self.names, &graph, &self.rules, &paths, &mut self.errors);
         self.go_on()?;
-        let world =
-            types::World { release, rules: &self.rules, paths: &paths, tree: &tree, graph: &graph, subjects: &subjects };
+        let world = types::World {
+            release,
+            rules: &self.rules,
+            paths: &paths,
+            tree: &tree,
+            graph: &graph,
+            subjects: &subjects,
+        };
         let mut found = types::check(&self.names, world);
         errors::sort(&mut found);
         for ModuleError { module, error } in found {

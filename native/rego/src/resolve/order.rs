@@ -1,8 +1,9 @@
 //! Bodies in an order in which every variable is bound before it is read.
 
-use super::ir::{Body, Expr, Item, ItemMut, Kind, Node, Rule, Value, Var, VarSet, children_mut, walk};
+use super::ir::{Body, Expr, Kind, Node, Rule, Value, Var, VarSet};
 use super::outputs::{self, Functions};
 use super::vars::{OUTPUTS, SAFETY, Skip, collect, of_body, of_node};
+use super::walk::{Item, ItemMut, children_mut, walk};
 
 /// Puts every rule's body in order. Answers whether every variable is bound; if not, some bodies are left as they were.
 pub(super) fn reorder(functions: &Functions<'_>, rules: &mut [Rule]) -> bool {

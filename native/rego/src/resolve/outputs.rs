@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::ir::{Collection, Expr, Item, Kind, Names, Node, Rule, Value, Var, VarSet, walk};
+use super::ir::{Collection, Expr, Kind, Names, Node, Rule, Value, Var, VarSet};
 use super::tree::Tree;
 use super::vars::{BOUND, OUTPUTS, SAFETY, Skip, collect, of_node};
+use super::walk::{Item, walk};
 use crate::builtins;
 use crate::capabilities::Release;
 
@@ -174,26 +175,11 @@ impl Unifier<'_> {
             }
             (Value::Var(var), Value::Array(_) | Value::Object(_)) => self.unify_all(*var, b),
             (Value::Array(_) | Value::Object(_), Value::Var(var)) => self.unify_all(*var, a),
-            (Value::Var(var), Value::Ref(_) | Value::Call(_)) => {
-                if self.is_readable(b) {
-                    self.bind(*var);
-                }
+            (Value::Var(_), Value::Ref(_) | Value::Call(_)) => self.bind_from(a, b),
+            (Value::Ref(_) | Value::Call(_), Value::Var(_) | Value::Array(_) | Value::Object(_)) => {
+                self.bind_from(b, a)
             }
-            (Value::Ref(_) | Value::Call(_), Value::Var(var)) => {
-                if self.is_readable(a) {
-                    self.bind(*var);
-                }
-            }
-            (Value::Ref(_) | Value::Call(_), Value::Array(_) | Value::Object(_)) => {
-                if self.is_readable(a) {
-                    self.bind_all(b);
-                }
-            }
-            (Value::Array(_) | Value::Object(_), Value::Ref(_) | Value::Call(_)) => {
-                if self.is_readable(b) {
-                    self.bind_all(a);
-                }
-            }
+            (Value::Array(_) | Value::Object(_), Value::Ref(_) | Value::Call(_)) => self.bind_from(a, b),
             (Value::Var(var), _) | (_, Value::Var(var)) => self.bind(*var),
             (Value::Comprehension(inner), Value::Array(_)) if inner.makes == Collection::Array => self.bind_all(b),
             (Value::Comprehension(inner), Value::Object(_)) if inner.makes == Collection::Object => self.bind_all(b),
@@ -220,6 +206,13 @@ impl Unifier<'_> {
                 _ => self.known.has_all(head),
             }),
             _ => self.known.has_all(node),
+        }
+    }
+
+    /// Binds what is in `node` if `from` can be read.
+    fn bind_from(&mut self, node: &Node, from: &Node) {
+        if self.is_readable(from) {
+            self.bind_all(node);
         }
     }
 

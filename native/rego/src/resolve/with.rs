@@ -4,8 +4,9 @@ use crate::builtins;
 use crate::capabilities::Release;
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::ir::{ItemMut, Kind, Names, Node, Rule, Value, Var, With, children_mut};
+use super::ir::{Kind, Names, Node, Rule, Value, Var, With};
 use super::tree::Tree;
+use super::walk::{ItemMut, children_mut};
 
 /// What `with` is checked against.
 pub(super) struct Targets<'c> {
@@ -76,9 +77,8 @@ impl<'c> Targets<'c> {
                     return error(Code::Type, message.to_owned());
                 };
                 as_reference(&mut with.target);
-                let wrong = |what: String| {
-                    error(Code::Compile, format!("with keyword replacing built-in function: {what}"))
-                };
+                let wrong =
+                    |what: String| error(Code::Compile, format!("with keyword replacing built-in function: {what}"));
                 match builtin.name {
                     name @ ("eq" | "rego.metadata.chain" | "rego.metadata.rule") => {
                         return wrong(format!("replacement of \"{name}\" invalid"));

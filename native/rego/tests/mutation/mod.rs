@@ -200,12 +200,14 @@ pub fn mutate_meaning(text: &str, random: &mut Random) -> String {
             }
             2 => {
                 if let Some(at) = pick(&tokens, &is_constant, random) {
-                    tokens[at] = ["1", "\"a\"", "{}", "[]", "null", "x", "[1]", "{\"a\": 1}", "set()"][random.below(9)].to_owned();
+                    tokens[at] = ["1", "\"a\"", "{}", "[]", "null", "x", "[1]", "{\"a\": 1}", "set()"][random.below(9)]
+                        .to_owned();
                 }
             }
             3 => {
                 if let Some(at) = pick(&tokens, &is_name, random) {
-                    tokens[at] = ["1", "\"a\"", "x", "input", "data", "{\"a\": 1}", "count", "{1}"][random.below(8)].to_owned();
+                    tokens[at] =
+                        ["1", "\"a\"", "x", "input", "data", "{\"a\": 1}", "count", "{1}"][random.below(8)].to_owned();
                 }
             }
             4 | 5 => tokens.insert(line, format!("\n\t{}", STATEMENTS[random.below(STATEMENTS.len())])),

@@ -3,8 +3,8 @@
 //! regorus follows chains and cycles of rules that OPA refuses with its own stack until that ends the process, so nothing
 //! reaches regorus that the front end does not pass.
 
-use fleetgate_rego::gatekeeper::{Part, TemplateError, TemplateSource, load_template};
-use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version, resolve};
+use fleetgate_rego::gatekeeper::{self, CompileError, Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version};
 
 use super::super::diagnose;
 use crate::diagnostic::{Diagnostic, Location};
@@ -28,11 +28,11 @@ pub(super) fn check(template: &Template) -> Result<(), Refusal> {
         libs: template.libs.iter().map(|lib| &*lib.text).collect(),
     };
     let modules = load_template(&source, true).map_err(|error| refusal(template, &error))?;
-    let modules: Vec<_> = std::iter::once(modules.entry).chain(modules.libs).collect();
-    resolve::check(&modules).map_err(|errors| {
-        let located = |error: &resolve::ModuleError| {
-            let part = error.module.checked_sub(1).map_or(Part::Entry, Part::Lib);
-            diagnostic(template, part, &error.error)
+    gatekeeper::check(&source, &modules).map(|_| ()).map_err(|errors| {
+        let located = |error: &CompileError| match error.part {
+            Some(part) => diagnostic(template, part, &error.error),
+            // Gatekeeper's query cannot use what the template yields.
+            None => at(&error.error, template.module.start()),
         };
         Refusal::Meaning(errors.iter().map(located).collect())
     })
@@ -55,8 +55,18 @@ fn refusal(template: &Template, error: &TemplateError) -> Refusal {
 }
 
 fn diagnostic(template: &Template, part: Part, error: &RegoDiagnostic) -> Diagnostic {
-    let place = locate(source(template, part), error.span);
-    let diagnostic = diagnose::diagnostic(&format!("{}: {}", error.code, error.message), place);
+    at(error, locate(source(template, part), error.span))
+}
+
+fn at(error: &RegoDiagnostic, place: Location) -> Diagnostic {
+    let mut message = format!("{}: {}", error.code, error.message);
+    // What is there and what should be; the lines that point at the place have a place of their own here.
+    let said = |line: &&str| ["have", "want", "left", "right"].iter().any(|word| line.starts_with(word));
+    for line in error.details.iter().map(|line| line.trim()).filter(said) {
+        message.push_str("; ");
+        message.push_str(line);
+    }
+    let diagnostic = diagnose::diagnostic(&message, place);
     match &error.hint {
         Some(hint) => diagnostic.hint(hint),
         None => diagnostic,
