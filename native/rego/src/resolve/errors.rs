@@ -7,7 +7,7 @@ use crate::span::Span;
 use super::ModuleError;
 
 /// As many errors as OPA reports.
-const LIMIT: usize = 10;
+pub(super) const LIMIT: usize = 10;
 
 /// The errors of a compilation.
 pub(super) struct Errors {
