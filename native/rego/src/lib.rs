@@ -3,18 +3,18 @@
 //! The engines that run policies differ from OPA in ways that change verdicts, so Rego goes through this front end first.
 //! [`parse_module`] follows OPA's own parser to the letter, for Rego v0 and v1 and for the releases of OPA named in
 //! [`Release`]: what it accepts, OPA accepts, and the syntax tree is the same. [`gatekeeper`] puts a template's modules
-//! together as Gatekeeper does, [`resolve`] checks that they fit, [`normalise()`] settles what engines read differently and
-//! [`emit`] writes canonical Rego v1 with the way back to the source.
+//! together as Gatekeeper does, [`resolve`] checks all that OPA's compiler checks, types included, [`normalise()`] settles
+//! what engines read differently and [`emit`] writes canonical Rego v1 with the way back to the source.
 //!
 //! ```
-//! use fleetgate_rego::gatekeeper::{TemplateSource, load_template};
-//! use fleetgate_rego::{Version, emit, normalise, resolve};
+//! use fleetgate_rego::gatekeeper::{self, TemplateSource, load_template};
+//! use fleetgate_rego::{Version, emit, normalise};
 //!
 //! let rego = "package x\nviolation[{\"msg\": m}] { not startswith(input.review.name, \"a\"); m := \"no\" }";
 //! let source = TemplateSource { version: Version::V0, rego, libs: Vec::new() };
 //! let modules = load_template(&source, true)?;
+//! assert!(gatekeeper::check(&source, &modules).is_ok());
 //! let all: Vec<_> = std::iter::once(modules.entry).chain(modules.libs).collect();
-//! assert!(resolve::check(&all).is_ok());
 //! for module in all {
 //!     let emitted = emit(&normalise(module))?;
 //!     assert!(emitted.text.starts_with("package template\n"));
@@ -23,8 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here yet: safety of variables, the conflicts of rules with each other, types; engines refuse those with errors of
-//! their own.
+//! Not here: errors for variables that are never bound ([`resolve::Checked::Unsafe`] tells that there are some), and what
+//! OPA asks of metadata blocks where a policy reads its own metadata.
 
 #![forbid(unsafe_code)]
 

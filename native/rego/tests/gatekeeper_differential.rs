@@ -8,7 +8,7 @@ mod oracle;
 use fleetgate_rego::Version;
 use fleetgate_rego::gatekeeper::{self, Part, TemplateError, TemplateSource, load_template};
 use fleetgate_rego::resolve::Checked;
-use mutation::{Random, mutate};
+use mutation::{Random, mutate, mutate_meaning};
 use oracle::ask;
 use serde_json::{Value, json};
 
@@ -40,7 +40,11 @@ fn templates() -> Vec<Template> {
         let source = &template["source"];
         let libs = source["libs"].as_array().into_iter().flatten();
         let version = if source["version"] == "v1" { "v1" } else { "v0" };
-        Template { name: text(&template["name"]), version, texts: std::iter::once(&source["rego"]).chain(libs).map(text).collect() }
+        Template {
+            name: text(&template["name"]),
+            version,
+            texts: std::iter::once(&source["rego"]).chain(libs).map(text).collect(),
+        }
     };
     answers[0]["templates"].as_array().unwrap().iter().map(template).collect()
 }
@@ -226,7 +230,8 @@ fn mutated_templates() {
     let mut mutate_one = |index: usize| {
         let mut template = all[index % all.len()].clone();
         let one = random.below(template.texts.len());
-        template.texts[one] = mutate(&template.texts[one], &mut random);
+        let change = if index.is_multiple_of(4) { mutate } else { mutate_meaning };
+        template.texts[one] = change(&template.texts[one], &mut random);
         template.name = format!("mutation {index} of {}", template.name);
         template
     };

@@ -101,7 +101,9 @@ fn modules_within_the_depth_need_a_small_stack() {
     let depth = MAX_DEPTH / 2 - 20;
     for (open, close) in [("[", "]"), ("f(", ")"), ("[x | x := ", "]"), ("{1: ", "}"), ("a[", "]")] {
         let nested = format!("{}input.x{}", open.repeat(depth / 2), close.repeat(depth / 2));
-        let text = format!("package a\np if {{ not f({nested}); every y in {nested} {{ y == {nested} }} }}");
+        let text = format!(
+            "package a\nf(x) := x\np if {{ not f({nested}); every y in {nested} {{ y == {nested} }} }}\na := input"
+        );
         let thread = std::thread::Builder::new().stack_size(2 << 20);
         let whole = move || {
             let module = v1(&text).unwrap();

@@ -9,6 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
+var versions = map[string]ast.RegoVersion{"v0": ast.RegoV0, "v1": ast.RegoV1}
+
 // parse answers {"ast": …} or {"errors": …} in the form of the OPA oracle, for Gatekeeper's OPA.
 func parse(raw json.RawMessage) (map[string]any, error) {
 	var request struct {
@@ -18,7 +20,6 @@ func parse(raw json.RawMessage) (map[string]any, error) {
 	if err := json.Unmarshal(raw, &request); err != nil {
 		return nil, err
 	}
-	versions := map[string]ast.RegoVersion{"v0": ast.RegoV0, "v1": ast.RegoV1}
 	version, known := versions[request.Version]
 	if !known {
 		return nil, fmt.Errorf("unknown version %q", request.Version)
@@ -61,6 +62,36 @@ func numbersAsText(node any) any {
 	return node
 }
 
+// check compiles the modules together with Gatekeeper's OPA: {"ok": true} or {"errors": …} in the form of the OPA oracle.
+func check(raw json.RawMessage) (map[string]any, error) {
+	var request struct {
+		Modules []string `json:"modules"`
+		Version string   `json:"version"`
+	}
+	if err := json.Unmarshal(raw, &request); err != nil {
+		return nil, err
+	}
+	version, known := versions[request.Version]
+	if !known {
+		return nil, fmt.Errorf("unknown version %q", request.Version)
+	}
+	modules := make(map[string]*ast.Module, len(request.Modules))
+	for i, text := range request.Modules {
+		name := fmt.Sprintf("module%d.rego", i)
+		module, err := ast.ParseModuleWithOpts(name, text, ast.ParserOptions{RegoVersion: version})
+		if err != nil {
+			return refusal(err), nil
+		}
+		modules[name] = module
+	}
+	compiler := ast.NewCompiler().WithDefaultRegoVersion(version)
+	compiler.Compile(modules)
+	if compiler.Failed() {
+		return refusal(compiler.Errors), nil
+	}
+	return map[string]any{"ok": true}, nil
+}
+
 func refusal(err error) map[string]any {
 	var many ast.Errors
 	if !errors.As(err, &many) {
@@ -74,6 +105,9 @@ func refusal(err error) map[string]any {
 		located := map[string]any{"code": e.Code, "message": e.Message}
 		if e.Location != nil {
 			located["row"], located["col"] = e.Location.Row, e.Location.Col
+		}
+		if e.Details != nil {
+			located["details"] = e.Details.Lines()
 		}
 		list = append(list, located)
 	}

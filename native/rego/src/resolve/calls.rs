@@ -5,8 +5,9 @@ use crate::builtins;
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::errors::Errors;
-use super::ir::{Item, Names, Node, Rule, Value, Var, walk_body, walk_head};
+use super::ir::{Names, Node, Rule, Value, Var};
 use super::outputs::Functions;
+use super::walk::{Item, walk_body, walk_head};
 use super::{text, types};
 
 /// Visits what is in a rule and, for a first one, in what follows; heads' paths are not visited.
@@ -105,4 +106,3 @@ pub(super) fn check_deprecated(names: &Names, modules: &[Module], rules: &[Rule]
         errors.all(rule.module, found, false);
     }
 }
-

@@ -6,10 +6,11 @@ use crate::span::{LineIndex, Span};
 
 use super::Sources;
 use super::errors::Errors;
-use super::ir::{ItemMut, Names, Node, Rule, Value, children_mut, compare_all, ground_prefix};
+use super::ir::{Names, Node, Rule, Value, compare_all, ground_prefix};
 use super::key::Key;
 use super::text;
 use super::tree::Tree;
+use super::walk::{ItemMut, children_mut};
 
 /// What is checked.
 pub(super) struct Conflicts<'c> {
@@ -26,13 +27,7 @@ impl Conflicts<'_> {
     /// Checks the rules of `tree`.
     pub(super) fn check(&self, tree: &Tree, errors: &mut Errors) {
         let mut found = Vec::new();
-        tree.walk(&mut |node| match self.at(node) {
-            Some((module, error)) => {
-                found.push((module, error));
-                false
-            }
-            None => true,
-        });
+        tree.walk(&mut |node| found.extend(self.at(node)));
         for (module, error) in found {
             errors.all(module, [error], true);
         }

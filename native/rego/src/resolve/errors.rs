@@ -7,7 +7,7 @@ use crate::span::Span;
 use super::ModuleError;
 
 /// As many errors as OPA reports.
-const LIMIT: usize = 10;
+pub(super) const LIMIT: usize = 10;
 
 /// The errors of a compilation.
 pub(super) struct Errors {
@@ -51,12 +51,16 @@ impl Errors {
         if self.list.is_empty() {
             return Ok(());
         }
-        self.list.sort_by(|a, b| {
-            let place = |error: &ModuleError| (error.module, error.error.span.start);
-            place(a).cmp(&place(b)).then_with(|| {
-                (a.error.code.as_str(), &a.error.message).cmp(&(b.error.code.as_str(), &b.error.message))
-            })
-        });
+        sort(&mut self.list);
         Err(self.list)
     }
+}
+
+/// Puts errors in the order of their places, those of one place in that of their texts.
+pub(super) fn sort(errors: &mut [ModuleError]) {
+    let key = |error: &ModuleError| {
+        let ModuleError { module, error } = error;
+        (*module, error.span.start, error.code.as_str(), error.message.clone(), error.details.clone())
+    };
+    errors.sort_by_cached_key(key);
 }

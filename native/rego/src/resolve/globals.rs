@@ -7,9 +7,10 @@ use crate::ast::Module;
 use crate::diagnostic::Code;
 
 use super::errors::Errors;
-use super::ir::{Expr, ItemMut, Kind, Names, Node, Rule, Value, Var, VarSet, children_mut, walk, Item};
+use super::ir::{Expr, Kind, Names, Node, Rule, Value, Var, VarSet};
 use super::lower;
 use super::vars::{declared_in, of_node};
+use super::walk::{Item, ItemMut, children_mut, walk};
 
 /// What names stand for.
 type Globals = BTreeMap<Var, Vec<Node>>;
@@ -47,6 +48,9 @@ fn globals(names: &mut Names, module: &Module, package: &[Node], own: &VarSet) -
     for name in own {
         let mut path = package.to_vec();
         path.push(Node::new(Default::default(), Value::String(Arc::from(names.text(*name)))));
+        if let Some(head) = path.first_mut() {
+            head.value = Value::Var(Var::OWN_DATA);
+        }
         globals.insert(*name, path);
     }
     for import in &module.imports {
@@ -55,7 +59,8 @@ fn globals(names: &mut Names, module: &Module, package: &[Node], own: &VarSet) -
         if matches!(&*root, "future" | "rego") {
             continue;
         }
-        let last = parts.last().and_then(|last| if let Value::String(name) = &last.value { Some(&**name) } else { None });
+        let last =
+            parts.last().and_then(|last| if let Value::String(name) = &last.value { Some(&**name) } else { None });
         let name = import.alias.as_deref().or(last).unwrap_or(&root);
         globals.insert(names.var(name), parts);
     }
@@ -123,7 +128,10 @@ impl Scopes<'_> {
                 self.local.pop();
             }
             Kind::Some(symbols) => {
-                symbols.iter_mut().filter(|symbol| matches!(symbol.value, Value::Call(_))).for_each(|call| self.node(call));
+                symbols
+                    .iter_mut()
+                    .filter(|symbol| matches!(symbol.value, Value::Call(_)))
+                    .for_each(|call| self.node(call));
             }
             Kind::Term(node) => self.node(node),
             Kind::Call(nodes) => nodes.iter_mut().for_each(|node| self.node(node)),
@@ -201,14 +209,15 @@ pub(super) fn check_roots(names: &Names, modules: &[Module], rules: &[Rule], err
                 if let Item::Expr(expr) = item
                     && let Some([target, ..]) = expr.operands_of(Var::ASSIGN)
                 {
-                    let name = target.as_var().or_else(|| target.is_root_document().then(|| target.ref_head()).flatten());
+                    let name =
+                        target.as_var().or_else(|| target.is_root_document().then(|| target.ref_head()).flatten());
                     if let Some(name) = name.filter(|name| name.is_root()) {
                         report(expr.span, "variables", name, "variable");
                     }
                 }
                 true
             };
-            super::ir::walk_head(rule, &mut visit);
+            super::walk::walk_head(rule, &mut visit);
             rule.body.iter().for_each(|expr| walk(Item::Expr(expr), &mut visit));
         }
         errors.all(number, found, false);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::capabilities::Release;
 
-use super::ir::{Expr, Item, Node, Rule, Value, Var, walk, walk_head};
+use super::ir::{Expr, Node, Rule, Value, Var};
 use super::key::Key;
 use super::tree::Tree;
+use super::walk::{Item, walk, walk_head};
 
 /// As many references as one with known variables is narrowed into.
 const MAX_EXPANSION: usize = 64;

@@ -2,9 +2,8 @@
 
 use crate::capabilities::Release;
 
-use super::ir::{
-    Body, Expr, Item, ItemMut, Kind, Names, Node, Rule, Value, Var, With, append, children_mut, walk,
-};
+use super::ir::{Body, Expr, Kind, Names, Node, Rule, Value, Var, With, append};
+use super::walk::{Item, ItemMut, children_mut, walk};
 
 /// The terms that variables stand for, to show in errors.
 pub(super) type Subjects = std::collections::HashMap<Var, Node>;
@@ -388,4 +387,3 @@ fn has_print(item: Item<'_>) -> bool {
     });
     found
 }
-

@@ -10,13 +10,13 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
 
 use super::errors::Errors;
-use super::ir::{Comprehension, Expr, Item, ItemMut, Kind, Names, Node, Part, Rule, Value, Var, VarSet, With, children_mut};
-use super::outputs;
-use super::vars::{self, Skip, collect, declared_by, declared_in, of_body, of_node};
+use super::ir::{Comprehension, Expr, Kind, Names, Node, Part, Rule, Value, Var, VarSet, With};
+use super::vars::{Skip, collect, declared_by, declared_in, of_body, of_node};
+use super::walk::{Item, ItemMut, children_mut};
 
 /// How a variable first occurred in a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Occurrence {
+pub(super) enum Occurrence {
     Argument,
     Seen,
     Assigned,
@@ -24,7 +24,7 @@ enum Occurrence {
 }
 
 /// The variables of one scope: what each became, and how it first occurred.
-type Scope = BTreeMap<Var, (Var, Occurrence)>;
+pub(super) type Scope = BTreeMap<Var, (Var, Occurrence)>;
 
 /// Rewrites every rule.
 pub(super) fn rewrite(names: &mut Names, release: Release, rules: &mut [Rule], errors: &mut Errors) {
@@ -33,13 +33,17 @@ pub(super) fn rewrite(names: &mut Names, release: Release, rules: &mut [Rule], e
         let mut chain = Some(number);
         let mut args = Scope::new();
         while let Some(rule) = chain.and_then(|at| rules.get_mut(at)) {
-            let mut pass = Locals { names, release, scopes: vec![args.clone()], errors: Vec::new(), unused: Vec::new() };
+            let mut pass =
+                Locals { names, release, scopes: vec![args.clone()], errors: Vec::new(), unused: Vec::new() };
             let mut recoverable = Vec::new();
             if rule.first {
                 rule.args.iter_mut().for_each(|arg| pass.argument(arg));
                 args.clone_from(pass.scopes.first().unwrap_or(&Scope::new()));
             }
             pass.rule(rule, &mut recoverable);
+            let all = rule.args.iter_mut().chain(&mut rule.key).chain(&mut rule.value);
+            let all = all.chain(rule.reference.iter_mut().skip(1)).map(ItemMut::Node);
+            all.chain(rule.body.iter_mut().map(ItemMut::Expr)).for_each(own_data);
             let Locals { errors: fatal, unused, .. } = pass;
             errors.all(rule.module, fatal, true);
             errors.all(rule.module, recoverable.into_iter().chain(unused), false);
@@ -49,17 +53,17 @@ pub(super) fn rewrite(names: &mut Names, release: Release, rules: &mut [Rule], e
     }
 }
 
-struct Locals<'n> {
-    names: &'n mut Names,
-    release: Release,
-    scopes: Vec<Scope>,
-    errors: Vec<Diagnostic>,
+pub(super) struct Locals<'n> {
+    pub(super) names: &'n mut Names,
+    pub(super) release: Release,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) errors: Vec<Diagnostic>,
     /// Declared and never used: an error that does not stop the compilation.
     unused: Vec<Diagnostic>,
 }
 
 impl Locals<'_> {
-    fn error(&mut self, span: Span, message: impl Into<String>) {
+    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
         self.errors.push(Diagnostic::new(Code::Compile, span, message));
     }
 
@@ -68,7 +72,7 @@ impl Locals<'_> {
     }
 
     /// What `var` became in the innermost scope that has it.
-    fn current(&self, var: Var) -> Option<(Var, Occurrence)> {
+    pub(super) fn current(&self, var: Var) -> Option<(Var, Occurrence)> {
         self.scopes.iter().rev().find_map(|scope| scope.get(&var).copied())
     }
 
@@ -81,7 +85,7 @@ impl Locals<'_> {
         }
     }
 
-    fn declare(&mut self, var: Var, occurrence: Occurrence, span: Span) -> Option<Var> {
+    pub(super) fn declare(&mut self, var: Var, occurrence: Occurrence, span: Span) -> Option<Var> {
         let name = self.names.text(var);
         let before = self.scopes.last().and_then(|scope| scope.get(&var)).map(|(_, occurrence)| *occurrence);
         let message = match before {
@@ -187,8 +191,8 @@ impl Locals<'_> {
             }
             true
         };
-        super::ir::walk_head(rule, &mut visit);
-        super::ir::walk_body(&rule.body, &mut visit);
+        super::walk::walk_head(rule, &mut visit);
+        super::walk::walk_body(&rule.body, &mut visit);
         for var in self.names.sorted(&all) {
             let is_builtin = builtins::find(self.names.text(var)).is_some_and(|builtin| builtin.is_in(self.release));
             if is_builtin && !declared.contains(&var) && !in_with.contains(&var) && self.current(var).is_none() {
@@ -199,7 +203,7 @@ impl Locals<'_> {
     }
 
     /// Rewrites a body in the current scope. `used` are the variables that what stands around it reads.
-    fn body(&mut self, body: &mut Vec<Expr>, used: &VarSet) {
+    pub(super) fn body(&mut self, body: &mut Vec<Expr>, used: &VarSet) {
         let span = body.first().map_or(Span::default(), |expr| expr.span);
         let mut declaring = Vec::new();
         let mut out = Vec::with_capacity(body.len());
@@ -263,190 +267,8 @@ impl Locals<'_> {
         }
     }
 
-    fn assignment(&mut self, expr: &mut Expr) {
-        if expr.negated {
-            self.error(expr.span, "cannot assign vars inside negated expression");
-            return;
-        }
-        let Kind::Call(terms) = &mut expr.kind else {
-            return;
-        };
-        let [operator, target, value] = terms.as_mut_slice() else {
-            return;
-        };
-        let before = self.errors.len();
-        self.deep(value);
-        expr.with.iter_mut().for_each(|with| self.deep(&mut with.value));
-        self.target(target);
-        if self.errors.len() == before {
-            operator.value = Value::Ref(vec![Node::var(operator.span, Var::EQ)]);
-            // Since OPA 1.22 what is assigned does not bind what it is assigned from.
-            expr.from_assignment = self.release == Release::Opa1_22;
-        }
-    }
-
-    fn target(&mut self, node: &mut Node) {
-        if node.is_root_document() {
-            if let Some(new) = node.ref_head().and_then(|var| self.declare(var, Occurrence::Assigned, node.span)) {
-                node.value = Value::Var(new);
-            }
-            return;
-        }
-        match &mut node.value {
-            Value::Var(var) => {
-                if let Some(new) = self.declare(*var, Occurrence::Assigned, node.span) {
-                    *var = new;
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.target(item)),
-            Value::Object(pairs) => pairs.iter_mut().for_each(|(_, value)| self.target(value)),
-            other => {
-                let message = format!("cannot assign to {}", kind_name(other));
-                self.error(node.span, message);
-            }
-        }
-    }
-
-    /// `some x` declares; `some x in xs` declares and is `x = xs[_]`.
-    fn some(&mut self, mut expr: Expr) -> Option<Expr> {
-        let Kind::Some(symbols) = &expr.kind else {
-            return None;
-        };
-        for symbol in symbols {
-            match &symbol.value {
-                Value::Var(var) => {
-                    self.declare(*var, Occurrence::Declared, expr.span)?;
-                }
-                Value::Call(terms) => {
-                    let (key, value, domain) = match terms.as_slice() {
-                        [_, key, value, domain] => (key.clone(), value.clone(), domain.clone()),
-                        [_, value, domain] => {
-                            let key = Node::var(value.span, self.names.fresh());
-                            (key, value.clone(), domain.clone())
-                        }
-                        _ => return None,
-                    };
-                    if !self.apart(&key, &value, &domain, expr.span) {
-                        return None;
-                    }
-                    let mut safe = VarSet::new();
-                    of_node(&domain, &mut safe);
-                    let parts = match domain.value {
-                        Value::Ref(mut parts) => {
-                            parts.push(key);
-                            parts
-                        }
-                        value => vec![Node::new(domain.span, value), key],
-                    };
-                    let indexed = Node::new(domain.span, Value::Ref(parts));
-                    let operator = Node::new(expr.span, Value::Ref(vec![Node::var(expr.span, Var::EQ)]));
-                    expr.kind = Kind::Call(vec![operator, value, indexed]);
-                    for var in self.names.sorted(&outputs::of_equality(&expr, &safe)) {
-                        self.declare(var, Occurrence::Declared, expr.span)?;
-                    }
-                    self.expr(&mut expr);
-                    return Some(expr);
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
-    /// Since OPA 1.22 what `some … in` binds must not be in what it ranges over.
-    fn apart(&mut self, key: &Node, value: &Node, domain: &Node, span: Span) -> bool {
-        if self.release == Release::Opa1_17 {
-            return true;
-        }
-        let mut bound = VarSet::new();
-        collect(Item::Node(key), vars::BOUND, &mut bound);
-        collect(Item::Node(value), vars::BOUND, &mut bound);
-        let mut read = VarSet::new();
-        collect(Item::Node(domain), Skip { closures: true, ..Skip::default() }, &mut read);
-        let both: VarSet = bound.intersection(&read).copied().collect();
-        let mut apart = true;
-        for var in self.names.sorted(&both) {
-            if !self.names.is_wildcard(var) {
-                let message = format!("var {} assigned before", self.names.text(var));
-                self.error(span, message);
-                apart = false;
-            }
-        }
-        apart
-    }
-
-    fn every(&mut self, expr: &mut Expr) {
-        let span = expr.span;
-        if let Kind::Every(every) = &mut expr.kind {
-            self.deep(&mut every.domain);
-            self.scopes.push(Scope::new());
-            let missing = every.key.is_none();
-            for node in every.key.iter_mut().chain([&mut every.value]) {
-                if let Some(var) = node.as_var().filter(|var| !self.names.is_wildcard(*var)) {
-                    match self.declare(var, Occurrence::Declared, span) {
-                        Some(new) => node.value = Value::Var(new),
-                        None => {
-                            self.scopes.pop();
-                            return;
-                        }
-                    }
-                }
-            }
-            if missing {
-                every.key = Some(Node::var(every.value.span, self.names.fresh()));
-            }
-            self.body(&mut every.body, &VarSet::new());
-        }
-        self.expr(expr);
-        self.scopes.pop();
-    }
-
-    fn nested(&mut self, expr: &mut Expr) {
-        let before = self.errors.len();
-        let mut pushed = false;
-        match &mut expr.kind {
-            Kind::Not(body, true) => {
-                self.scopes.push(Scope::new());
-                pushed = true;
-                self.body(body, &VarSet::new());
-            }
-            Kind::Not(body, false) => self.implicit(body, "cannot assign vars inside negated expression"),
-            Kind::Logical(logical) => {
-                let operand = if logical.or { "or" } else { "and" };
-                let message = format!("cannot assign vars inside implicit {operand} operand");
-                for (body, explicit) in &mut logical.sides {
-                    if *explicit {
-                        self.scopes.push(Scope::new());
-                        self.body(body, &VarSet::new());
-                        self.scopes.pop();
-                    } else {
-                        self.implicit(body, &message);
-                    }
-                }
-            }
-            _ => {}
-        }
-        if pushed || self.errors.len() == before {
-            self.expr(expr);
-        }
-        if pushed {
-            self.scopes.pop();
-        }
-    }
-
-    /// A body without braces cannot declare anything.
-    fn implicit(&mut self, body: &mut [Expr], message: &str) {
-        for expr in body {
-            if expr.operands_of(Var::ASSIGN).is_some() {
-                self.error(expr.span, message);
-            } else if matches!(expr.kind, Kind::Not(..) | Kind::Logical(_)) {
-                self.nested(expr);
-            }
-        }
-    }
-
     /// Rewrites what an expression reads, bodies inside it included.
-    fn expr(&mut self, expr: &mut Expr) {
+    pub(super) fn expr(&mut self, expr: &mut Expr) {
         children_mut(ItemMut::Expr(expr), &mut |child| self.item(child));
     }
 
@@ -476,7 +298,7 @@ impl Locals<'_> {
         self.deep(&mut with.value);
     }
 
-    fn deep(&mut self, node: &mut Node) {
+    pub(super) fn deep(&mut self, node: &mut Node) {
         if node.is_root_document() {
             let occurrence = node.ref_head().and_then(|var| self.current(var));
             if let Some((new, occurrence)) = occurrence
@@ -487,6 +309,11 @@ impl Locals<'_> {
             return;
         }
         match &mut node.value {
+            Value::Var(Var::OWN_DATA) => {
+                if self.current(Var::DATA).is_none() {
+                    self.insert(Var::DATA, Var::DATA, Occurrence::Seen);
+                }
+            }
             Value::Var(var) => match self.current(*var) {
                 Some((new, _)) => *var = new,
                 None => self.insert(*var, *var, Occurrence::Seen),
@@ -507,6 +334,7 @@ impl Locals<'_> {
         let mut read = VarSet::new();
         of_node(operator, &mut read);
         for var in read {
+            let var = if var == Var::OWN_DATA { Var::DATA } else { var };
             if self.current(var).is_some_and(|(new, _)| new != var) {
                 let message = format!("called function {} shadowed", super::text::node(self.names, operator));
                 self.error(span, message);
@@ -535,6 +363,14 @@ impl Locals<'_> {
     }
 }
 
+/// Makes `data` of rules' own names the `data` that all stages after this one know.
+fn own_data(item: ItemMut<'_>) {
+    match item {
+        ItemMut::Node(Node { value: Value::Var(var), .. }) if *var == Var::OWN_DATA => *var = Var::DATA,
+        item => children_mut(item, &mut own_data),
+    }
+}
+
 /// Gives variables the names that the body gave them.
 fn rename(item: ItemMut<'_>, declared: &Scope) {
     if let ItemMut::Node(Node { value: Value::Var(var), .. }) = item {
@@ -544,26 +380,4 @@ fn rename(item: ItemMut<'_>, declared: &Scope) {
         return;
     }
     children_mut(item, &mut |child| rename(child, declared));
-}
-
-fn kind_name(value: &Value) -> &'static str {
-    use super::ir::Collection;
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Template(_) => "templatestring",
-        Value::Var(_) => "var",
-        Value::Ref(_) => "ref",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-        Value::Set(_) => "set",
-        Value::Comprehension(inner) => match inner.makes {
-            Collection::Array => "arraycomprehension",
-            Collection::Set => "setcomprehension",
-            Collection::Object => "objectcomprehension",
-        },
-        Value::Call(_) => "call",
-    }
 }

@@ -2,9 +2,7 @@
 
 use crate::ast::{self, ExprKind, TemplatePart, TermRef};
 
-use super::ir::{
-    Collection, Comprehension, Every, Expr, Kind, Logical, Names, Node, Part, Rule, Value, With, compare,
-};
+use super::ir::{Collection, Comprehension, Every, Expr, Kind, Logical, Names, Node, Part, Rule, Value, With, compare};
 
 /// The rules of a module, each followed by its `else` chain.
 pub(super) fn rules(names: &mut Names, module: usize, syntax: &ast::Module, out: &mut Vec<Rule>) {
@@ -83,9 +81,8 @@ fn call(names: &mut Names, call: &ast::Call) -> Vec<Node> {
 
 /// A term. Members of sets and keys of objects are put in order, and once only.
 fn node(names: &mut Names, term: &TermRef) -> Node {
-    let comprehension = |makes, key, value, body| {
-        Value::Comprehension(Box::new(Comprehension { makes, key, value, body }))
-    };
+    let comprehension =
+        |makes, key, value, body| Value::Comprehension(Box::new(Comprehension { makes, key, value, body }));
     let value = match &term.value {
         ast::Value::Null => Value::Null,
         ast::Value::Bool(value) => Value::Bool(*value),

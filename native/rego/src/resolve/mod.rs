@@ -7,6 +7,7 @@
 
 mod calls;
 mod conflicts;
+mod declarations;
 mod errors;
 mod globals;
 mod graph;
@@ -23,6 +24,7 @@ mod text;
 mod tree;
 mod types;
 mod vars;
+mod walk;
 mod with;
 
 use crate::ast::Module;
@@ -165,9 +167,17 @@ impl Compilation {
         subjects = hoist.subjects;
         recursion::check(&self.names, &graph, &self.rules, &paths, &mut self.errors);
         self.go_on()?;
-        let world =
-            types::World { release, rules: &self.rules, paths: &paths, tree: &tree, graph: &graph, subjects: &subjects };
-        for (module, error) in types::check(&mut self.names, world) {
+        let world = types::World {
+            release,
+            rules: &self.rules,
+            paths: &paths,
+            tree: &tree,
+            graph: &graph,
+            subjects: &subjects,
+        };
+        let mut found = types::check(&self.names, world);
+        errors::sort(&mut found);
+        for ModuleError { module, error } in found {
             self.errors.all(module, [error], false);
         }
         self.go_on()?;
@@ -180,7 +190,7 @@ impl Compilation {
     }
 
     fn with_values(&mut self, tree: &tree::Tree) {
-        let targets = with::Targets::new(&mut self.names, self.release, tree, &self.rules);
+        let targets = with::Targets::new(self.release, tree, &self.rules);
         let mut rules = std::mem::take(&mut self.rules);
         for rule in &mut rules {
             let mut found = Vec::new();

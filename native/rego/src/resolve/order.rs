@@ -1,8 +1,9 @@
 //! Bodies in an order in which every variable is bound before it is read.
 
-use super::ir::{Body, Expr, Item, ItemMut, Kind, Node, Rule, Value, Var, VarSet, children_mut, walk};
+use super::ir::{Body, Expr, Kind, Node, Rule, Value, Var, VarSet};
 use super::outputs::{self, Functions};
 use super::vars::{OUTPUTS, SAFETY, Skip, collect, of_body, of_node};
+use super::walk::{Item, ItemMut, children_mut, walk};
 
 /// Puts every rule's body in order. Answers whether every variable is bound; if not, some bodies are left as they were.
 pub(super) fn reorder(functions: &Functions<'_>, rules: &mut [Rule]) -> bool {
@@ -113,7 +114,12 @@ fn body(functions: &Functions<'_>, body: &mut Body, globals: &VarSet) -> bool {
             }
             let new = outputs::of_expr(functions, expr, &safe);
             let closed = closed.get(at).cloned().unwrap_or_default();
-            if !closed.is_empty() {
+            if !closed.is_empty() && closed == new {
+                continue;
+            }
+            if closed.is_subset(&safe) && !closed.is_empty() {
+                missing.clear();
+            } else if !closed.is_empty() {
                 // What is safe is left out of what is bound, so this asks for little more than was asked before.
                 let bound = bound_beyond(functions, order.iter().filter_map(|at| body.get(*at)), &safe);
                 let open: VarSet = closed.difference(&bound).copied().collect();

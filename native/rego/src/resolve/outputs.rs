@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::ir::{Collection, Expr, Item, Kind, Names, Node, Rule, Value, Var, VarSet, walk};
+use super::ir::{Collection, Expr, Kind, Names, Node, Rule, Value, Var, VarSet};
 use super::tree::Tree;
 use super::vars::{BOUND, OUTPUTS, SAFETY, Skip, collect, of_node};
+use super::walk::{Item, walk};
 use crate::builtins;
 use crate::capabilities::Release;
 
@@ -116,22 +117,40 @@ pub(super) fn of_equality(expr: &Expr, safe: &VarSet) -> VarSet {
     let Some((left, right)) = expr.sides() else {
         return safe.clone();
     };
-    let mut known = of_terms(Item::Expr(expr), safe);
-    known.extend(safe);
+    let mut known = Known { safe, also: of_terms(Item::Expr(expr), safe), target: VarSet::new() };
     if expr.from_assignment {
-        let mut target = VarSet::new();
-        of_node(left, &mut target);
-        known.retain(|var| !target.contains(var));
+        of_node(left, &mut known.target);
     }
-    let mut unifier = Unifier { safe: &known, unified: VarSet::new(), waiting: BTreeMap::new() };
+    let mut unifier = Unifier { known, unified: VarSet::new(), waiting: BTreeMap::new() };
     unifier.unify(left, right);
-    let unified = unifier.unified;
-    known.union(&unified).filter(|var| !safe.contains(var)).copied().collect()
+    let Unifier { known, unified, .. } = unifier;
+    let also = known.also.iter().filter(|var| !known.target.contains(var));
+    also.chain(&unified).filter(|var| !safe.contains(var)).copied().collect()
+}
+
+/// The variables that are bound before an equality: the safe ones and those that its indices bind, without the target of
+/// an assignment.
+struct Known<'s> {
+    safe: &'s VarSet,
+    also: VarSet,
+    target: VarSet,
+}
+
+impl Known<'_> {
+    fn has(&self, var: Var) -> bool {
+        (self.safe.contains(&var) || self.also.contains(&var)) && !self.target.contains(&var)
+    }
+
+    fn has_all(&self, node: &Node) -> bool {
+        let mut read = VarSet::new();
+        collect(Item::Node(node), SAFETY, &mut read);
+        read.into_iter().all(|var| self.has(var))
+    }
 }
 
 /// Finds what becomes bound when two terms are made equal.
 struct Unifier<'s> {
-    safe: &'s VarSet,
+    known: Known<'s>,
     unified: VarSet,
     /// Variables that are bound once all of a set are.
     waiting: BTreeMap<Var, VarSet>,
@@ -139,7 +158,7 @@ struct Unifier<'s> {
 
 impl Unifier<'_> {
     fn is_bound(&self, var: Var) -> bool {
-        self.safe.contains(&var) || self.unified.contains(&var)
+        self.known.has(var) || self.unified.contains(&var)
     }
 
     fn unify(&mut self, a: &Node, b: &Node) {
@@ -156,26 +175,11 @@ impl Unifier<'_> {
             }
             (Value::Var(var), Value::Array(_) | Value::Object(_)) => self.unify_all(*var, b),
             (Value::Array(_) | Value::Object(_), Value::Var(var)) => self.unify_all(*var, a),
-            (Value::Var(var), Value::Ref(_) | Value::Call(_)) => {
-                if self.is_readable(b) {
-                    self.bind(*var);
-                }
+            (Value::Var(_), Value::Ref(_) | Value::Call(_)) => self.bind_from(a, b),
+            (Value::Ref(_) | Value::Call(_), Value::Var(_) | Value::Array(_) | Value::Object(_)) => {
+                self.bind_from(b, a)
             }
-            (Value::Ref(_) | Value::Call(_), Value::Var(var)) => {
-                if self.is_readable(a) {
-                    self.bind(*var);
-                }
-            }
-            (Value::Ref(_) | Value::Call(_), Value::Array(_) | Value::Object(_)) => {
-                if self.is_readable(a) {
-                    self.bind_all(b);
-                }
-            }
-            (Value::Array(_) | Value::Object(_), Value::Ref(_) | Value::Call(_)) => {
-                if self.is_readable(b) {
-                    self.bind_all(a);
-                }
-            }
+            (Value::Array(_) | Value::Object(_), Value::Ref(_) | Value::Call(_)) => self.bind_from(a, b),
             (Value::Var(var), _) | (_, Value::Var(var)) => self.bind(*var),
             (Value::Comprehension(inner), Value::Array(_)) if inner.makes == Collection::Array => self.bind_all(b),
             (Value::Comprehension(inner), Value::Object(_)) if inner.makes == Collection::Object => self.bind_all(b),
@@ -197,12 +201,18 @@ impl Unifier<'_> {
 
     fn is_readable(&self, node: &Node) -> bool {
         match &node.value {
-            Value::Ref(parts) => parts.first().is_some_and(|head| is_safe(head, self.safe)),
-            _ => {
-                let mut read = VarSet::new();
-                collect(Item::Node(node), SAFETY, &mut read);
-                read.is_subset(self.safe)
-            }
+            Value::Ref(parts) => parts.first().is_some_and(|head| match head.value {
+                Value::Var(var) => self.known.has(var),
+                _ => self.known.has_all(head),
+            }),
+            _ => self.known.has_all(node),
+        }
+    }
+
+    /// Binds what is in `node` if `from` can be read.
+    fn bind_from(&mut self, node: &Node, from: &Node) {
+        if self.is_readable(from) {
+            self.bind_all(node);
         }
     }
 

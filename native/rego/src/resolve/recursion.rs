@@ -15,8 +15,10 @@ pub(super) fn check(names: &Names, graph: &Graph, rules: &[Rule], paths: &[Vec<N
         let path = paths.get(*number).map(Vec::as_slice).unwrap_or_default();
         text::reference(names, &conflicts::renamed(names, path))
     };
-    for (number, component) in components(&graph.dependencies).into_iter().enumerate() {
-        if let Some(rule) = component.and_then(|_| rules.get(number)) {
+    let components = components(&graph.dependencies).into_iter().enumerate();
+    let recursive = components.filter_map(|(number, component)| component.map(|_| number));
+    for number in recursive.take(super::errors::LIMIT) {
+        if let Some(rule) = rules.get(number) {
             let round: Vec<String> = round(&graph.dependencies, number).iter().map(name).collect();
             let message = format!("rule {} is recursive: {}", name(&number), round.join(" -> "));
             errors.fatal(rule.module, Code::Recursion, rule.span, message);

@@ -4,13 +4,11 @@ use crate::builtins;
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::errors::Errors;
-use super::ir::{
-    Body, Collection, Comprehension, Expr, Item, ItemMut, Kind, Node, Part, Rule, Value, Var, VarSet, children_mut,
-    is_empty_body, walk_body, walk_head,
-};
+use super::ir::{Body, Collection, Comprehension, Expr, Kind, Node, Part, Rule, Value, Var, VarSet, is_empty_body};
 use super::outputs::{self, Functions};
 use super::tree::Tree;
 use super::vars::{SAFETY, collect, has_template, of_node};
+use super::walk::{Item, ItemMut, children_mut, walk_body, walk_head};
 
 /// The built-in's name.
 const FILL: [&str; 2] = ["internal", "template_string"];
@@ -57,7 +55,6 @@ pub(super) fn rewrite(
         if always_defined(&node.rules, rules) {
             defined.extend(node.rules.first());
         }
-        true
     });
     let functions = Functions { names, release, tree, arities: &arities };
     let fill = Node::new(Default::default(), Value::Ref(vec![head, name]));
@@ -86,8 +83,11 @@ fn always_defined(numbers: &[usize], rules: &[Rule]) -> bool {
     };
     let partial_set = first.value.is_none();
     let constant = |rule: &Rule| {
-        let constant = |node: &Node| node.is_ground() && !matches!(node.value, Value::Ref(_) | Value::Call(_) | Value::Comprehension(_));
-        is_empty_body(&rule.body) && rule.value.as_ref().is_some_and(|value| value.as_var().is_some() || constant(value))
+        let constant = |node: &Node| {
+            node.is_ground() && !matches!(node.value, Value::Ref(_) | Value::Call(_) | Value::Comprehension(_))
+        };
+        is_empty_body(&rule.body)
+            && rule.value.as_ref().is_some_and(|value| value.as_var().is_some() || constant(value))
     };
     first.is_default
         || partial_set
@@ -105,19 +105,17 @@ impl Templates<'_> {
 
     fn item(&mut self, item: ItemMut<'_>, safe: &VarSet) {
         match item {
-            ItemMut::Node(node) => {
-                match &mut node.value {
-                    Value::Comprehension(inner) => {
-                        let inner_safe = self.body(&mut inner.body, safe);
-                        let inner = &mut **inner;
-                        for node in inner.key.iter_mut().chain([&mut inner.value]) {
-                            self.item(ItemMut::Node(node), &inner_safe);
-                        }
+            ItemMut::Node(node) => match &mut node.value {
+                Value::Comprehension(inner) => {
+                    let inner_safe = self.body(&mut inner.body, safe);
+                    let inner = &mut **inner;
+                    for node in inner.key.iter_mut().chain([&mut inner.value]) {
+                        self.item(ItemMut::Node(node), &inner_safe);
                     }
-                    Value::Template(_) => self.template(node, safe),
-                    _ => children_mut(ItemMut::Node(node), &mut |child| self.item(child, safe)),
                 }
-            }
+                Value::Template(_) => self.template(node, safe),
+                _ => children_mut(ItemMut::Node(node), &mut |child| self.item(child, safe)),
+            },
             ItemMut::Expr(expr) => {
                 if let Kind::Every(every) = &mut expr.kind {
                     self.item(ItemMut::Node(&mut every.domain), safe);
@@ -143,9 +141,11 @@ impl Templates<'_> {
         for part in std::mem::take(parts) {
             match part {
                 Part::Scalar(node) => terms.push(node),
-                Part::Expr(mut expr) => {
-                    self.item(ItemMut::Expr(&mut expr), safe);
-                    terms.extend(self.part(*expr, safe));
+                Part::Expr(expr) => {
+                    let mut term = self.part(*expr, safe);
+                    // What is inside counts as it was written, so it comes after.
+                    term.iter_mut().for_each(|term| self.item(ItemMut::Node(term), safe));
+                    terms.extend(term);
                 }
             }
         }

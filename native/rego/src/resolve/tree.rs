@@ -57,11 +57,10 @@ impl Tree {
         self.children.values().for_each(|child| child.below(out));
     }
 
-    /// Calls `visit` on this node and all below it with their paths; where it answers `false`, what is below is left out.
-    pub(super) fn walk<'t>(&'t self, visit: &mut dyn FnMut(&'t Self) -> bool) {
-        if visit(self) {
-            self.children.values().for_each(|child| child.walk(visit));
-        }
+    /// Calls `visit` on this node and all below it, in the order of their paths.
+    pub(super) fn walk<'t>(&'t self, visit: &mut dyn FnMut(&'t Self)) {
+        visit(self);
+        self.children.values().for_each(|child| child.walk(visit));
     }
 
     /// The rules that a reference may read: those on the way, those at its end and those below it. Since OPA 1.22

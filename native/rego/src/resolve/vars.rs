@@ -1,6 +1,7 @@
 //! Which variables are in a piece of a module.
 
-use super::ir::{Expr, Item, Kind, Node, Value, Var, VarSet, children, walk};
+use super::ir::{Expr, Kind, Node, Value, Var, VarSet};
+use super::walk::{Item, children, walk};
 
 /// What a search for variables leaves out.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,12 +4,12 @@ use crate::builtins;
 use crate::capabilities::Release;
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::ir::{ItemMut, Kind, Names, Node, Rule, Value, Var, With, children_mut};
+use super::ir::{Kind, Names, Node, Rule, Value, Var, With};
 use super::tree::Tree;
+use super::walk::{ItemMut, children_mut};
 
 /// What `with` is checked against.
 pub(super) struct Targets<'c> {
-    pub(super) builtins: std::collections::HashMap<Var, ()>,
     pub(super) release: Release,
     pub(super) tree: &'c Tree,
     /// Whether each rule is a function.
@@ -17,10 +17,8 @@ pub(super) struct Targets<'c> {
 }
 
 impl<'c> Targets<'c> {
-    pub(super) fn new(names: &mut Names, release: Release, tree: &'c Tree, rules: &[Rule]) -> Self {
-        let single = builtins::BUILTINS.iter().filter(|builtin| !builtin.name.contains('.') && builtin.is_in(release));
-        let builtins = single.map(|builtin| (names.var(builtin.name), ())).collect();
-        Self { builtins, release, tree, functions: rules.iter().map(|rule| !rule.args.is_empty()).collect() }
+    pub(super) fn new(release: Release, tree: &'c Tree, rules: &[Rule]) -> Self {
+        Self { release, tree, functions: rules.iter().map(|rule| !rule.args.is_empty()).collect() }
     }
 
     fn is_function(&self, node: &Tree) -> bool {
@@ -43,7 +41,7 @@ impl<'c> Targets<'c> {
                 node.value = Value::Ref(vec![Node::var(node.span, var)]);
             }
         };
-        if with.value.as_var().is_some_and(|var| self.builtins.contains_key(&var)) {
+        if with.value.as_var().is_some() && self.builtin(names, &with.value).is_some() {
             as_reference(&mut with.value);
         }
         let span = with.target.span;
@@ -79,9 +77,8 @@ impl<'c> Targets<'c> {
                     return error(Code::Type, message.to_owned());
                 };
                 as_reference(&mut with.target);
-                let wrong = |what: String| {
-                    error(Code::Compile, format!("with keyword replacing built-in function: {what}"))
-                };
+                let wrong =
+                    |what: String| error(Code::Compile, format!("with keyword replacing built-in function: {what}"));
                 match builtin.name {
                     name @ ("eq" | "rego.metadata.chain" | "rego.metadata.rule") => {
                         return wrong(format!("replacement of \"{name}\" invalid"));

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 /// Tokens that mutations put in.
+#[allow(dead_code, reason = "not every test mutates tokens")]
 const POOL: &[&str] = &[
     "not",
     "some",
@@ -85,6 +86,7 @@ const POOL: &[&str] = &[
 ];
 
 /// Changes one to three tokens of `text`.
+#[allow(dead_code, reason = "not every test mutates tokens")]
 pub fn mutate(text: &str, random: &mut Random) -> String {
     let mut tokens = split(text);
     for _ in 0..=random.below(4) / 2 {
@@ -99,6 +101,122 @@ pub fn mutate(text: &str, random: &mut Random) -> String {
             _ => {
                 let other = random.below(tokens.len());
                 tokens.swap(at, other);
+            }
+        }
+    }
+    tokens.concat()
+}
+
+/// Statements that mean something by themselves.
+#[allow(dead_code, reason = "tests of the parser have no use for it")]
+const STATEMENTS: &[&str] = &[
+    "some x",
+    "some x, y",
+    "x := 1",
+    "y := x",
+    "x = y",
+    "x == {}",
+    "[x, y] := [1, \"a\"]",
+    "{\"a\": x} = {\"a\": [1]}",
+    "x = [1, \"a\"][_]",
+    "every k, v in [1] { k == v }",
+    "some i, v in [1, 2]",
+    "some v in {\"a\": 1}; v == \"b\"",
+    "1 in {1, 2}",
+    "count({}) == 0",
+    "concat(\",\", [1])",
+    "sprintf(\"%v\", [input.x])",
+    "input.x with input as 1",
+    "true with data.x as 1",
+    "count(input) with count as 1",
+    "input.a[data.x]",
+    "data[x]",
+    "z := {a | a := input.b[_]}; z[_] == 1",
+    "z := [a | a := 1]; z[0].b == 1",
+    "z := {a: 1 | a := \"b\"}; z.c == 2",
+    "z := {\"a\": {\"b\": 1}}; z.a.c",
+    "z := {\"a\": 1}; z[input.k] == \"x\"",
+    "walk(input, [p, v]); v == 1",
+    "not x",
+    "not input.a == {}",
+    "print(x)",
+    "object.get({}, \"a\", 1) == \"x\"",
+    "{} == []",
+    "set() == {1}",
+    "x == x",
+    "count := 3",
+    "count = 3",
+    "f(1)",
+    "f(1, x)",
+    "any([true])",
+    "json.remove({}, [])",
+    "to_number(\"1\") == \"1\"",
+    "input := 1",
+    "data.x == 1",
+];
+
+/// Rules that mean something by themselves.
+#[allow(dead_code, reason = "tests of the parser have no use for it")]
+const RULES: &[&str] = &[
+    "default p := 1",
+    "default q = false",
+    "p := 2",
+    "p[1] = 2",
+    "f(x) = x",
+    "f(x, y) = x",
+    "f([x, {\"a\": y}]) = {y: x}",
+    "q[x] = 1 { x = [1, 2][_] }",
+    "q.a.b = 1",
+    "q.a = {\"b\": 2}",
+    "r { r }",
+    "s = {\"a\": 1}",
+    "s = [x | x = input.y[_]]",
+    "t = s.b",
+    "t = f(1)",
+    "u = f",
+    "input = 1",
+    "import data.a as b",
+    "import input.b",
+];
+
+/// Changes one or two things of `text` that the parser does not mind: names, constants, statements, rules.
+#[allow(dead_code, reason = "tests of the parser have no use for it")]
+pub fn mutate_meaning(text: &str, random: &mut Random) -> String {
+    let mut tokens = split(text);
+    let is_name = |token: &String| token.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    let is_constant = |token: &String| token.starts_with('"') || token.chars().all(|c| c.is_ascii_digit());
+    let pick = |tokens: &[String], wanted: &dyn Fn(&String) -> bool, random: &mut Random| {
+        let all: Vec<usize> = (0..tokens.len()).filter(|at| wanted(&tokens[*at])).collect();
+        if all.is_empty() { None } else { Some(all[random.below(all.len())]) }
+    };
+    for _ in 0..=random.below(2) {
+        let lines: Vec<usize> = (0..tokens.len()).filter(|at| tokens[*at] == "\n").collect();
+        let line = if lines.is_empty() { 0 } else { lines[random.below(lines.len())] };
+        match random.below(8) {
+            0 | 1 => {
+                if let (Some(to), Some(from)) = (pick(&tokens, &is_name, random), pick(&tokens, &is_name, random)) {
+                    tokens[to] = tokens[from].clone();
+                }
+            }
+            2 => {
+                if let Some(at) = pick(&tokens, &is_constant, random) {
+                    tokens[at] = ["1", "\"a\"", "{}", "[]", "null", "x", "[1]", "{\"a\": 1}", "set()"][random.below(9)]
+                        .to_owned();
+                }
+            }
+            3 => {
+                if let Some(at) = pick(&tokens, &is_name, random) {
+                    tokens[at] =
+                        ["1", "\"a\"", "x", "input", "data", "{\"a\": 1}", "count", "{1}"][random.below(8)].to_owned();
+                }
+            }
+            4 | 5 => tokens.insert(line, format!("\n\t{}", STATEMENTS[random.below(STATEMENTS.len())])),
+            6 => tokens.push(format!("\n{}\n", RULES[random.below(RULES.len())])),
+            _ => {
+                let end = (line + 1..tokens.len()).find(|at| tokens[*at] == "\n").unwrap_or(tokens.len());
+                if line < end {
+                    drop(tokens.drain(line..end));
+                }
             }
         }
     }

@@ -6,21 +6,21 @@ use std::rc::Rc;
 use crate::builtins;
 use crate::capabilities::Release;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::resolve::ModuleError;
 use crate::resolve::conflicts;
 use crate::resolve::graph::Graph;
 use crate::resolve::hoist::Subjects;
-use crate::resolve::ir::{
-    Collection, Comprehension, Expr, Item, ItemMut, Names, Node, Rule, Value, ground_prefix, walk,
-};
+use crate::resolve::ir::{Collection, Comprehension, Expr, Names, Node, Rule, Value, ground_prefix};
 use crate::resolve::key::Key;
 use crate::resolve::text;
 use crate::resolve::tree;
+use crate::resolve::walk::{Item, ItemMut, walk};
 use crate::span::Span;
 
 use super::details::{self, Wanted};
 use super::env::{Env, Step, Tree};
 use super::signature;
-use super::ty::{Function, Shape, Type};
+use super::ty::{Function, Type};
 
 /// How many bodies are checked at most: the types of comprehensions inside comprehensions are found again and again.
 const FUEL: u32 = 200_000;
@@ -55,7 +55,7 @@ pub(super) struct Checker<'c> {
 }
 
 /// The type errors of the rules, each with its module.
-pub(in crate::resolve) fn check(names: &mut Names, world: World<'_>) -> Vec<(usize, Diagnostic)> {
+pub(in crate::resolve) fn check(names: &Names, world: World<'_>) -> Vec<ModuleError> {
     let env = Env::new(names, world.release);
     let order = world.graph.sorted();
     let rules = world.rules;
@@ -63,7 +63,12 @@ pub(in crate::resolve) fn check(names: &mut Names, world: World<'_>) -> Vec<(usi
     let mut errors = Vec::new();
     for number in order {
         if let Some(rule) = rules.get(number) {
-            errors.extend(checker.rule(number, rule).into_iter().map(|error| (rule.module, error)));
+            let found = checker.rule(number, rule);
+            // What was not checked to the end is not known to be wrong.
+            if checker.fuel == 0 {
+                break;
+            }
+            errors.extend(found.into_iter().map(|error| ModuleError { module: rule.module, error }));
         }
     }
     errors
@@ -78,7 +83,7 @@ pub(in crate::resolve) fn argument_details(
 ) -> Vec<String> {
     let (tree, graph, subjects) = (tree::Tree::default(), Graph::empty(), Subjects::new());
     let world = World { release, rules: &[], paths: &[], tree: &tree, graph: &graph, subjects: &subjects };
-    let env = Env::known(names, release);
+    let env = Env::new(names, release);
     let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL };
     let have = checker.terms(operands);
     let Some(signature) = signature::of(builtin, release) else {
@@ -456,123 +461,6 @@ impl<'c> Checker<'c> {
         let error = Diagnostic::new(Code::Type, span, "match error");
         let error = error.with_details(details::mismatch(self.world.release, left, right));
         Found { error, unknown: left.is_partly_unknown() || right.is_partly_unknown() }
-    }
-
-    /// Finds the types of variables in two terms that are equal. Answers whether they can be.
-    fn fit_both(&mut self, a: &Node, a_type: &Type, b: &Node, b_type: &Type) -> bool {
-        match (a_type.is_partly_unknown(), b_type.is_partly_unknown()) {
-            (true, false) => return self.fit(a, b_type, false),
-            (false, true) => return self.fit(b, a_type, false),
-            (false, false) => return a_type.unifies(b_type),
-            (true, true) => {}
-        }
-        let known = self.world.release == Release::Opa1_22;
-        match (&a.value, &b.value) {
-            (Value::Array(items), Value::Array(others)) => {
-                return items.len() == others.len() && self.fit_pairs(items.iter().zip(others));
-            }
-            (Value::Object(pairs), Value::Object(others)) => {
-                let other = |key: &Node| {
-                    let same = |pair: &&(Node, Node)| crate::resolve::outputs::same_key(&pair.0, key);
-                    others.iter().find(same).map(|(_, value)| value)
-                };
-                let both: Vec<_> = pairs.iter().filter_map(|(key, value)| Some((value, other(key)?))).collect();
-                let all = pairs.len() == others.len() && both.len() == pairs.len();
-                return all && self.fit_pairs(both.into_iter());
-            }
-            (Value::Array(_) | Value::Object(_), Value::Var(_)) => return self.fit_var(a, b),
-            (Value::Array(_) | Value::Object(_), _) => return false,
-            (Value::Var(_), Value::Array(_) | Value::Object(_)) => return self.fit_var(b, a),
-            (Value::Var(_), Value::Var(_)) => return self.fit_var(a, b),
-            (Value::Var(_), Value::Ref(_)) if known => return self.fit(a, &Type::any(), false),
-            (Value::Ref(_), Value::Var(_)) if known => return self.fit(b, &Type::any(), false),
-            _ => {}
-        }
-        if a.as_var().is_some() && a_type.is_unknown() && !b_type.is_unknown() {
-            return self.fit(a, b_type, false);
-        }
-        if b.as_var().is_some() && b_type.is_unknown() && !a_type.is_unknown() {
-            return self.fit(b, a_type, false);
-        }
-        false
-    }
-
-    fn fit_var(&mut self, known: &Node, var: &Node) -> bool {
-        if !self.fit(known, &Type::any(), false) {
-            return false;
-        }
-        let found = self.term(known);
-        self.fit(var, &found, false)
-    }
-
-    fn fit_pairs<'n>(&mut self, pairs: impl Iterator<Item = (&'n Node, &'n Node)>) -> bool {
-        for (a, b) in pairs {
-            let (a_type, b_type) = (self.term(a), self.term(b));
-            if !self.fit_both(a, &a_type, b, &b_type) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Finds the types of variables in a term that is of a type. Answers whether it can be. With `union` a variable may
-    /// be of several types.
-    pub(super) fn fit(&mut self, node: &Node, wanted: &Type, union: bool) -> bool {
-        match (&node.value, wanted.shape()) {
-            (Value::Array(_) | Value::Object(_) | Value::Set(_), Shape::Any(of)) => {
-                if of.is_empty() {
-                    match &node.value {
-                        Value::Object(pairs) => pairs.iter().for_each(|(key, value)| {
-                            self.fit(key, wanted, true);
-                            self.fit(value, wanted, true);
-                        }),
-                        Value::Array(items) | Value::Set(items) => items.iter().for_each(|item| {
-                            self.fit(item, wanted, true);
-                        }),
-                        _ => {}
-                    }
-                    return true;
-                }
-                of.iter().fold(false, |fits, one| self.fit(node, one, true) || fits)
-            }
-            (Value::Array(items), Shape::Array(fixed, rest)) => {
-                if items.len() != fixed.len() && rest.is_unknown() {
-                    return false;
-                }
-                let at = |at: usize| fixed.get(at).unwrap_or(rest);
-                items.iter().enumerate().all(|(i, item)| self.fit(item, at(i), union))
-            }
-            (Value::Object(pairs), Shape::Object(fixed, rest)) => {
-                let open = rest.as_ref().is_some_and(|(_, value)| !value.is_unknown());
-                if pairs.len() != fixed.len() && !open {
-                    return false;
-                }
-                pairs.iter().all(|(key, value)| match Key::of(key) {
-                    Some(key) => {
-                        let there = wanted.select(&key);
-                        !there.is_unknown() && self.fit(value, &there, union)
-                    }
-                    None => {
-                        self.fit(value, &Type::any(), union);
-                        true
-                    }
-                })
-            }
-            (Value::Set(items), Shape::Set(of)) => items.iter().all(|item| self.fit(item, of, union)),
-            (Value::Array(_) | Value::Object(_) | Value::Set(_), _) => false,
-            (Value::Var(var), _) => {
-                let have = self.env.var(*var);
-                if union {
-                    self.env.set_var(*var, have.or(wanted));
-                } else if have.is_unknown() {
-                    self.env.set_var(*var, wanted.clone());
-                } else {
-                    return have.unifies(wanted);
-                }
-                true
-            }
-            _ => self.term(node).unifies(wanted),
-        }
     }
 
     /// A reference as its author wrote it.

@@ -17,7 +17,9 @@ pub(super) struct Wanted {
 /// The lines of an error about arguments.
 pub(super) fn arguments(release: Release, have: &[Type], wanted: &Wanted) -> Vec<String> {
     let line = |word: &str, parts: Vec<String>| format!("{word}: ({})", parts.join(", "));
-    let more = |text: &dyn Fn(&Type) -> String| wanted.more.iter().map(|more| format!("{}...", text(more))).collect::<Vec<_>>();
+    let more = |text: &dyn Fn(&Type) -> String| {
+        wanted.more.iter().map(|more| format!("{}...", text(more))).collect::<Vec<_>>()
+    };
     let mut want: Vec<String> = wanted.args.iter().map(|arg| format!("{}{}", arg.prefix(), arg.ty)).collect();
     want.extend(more(&|ty| ty.to_string()));
     let full = [line("have", have.iter().map(ToString::to_string).collect()), line("want", want)];

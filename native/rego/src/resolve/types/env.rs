@@ -116,7 +116,8 @@ impl Tree {
 
 /// An object with one more property somewhere inside it.
 fn with_path(object: &Type, path: &[Node], value: &Type) -> Type {
-    let keys: Vec<Type> = path.iter().map(|part| Key::of(part).map_or_else(Type::unknown, |key| Type::of_key(&key))).collect();
+    let keys: Vec<Type> =
+        path.iter().map(|part| Key::of(part).map_or_else(Type::unknown, |key| Type::of_key(&key))).collect();
     with_keys(object, &keys, value)
 }
 
@@ -144,7 +145,9 @@ fn merge(a: &Type, b: &Type) -> Type {
         return a.clone();
     }
     match (a.shape(), b.shape()) {
-        (Shape::Object(a_fixed, a_rest), Shape::Object(b_fixed, b_rest)) if a_fixed.is_empty() && b_fixed.is_empty() => {
+        (Shape::Object(a_fixed, a_rest), Shape::Object(b_fixed, b_rest))
+            if a_fixed.is_empty() && b_fixed.is_empty() =>
+        {
             match (a_rest, b_rest) {
                 (None, _) => b.clone(),
                 (_, None) => a.clone(),
@@ -190,22 +193,15 @@ pub(super) struct Env {
 
 impl Env {
     /// The outermost layers: built-ins, then rules, of which there are none yet.
-    pub(super) fn new(names: &mut Names, release: Release) -> Self {
-        for builtin in BUILTINS {
-            names.var(builtin.name.split('.').next().unwrap_or_default());
-        }
-        Self::known(names, release)
-    }
-
-    /// As [`Self::new`], but only with what has a name already.
-    pub(super) fn known(names: &Names, release: Release) -> Self {
+    pub(super) fn new(names: &Names, release: Release) -> Self {
         let mut tree = Tree::default();
         for builtin in BUILTINS.iter().filter(|builtin| builtin.is_in(release)) {
-            let Some(signature) = signature::of(builtin, release) else {
+            let mut steps = builtin.name.split('.');
+            // What no module names needs no type.
+            let Some(head) = names.find(steps.next().unwrap_or_default()) else {
                 continue;
             };
-            let mut steps = builtin.name.split('.');
-            let Some(head) = names.find(steps.next().unwrap_or_default()) else {
+            let Some(signature) = signature::of(builtin, release) else {
                 continue;
             };
             let mut node = tree.children.entry(Step::Var(head)).or_default();
@@ -303,10 +299,8 @@ pub(super) fn select(value: &Type, path: &[Node]) -> Type {
         if value.is_unknown() {
             break;
         }
-        let by_value = !matches!(
-            part.value,
-            Value::Var(_) | Value::Ref(_) | Value::Array(_) | Value::Object(_) | Value::Set(_)
-        );
+        let by_value =
+            !matches!(part.value, Value::Var(_) | Value::Ref(_) | Value::Array(_) | Value::Object(_) | Value::Set(_));
         if by_value {
             value = Key::of(part).map_or_else(Type::unknown, |key| value.select(&key));
         } else if value.is_empty_collection() {

@@ -4,6 +4,7 @@ mod check;
 mod details;
 mod elide;
 mod env;
+mod fit;
 mod refs;
 mod signature;
 mod ty;

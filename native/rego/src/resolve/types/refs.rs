@@ -2,9 +2,10 @@
 
 use crate::capabilities::Release;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::resolve::ir::{Expr, Item, Kind, Node, Value, Var, children};
+use crate::resolve::ir::{Expr, Kind, Node, Value, Var};
 use crate::resolve::key::Key;
 use crate::resolve::text;
+use crate::resolve::walk::{Item, children};
 
 use super::check::Checker;
 use super::env::{Step, Tree};

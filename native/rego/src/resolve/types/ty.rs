@@ -233,9 +233,7 @@ impl Type {
     /// Whether every `other` is this.
     pub(in crate::resolve) fn contains(&self, other: &Self) -> bool {
         match self.shape() {
-            Shape::Any(of) => {
-                other.as_function().is_none() && (of.is_empty() || of.iter().any(|one| one.same(other)))
-            }
+            Shape::Any(of) => other.as_function().is_none() && (of.is_empty() || of.iter().any(|one| one.same(other))),
             _ => self.same(other),
         }
     }
