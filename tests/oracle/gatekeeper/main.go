@@ -74,15 +74,12 @@ func answer(raw json.RawMessage) (result map[string]any) {
 		result, err = match(raw)
 	case "parse":
 		result, err = parse(raw)
-<<<<<<< HEAD
 	case "webhook":
 		result, err = answerWebhook(raw)
 	case "requirements":
 		result, err = requirements(raw)
-=======
 	case "check":
 		result, err = check(raw)
->>>>>>> wt-types
 	default:
 		err = fmt.Errorf("unknown op %q", head.Op)
 	}

@@ -29,7 +29,7 @@ fn excluder(entries: Value) -> Excluder {
 fn excludes(excluder: &Excluder, process: Process, object: (&str, &str, &str), namespace: &str) -> bool {
     let (api_version, kind, name) = object;
     let text = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}).to_string();
-    let value = parse(text.as_bytes(), &mut KeyCache::default()).unwrap();
+    let value = parse(text.as_bytes(), &mut KeyCache::default(), crate::json::Numbers::Doubles).unwrap();
     excluder.excludes(process, &Facts::of(&value).unwrap(), namespace)
 }
 

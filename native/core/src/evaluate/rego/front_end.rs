@@ -1,8 +1,8 @@
 //! What OPA itself refuses, by the front end that is held to OPA's parser and compiler.
 //!
 use fleetgate_eval::{Error, Unit};
-use fleetgate_rego::gatekeeper::{Part, TemplateError, TemplateSource, load_template};
-use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version, resolve};
+use fleetgate_rego::gatekeeper::{self, CompileError, Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version};
 
 use crate::diagnostic::{Diagnostic, Location, code};
 use crate::template::{RegoVersion, SourceText, Template};
@@ -21,14 +21,15 @@ pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
         libs: template.libs.iter().map(|lib| &*lib.text).collect(),
     };
     let modules = load_template(&source, true).map_err(|error| refusal(template, &error))?;
-    let modules: Vec<_> = std::iter::once(modules.entry).chain(modules.libs).collect();
-    resolve::check(&modules).map_err(|errors| {
-        let located = |error: &resolve::ModuleError| {
-            let part = error.module.checked_sub(1).map_or(Part::Entry, Part::Lib);
-            of_part(template, part, &error.error)
+    gatekeeper::check(&source, &modules).map_err(|errors| {
+        let located = |error: &CompileError| match error.part {
+            Some(part) => of_part(template, part, &error.error),
+            // Gatekeeper's query cannot use what the template yields.
+            None => defect(&format!("{}: {}", error.error.code, error.error.message), template.module.start()),
         };
         errors.iter().map(located).collect::<Vec<_>>()
     })?;
+    let modules: Vec<_> = std::iter::once(modules.entry).chain(modules.libs).collect();
     let unit = |(index, module): (usize, _)| {
         let lib = index.checked_sub(1);
         let name = lib.map_or_else(|| ENTRY.into(), |lib| format!("libs[{lib}]").into());
