@@ -10,7 +10,7 @@ from fleetgate_clients.output.findings import Rule, Severity
 from fleetgate.engine import lint_rules
 
 _PAGES = "pages"
-"""The directory of pages in this package: ``docs/lint`` of the source tree."""
+"""The directory of pages in this package; ``docs/lint`` of the source tree is a link to it."""
 
 
 @cache
