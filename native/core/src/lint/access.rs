@@ -90,10 +90,13 @@ type Locals = BTreeMap<Arc<str>, Option<Path>>;
 impl Aliases {
     pub(super) fn new(module: &Module) -> Self {
         let mut aliases = Self { rules: BTreeMap::new() };
+        let mut counts: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for name in module.rules.iter().filter_map(|rule| rule.head.name.as_ref()) {
+            *counts.entry(name).or_default() += 1;
+        }
         for rule in &module.rules {
             let Some(name) = &rule.head.name else { continue };
-            let same_name = |other: &&Rule| other.head.name.as_ref() == Some(name);
-            let is_only = module.rules.iter().filter(same_name).count() == 1;
+            let is_only = counts.get(name) == Some(&1);
             let is_plain = rule.head.args.is_empty() && rule.head.key.is_none() && rule.else_rule.is_none();
             let value = rule.head.value.as_ref().filter(|_| is_only && is_plain);
             if let Some(path) = value.and_then(|value| aliases.path(value, &Locals::new())) {
@@ -108,7 +111,10 @@ impl Aliases {
         let locals = self.locals(rule);
         let mut found = Vec::new();
         rule_terms(rule, &mut |term| {
-            if let Some(path) = self.path(term, &locals) {
+            // A variable alone is where it is bound, or hands on what was read there.
+            if term.as_var().is_none()
+                && let Some(path) = self.path(term, &locals)
+            {
                 found.push(Access { path, span: term.span });
             }
             true

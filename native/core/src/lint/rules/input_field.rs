@@ -45,18 +45,17 @@ const USER: [&str; 4] = ["extra", "groups", "uid", "username"];
 
 fn check(policies: &Policies, findings: &mut Findings) {
     for template in &policies.templates {
+        let mut seen = BTreeSet::new();
         for (rego, rule) in template.rules() {
             // Where a part of the input is replaced, its fields are the policy's own.
             if replaces_input(rule) {
                 continue;
             }
-            let mut places = BTreeSet::new();
             for access in rego.aliases.accesses(rule) {
                 let Some((within, name, known)) = unknown(&access.path) else { continue };
-                let location = rego.locate(access.span);
-                if places.insert((location.line, name.to_owned())) {
+                if seen.insert((within, name.to_owned())) {
                     let message = format!("Gatekeeper sets no field {name:?} in {within}: this is undefined");
-                    findings.add(location, "", message, hint(within, name, known));
+                    findings.add(rego.locate(access.span), "", message, hint(within, name, known));
                 }
             }
         }

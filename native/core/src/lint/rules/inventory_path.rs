@@ -7,6 +7,7 @@ use crate::lint::inventory;
 use crate::lint::kinds;
 use crate::lint::policies::Policies;
 use crate::template::did_you_mean;
+use std::collections::BTreeSet;
 
 pub(super) static RULE: Rule = Rule {
     about: About {
@@ -20,8 +21,11 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(policies: &Policies, findings: &mut Findings) {
     for template in &policies.templates {
+        let mut seen = BTreeSet::new();
         for (rego, access) in inventory::reads(template) {
-            if let Some((message, hint)) = defect(&access.path) {
+            if let Some((message, hint)) = defect(&access.path)
+                && seen.insert(message.clone())
+            {
                 findings.add(rego.locate(access.span), "", message, hint);
             }
         }

@@ -46,7 +46,10 @@ mod tests {
     #[test]
     fn fires() {
         assert_eq!(codes(&constraint("{}")), ["FG101"]);
-        assert_eq!(codes("apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: A\nmetadata: {name: a}"), ["FG101"]);
+        assert_eq!(
+            codes("apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: A\nmetadata: {name: a}"),
+            ["FG101", "FG113"]
+        );
         assert_eq!(codes(&constraint("{excludedNamespaces: [kube-system]}")), ["FG101"]);
         assert_eq!(codes(&constraint("{kinds: []}")), ["FG101"]);
         assert_eq!(codes(&constraint("{kinds: [{}]}")), ["FG101"]);
