@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
     app.command("lint", epilog=LINT_EXAMPLES, short_help="Find what is refused or suspicious in policies.")(lint)
 
 
-def lint(
+def lint(  # noqa: PLR0917 (each is an option of the command)
     paths: Annotated[
         list[str] | None,
         typer.Argument(metavar="PATH...", help="Files, directories, or - (standard input).", show_default=False),

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from fleetgate.linting.rules import all_rules, find_rule
 
 ROOT = Path(__file__).parents[2]

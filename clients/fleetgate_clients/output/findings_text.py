@@ -54,7 +54,11 @@ def _summary(findings: Findings, paint: Paint) -> str:
         return f"{paint('ok', 'green', 'bold')}: {looked}, nothing found{hidden}"
     counted = ((severity, findings.count(severity)) for severity in sorted(Severity, reverse=True))
     parts = [
-        paint(_number(count, "info", plural="info") if severity is Severity.INFO else _number(count, str(severity)), _STYLES[severity], "bold")
+        paint(
+            _number(count, "info", plural="info") if severity is Severity.INFO else _number(count, str(severity)),
+            _STYLES[severity],
+            "bold",
+        )
         for severity, count in counted
         if count
     ]

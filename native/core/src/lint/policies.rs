@@ -186,6 +186,11 @@ impl Template {
         words
     }
 
+    /// Its comments.
+    pub(super) fn comments(&self) -> impl Iterator<Item = &str> {
+        self.modules.iter().flat_map(|rego| rego.module.comments.iter().map(|span| span.text(&rego.source.text)))
+    }
+
     /// An annotation.
     pub(super) fn annotation(&self, name: &str) -> Option<&str> {
         self.document.value.pointer("/metadata/annotations")?.get(name)?.as_str()

@@ -4,7 +4,7 @@ use super::Rule;
 use super::pods;
 use crate::lint::access::Path;
 use crate::lint::finding::{About, Findings, Severity};
-use crate::lint::policies::Policies;
+use crate::lint::policies::{Policies, Template};
 
 pub(super) static RULE: Rule = Rule {
     about: About {
@@ -18,6 +18,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(policies: &Policies, findings: &mut Findings) {
     for template in policies.templates.iter().filter(|template| template.complete) {
+        if is_deliberate(template) {
+            continue;
+        }
         // Templates of Pods have no ephemeral containers.
         let own = |path: &Path| path.is_input(&["review", "object", "spec", "containers"]);
         if template.words().contains("ephemeralContainers") || pods::reads_containers(template, false).is_none() {
@@ -28,6 +31,11 @@ fn check(policies: &Policies, findings: &mut Findings) {
             findings.add(rego.locate(access.span), "", message, "read spec.ephemeralContainers the same way");
         }
     }
+}
+
+/// Whether its author thought of them: a comment names them, or updates, by which alone they come, are told apart.
+fn is_deliberate(template: &Template) -> bool {
+    template.words().contains("UPDATE") || template.comments().any(|text| text.to_lowercase().contains("ephemeral"))
 }
 
 #[cfg(test)]
@@ -55,5 +63,10 @@ mod tests {
             not input.review.object.spec.initContainers[_].resources.limits.cpu
         }"#;
         assert!(codes(&template(resources)).is_empty());
+        let body = format!("input.review.object.spec.containers[_].image == \"x\"; {INIT}");
+        let created = format!("violation[{{\"msg\": \"no\"}}] {{ {body}; not input.review.operation == \"UPDATE\" }}");
+        assert!(codes(&template(&created)).is_empty());
+        let explained = format!("# Ephemeral containers cannot.\nviolation[{{\"msg\": \"no\"}}] {{ {body} }}");
+        assert!(codes(&template(&explained)).is_empty());
     }
 }
