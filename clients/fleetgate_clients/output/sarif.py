@@ -60,6 +60,5 @@ def _uri(path: str) -> str:
     """Return an absolute path as a file URI, another one as a relative reference."""
     if Path(path).is_absolute():
         return Path(path).as_uri()
-    text = quote(Path(path).as_posix())
-    # What stands before a colon would read as a scheme.
-    return f"./{text}" if ":" in text.split("/")[0] else text
+    # A colon is quoted too: what stands before it would read as a scheme.
+    return quote(Path(path).as_posix())
