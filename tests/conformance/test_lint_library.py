@@ -14,8 +14,9 @@ from fleetgate.engine import lint_files
 DEFAULT = Path(__file__).parents[3] / "shared" / "conformance"
 REFUSALS = "FG0"
 
-EXPECTED = {"horizontalpodautoscaler": {"FG211"}}
-"""Template → codes of warnings and errors beside refusals. One message prints six values and is given five."""
+EXPECTED = {"horizontalpodautoscaler": {"FG211"}, "requiredannotations": {"FG209"}}
+"""Template → codes of warnings and errors beside refusals: a message that prints six values and is given five, and a
+parameter ``message`` that nothing reads."""
 
 
 @pytest.fixture(scope="module")

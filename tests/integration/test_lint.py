@@ -114,7 +114,7 @@ def test_severity_says_what_is_printed(files: Path) -> None:
 
 def test_standard_input(files: Path) -> None:
     done = lint("-", "-o", "github", cwd=files, stdin=f"{TEMPLATE}---\n{CONSTRAINT}")
-    assert done.stdout.startswith("::warning file=<stdin>,line=24,col=21,title=FG102 group-never-matches::")
+    assert done.stdout.startswith("::warning file=<stdin>,line=25,col=21,title=FG102 group-never-matches::")
     assert done.returncode == 1
 
 
