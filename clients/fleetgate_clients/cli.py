@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "fleetgate.commands"
 SERVER_DISTRIBUTION = "fleetgate"
-SERVER_VERBS = ("serve", "config", "verify", "test")
+SERVER_VERBS = ("serve", "config", "verify", "test", "lint")
 """Verbs that only the server distribution has: the thin command names it instead of denying that they exist."""
 
 UNUSABLE = 2
@@ -34,6 +34,7 @@ SUMMARY = "Decide Kubernetes admission by Gatekeeper policies, for a fleet of cl
 EXAMPLES = {
     "verify": "fleetgate verify policies/...                  # run the suites of a policy library",
     "test": "fleetgate test -f policies.yaml -f pod.yaml    # review manifests against policies, no cluster needed",
+    "lint": "fleetgate lint policies/                       # what is refused, and what is suspicious",
     "serve": "fleetgate serve --policies policies --insecure # answer reviews over gRPC",
     "webhook": "fleetgate webhook --cluster NAME --help        # the admission webhook of one cluster",
     "loadtest": "fleetgate loadtest --help                      # how many reviews per second, and how late",
@@ -42,7 +43,7 @@ EXAMPLES = {
 
 EXIT_CODES = (
     ("0", "done; nothing is violated, every suite passes"),
-    ("1", "a violation with the action deny, or a suite that fails"),
+    ("1", "a violation with the action deny, a suite that fails, or a finding of lint"),
     ("2", "wrong usage or configuration, or a policy is refused"),
 )
 

@@ -7,6 +7,7 @@ mod engine;
 mod enter;
 mod errors;
 mod generation;
+mod lint;
 
 use pyo3::prelude::*;
 
@@ -23,6 +24,8 @@ mod _native {
     use super::engine::Engine;
     #[pymodule_export]
     use super::generation::Generation;
+    #[pymodule_export]
+    use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
 
     /// SHA-256 over the sources that this was built from; the build script computes it.
     #[pymodule_export]

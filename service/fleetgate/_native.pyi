@@ -12,8 +12,13 @@ __all__ = [
     "Document",
     "Engine",
     "Generation",
+    "LintFinding",
+    "LintReport",
+    "LintRule",
     "REGORUS_VERSION",
     "SOURCE_DIGEST",
+    "lint_files",
+    "lint_rules",
     "read_documents",
 ]
 
@@ -39,6 +44,70 @@ def read_documents(path: str, data: bytes) -> list[Document]:
 
     Raises :class:`~fleetgate.engine.exceptions.PolicyError` with a located diagnostic for what does not parse.
     """
+
+@final
+class LintRule:
+    """A code of the linter. Codes and their meaning never change."""
+
+    @property
+    def code(self) -> str:
+        """Such as ``FG101``."""
+    @property
+    def name(self) -> str:
+        """The same for people, such as ``unscoped-match``."""
+    @property
+    def severity(self) -> str:
+        """``info``, ``warning`` or ``error``."""
+    @property
+    def summary(self) -> str:
+        """What it means, in one line."""
+
+@final
+class LintFinding:
+    """One thing to look at."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def line(self) -> int:
+        """1-based; 0 where unknown."""
+    @property
+    def column(self) -> int:
+        """1-based, in characters; 0 where unknown."""
+    @property
+    def field(self) -> str:
+        """Path inside the document, such as ``spec.match.kinds[0]``; empty inside Rego."""
+    @property
+    def hint(self) -> str:
+        """How to mend it; may be empty."""
+
+@final
+class LintReport:
+    """What :func:`lint_files` found."""
+
+    @property
+    def findings(self) -> list[LintFinding]:
+        """Sorted by place, then code. What the files silence is left out."""
+    @property
+    def templates(self) -> int: ...
+    @property
+    def constraints(self) -> int: ...
+    @property
+    def others(self) -> int:
+        """Documents that are no policies and were passed over."""
+
+def lint_files(files: Sequence[tuple[str, bytes]]) -> LintReport:
+    """Look at (path, content) files as one bundle: what would be refused, and what is suspicious.
+
+    Nothing is published. Never raises for what the files hold: that is what it reports.
+    """
+
+def lint_rules() -> list[LintRule]:
+    """Every code, sorted."""
 
 @final
 class Generation:

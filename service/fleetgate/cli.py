@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from fleetgate_clients.cli import Verb
 
+from .lint_command import register as register_lint
 from .suite_commands import register as register_suite_verbs
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def register(app: typer.Typer) -> None:
     config.command("docs", short_help="Print the reference of all settings (Markdown).", hidden=True)(docs)
     app.add_typer(config, name="config")
     register_suite_verbs(app)
+    register_lint(app)
 
 
 def serve(ctx: typer.Context, config: ConfigFile = None) -> None:

@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod evaluate;
 pub mod inventory;
 pub mod json;
+pub mod lint;
 pub mod matching;
 pub mod policy;
 pub mod report;

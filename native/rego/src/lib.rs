@@ -46,7 +46,7 @@ pub mod resolve;
 mod span;
 mod text;
 mod token;
-mod visit;
+pub mod visit;
 
 pub use capabilities::{Capabilities, Keywords, Release, Version};
 pub use diagnostic::{Code, Diagnostic};

@@ -44,7 +44,7 @@ fn body_outer_terms_mut(body: &mut Body, visit: &mut impl FnMut(&mut TermRef)) {
 
 /// Calls `visit` on every term of the rule and its `else` chain, at any depth, parents first; where it answers `false`
 /// what is inside the term is left out. A head's path is not visited.
-pub(crate) fn rule_terms(rule: &Rule, visit: &mut impl FnMut(&TermRef) -> bool) {
+pub fn rule_terms(rule: &Rule, visit: &mut impl FnMut(&TermRef) -> bool) {
     for rule in rule.chain() {
         let head = rule.head.args.iter().chain(&rule.head.key).chain(&rule.head.value);
         head.for_each(|term| walk_term(term, visit));
@@ -53,12 +53,12 @@ pub(crate) fn rule_terms(rule: &Rule, visit: &mut impl FnMut(&TermRef) -> bool) 
 }
 
 /// As [`rule_terms`], for a body.
-pub(crate) fn body_terms(body: &Body, visit: &mut impl FnMut(&TermRef) -> bool) {
+pub fn body_terms(body: &Body, visit: &mut impl FnMut(&TermRef) -> bool) {
     body.exprs.iter().for_each(|expr| expr_terms(expr, visit));
 }
 
 /// As [`rule_terms`], for an expression.
-pub(crate) fn expr_terms(expr: &Expr, visit: &mut impl FnMut(&TermRef) -> bool) {
+pub fn expr_terms(expr: &Expr, visit: &mut impl FnMut(&TermRef) -> bool) {
     match &expr.kind {
         ExprKind::Term(term) => walk_term(term, visit),
         ExprKind::Call(call) => call_terms(call, visit),
@@ -85,7 +85,7 @@ fn call_terms(call: &Call, visit: &mut impl FnMut(&TermRef) -> bool) {
 }
 
 /// As [`rule_terms`], for a term and what is inside it.
-pub(crate) fn walk_term(term: &TermRef, visit: &mut impl FnMut(&TermRef) -> bool) {
+pub fn walk_term(term: &TermRef, visit: &mut impl FnMut(&TermRef) -> bool) {
     if !visit(term) {
         return;
     }

@@ -13,6 +13,11 @@ from fleetgate.engine._ffi import (
     Document,
     Engine,
     Generation,
+    LintFinding,
+    LintReport,
+    LintRule,
+    lint_files,
+    lint_rules,
     read_documents,
 )
 from fleetgate.engine.exceptions import (
@@ -40,8 +45,13 @@ __all__ = [
     "Generation",
     "InternalError",
     "InvalidRequest",
+    "LintFinding",
+    "LintReport",
+    "LintRule",
     "Overloaded",
     "PolicyError",
     "RequestTooLarge",
+    "lint_files",
+    "lint_rules",
     "read_documents",
 ]

@@ -17,6 +17,11 @@ from fleetgate._native import (
     Document,
     Engine,
     Generation,
+    LintFinding,
+    LintReport,
+    LintRule,
+    lint_files,
+    lint_rules,
     read_documents,
 )
 
@@ -28,7 +33,12 @@ __all__ = [
     "Document",
     "Engine",
     "Generation",
+    "LintFinding",
+    "LintReport",
+    "LintRule",
     "check_fresh",
+    "lint_files",
+    "lint_rules",
     "read_documents",
     "source_digest",
 ]

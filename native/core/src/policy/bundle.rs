@@ -50,6 +50,25 @@ impl Bundle {
         driver: &dyn Driver,
         old: impl Iterator<Item = &'old Bundle> + Clone,
     ) -> (Self, Vec<Diagnostic>) {
+        let mut documents = Vec::new();
+        let mut defects = Vec::new();
+        for (path, content) in files {
+            let reading = yaml::read(path, content);
+            defects.extend(reading.diagnostics);
+            documents.extend(reading.documents);
+        }
+        let (bundle, found) = Self::of(name, documents, driver, old);
+        defects.extend(found);
+        (bundle, defects)
+    }
+
+    /// As [`Bundle::load`], from documents that are read already.
+    pub(super) fn of<'old>(
+        name: &str,
+        documents: Vec<Document>,
+        driver: &dyn Driver,
+        old: impl Iterator<Item = &'old Bundle> + Clone,
+    ) -> (Self, Vec<Diagnostic>) {
         let mut bundle = Self {
             name: name.into(),
             templates: Vec::new(),
@@ -59,12 +78,8 @@ impl Bundle {
             broken: BTreeSet::new(),
         };
         let mut defects = Vec::new();
-        for (path, content) in files {
-            let reading = yaml::read(path, content);
-            defects.extend(reading.diagnostics);
-            for document in reading.documents {
-                bundle.add(document, driver, old.clone(), &mut defects);
-            }
+        for document in documents {
+            bundle.add(document, driver, old.clone(), &mut defects);
         }
         (bundle, defects)
     }

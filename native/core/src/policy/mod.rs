@@ -20,6 +20,7 @@ pub use set::{PolicySet, PublishedConstraint, PublishedTemplate};
 
 use crate::diagnostic::{Diagnostic, code};
 use crate::evaluate::Driver;
+use crate::yaml::Document;
 use assemble::assemble;
 use bundle::Bundle;
 
@@ -87,6 +88,16 @@ impl Policies {
         *bundles = next;
         Ok(Applied { set, changed })
     }
+}
+
+/// Every defect for which documents would be refused as one bundle, sorted by place.
+pub(crate) fn defects(documents: Vec<Document>, driver: &dyn Driver) -> Vec<Diagnostic> {
+    let (bundle, mut defects) = Bundle::of("", documents, driver, std::iter::empty());
+    let bundles = BTreeMap::from([(bundle.name.clone(), Arc::new(bundle))]);
+    defects.extend(assemble(0, &bundles, "").err().unwrap_or_default());
+    defects.sort_by(Diagnostic::report_order);
+    defects.dedup();
+    defects
 }
 
 fn check_name(name: &str) -> Result<(), Diagnostic> {

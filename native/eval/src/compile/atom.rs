@@ -3,7 +3,7 @@
 //! OPA's compiler moves references, calls and comprehensions out of the terms that they stand in, into expressions of their
 //! own. An [`Atom`] is such an expression. Its terms hold nothing but constants, variables and collections of them.
 
-use fleetgate_value::{Str, Value};
+use fleetgate_value::Value;
 
 use crate::ir::{Callee, Comparison, NodeId, Place, RuleId};
 
@@ -92,11 +92,6 @@ impl Term {
                 value.vars(visit);
             }),
         }
-    }
-
-    /// The string, where this is a constant one.
-    pub(super) fn as_name(&self) -> Option<&Str> {
-        if let Self::Const(Value::String(name)) = self { Some(name) } else { None }
     }
 }
 

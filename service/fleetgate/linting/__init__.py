@@ -1,0 +1,1 @@
+"""Files in, findings out: what ``fleetgate lint`` does before it prints."""
