@@ -175,13 +175,15 @@ impl Compilation {
             graph: &graph,
             subjects: &subjects,
         };
-        let mut found = types::check(&self.names, world);
+        let (mut found, deprecated) = types::check(&self.names, world);
         errors::sort(&mut found);
         for ModuleError { module, error } in found {
             self.errors.all(module, [error], false);
         }
         self.go_on()?;
-        calls::check_deprecated(&self.names, modules, &self.rules, &mut self.errors);
+        if deprecated {
+            calls::check_deprecated(&self.names, modules, &self.rules, &mut self.errors);
+        }
         Some(())
     }
 

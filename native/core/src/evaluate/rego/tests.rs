@@ -107,7 +107,8 @@ fn forms_of_the_entry_rule_that_work() {
     }
     let v1 = compile(RegoVersion::V1, "package a.b.c\nviolation contains {\"msg\": \"m\"} if { true }", &[]).unwrap();
     assert_eq!(run_with(&v1, "{}", "{}", Duration::from_secs(5)).unwrap(), ["m"]);
-    assert_eq!(run("violation[x] { x := [\"text\", {\"no\": 1}, 5][_] }", "{}", "{}"), [""; 0]);
+    let any = r#"{"v": ["text", {"no": 1}, 5]}"#;
+    assert_eq!(run("violation[x] { x := input.parameters.v[_] }", "{}", any), [""; 0]);
 }
 
 #[test]

@@ -52,14 +52,17 @@ pub(super) struct Checker<'c> {
     /// What `with` on a target leaves unknown, by the target.
     relaxed: BTreeMap<String, Option<Rc<Tree>>>,
     fuel: u32,
+    /// A call of a built-in that Rego v1 has no more was met.
+    deprecated: bool,
 }
 
-/// The type errors of the rules, each with its module.
-pub(in crate::resolve) fn check(names: &Names, world: World<'_>) -> Vec<ModuleError> {
+/// The type errors of the rules, each with its module, and whether calls were met of built-ins that Rego v1 has no more:
+/// OPA looks for them only then, and it meets none in the bodies of `every`.
+pub(in crate::resolve) fn check(names: &Names, world: World<'_>) -> (Vec<ModuleError>, bool) {
     let env = Env::new(names, world.release);
     let order = world.graph.sorted();
     let rules = world.rules;
-    let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL };
+    let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL, deprecated: false };
     let mut errors = Vec::new();
     for number in order {
         if let Some(rule) = rules.get(number) {
@@ -71,7 +74,7 @@ pub(in crate::resolve) fn check(names: &Names, world: World<'_>) -> Vec<ModuleEr
             errors.extend(found.into_iter().map(|error| ModuleError { module: rule.module, error }));
         }
     }
-    errors
+    (errors, checker.deprecated)
 }
 
 /// What a built-in was given and what it takes, where nothing but built-ins has a type.
@@ -84,7 +87,7 @@ pub(in crate::resolve) fn argument_details(
     let (tree, graph, subjects) = (tree::Tree::default(), Graph::empty(), Subjects::new());
     let world = World { release, rules: &[], paths: &[], tree: &tree, graph: &graph, subjects: &subjects };
     let env = Env::new(names, release);
-    let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL };
+    let mut checker = Checker { world, names, env, relaxed: BTreeMap::new(), fuel: FUEL, deprecated: false };
     let have = checker.terms(operands);
     let Some(signature) = signature::of(builtin, release) else {
         return Vec::new();
@@ -352,6 +355,7 @@ impl<'c> Checker<'c> {
         }
         let (operator, operands) = expr.call()?;
         let name = text::operator(self.names, operator);
+        self.deprecated |= builtins::find(&name).is_some_and(|builtin| builtin.deprecated);
         match name.as_str() {
             "eq" => return self.equality(expr.span, operands),
             "internal.member_2" | "internal.member_3" if self.world.release == Release::Opa1_22 => {
