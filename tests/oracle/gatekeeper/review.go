@@ -44,7 +44,7 @@ type reviewRequest struct {
 // subject is one thing to review: an admission request, as the webhook reviews it, or an object, as audit and gator do.
 type subject struct {
 	Request          *admissionv1.AdmissionRequest `json:"request"`
-	Object           *unstructured.Unstructured    `json:"object"`
+	Object           json.RawMessage               `json:"object"`
 	Operation        admissionv1.Operation         `json:"operation"`
 	Namespace        *corev1.Namespace             `json:"namespace"`
 	Source           mutationtypes.SourceType      `json:"source"`
@@ -53,12 +53,12 @@ type subject struct {
 
 // result is one violation.
 type result struct {
-	Kind    string         `json:"kind"`
-	Name    string         `json:"name"`
-	Action  string         `json:"action"`
-	Scoped  []string       `json:"scoped,omitempty"`
-	Msg     string         `json:"msg"`
-	Details map[string]any `json:"details,omitempty"`
+	Kind    string   `json:"kind"`
+	Name    string   `json:"name"`
+	Action  string   `json:"action"`
+	Scoped  []string `json:"scoped,omitempty"`
+	Msg     string   `json:"msg"`
+	Details any      `json:"details"`
 }
 
 // problem is why an object was refused; Code is Gatekeeper's status code of templates.
@@ -181,7 +181,7 @@ func (w *world) addConstraint(ctx context.Context, object *unstructured.Unstruct
 func (w *world) review(ctx context.Context, s *subject) map[string]any {
 	subject, err := s.toReview()
 	if err != nil {
-		return map[string]any{"failure": err.Error()}
+		return map[string]any{"undecodable": err.Error()}
 	}
 	if excluded, err := w.excluded(s); err != nil {
 		return map[string]any{"exclusion_error": err.Error()}
@@ -239,8 +239,12 @@ func (s *subject) toReview() (any, error) {
 			IsAdmission:      true,
 		}, nil
 	default:
+		object := unstructured.Unstructured{}
+		if err := json.Unmarshal(s.Object, &object); err != nil {
+			return nil, err
+		}
 		return target.AugmentedUnstructured{
-			Object:    *s.Object,
+			Object:    object,
 			Namespace: s.Namespace,
 			Operation: s.Operation,
 			Source:    s.Source,
@@ -255,14 +259,13 @@ func results(responses *types.Responses) []result {
 	}
 	for _, response := range responses.ByTarget {
 		for _, r := range response.Results {
-			details, _ := r.Metadata["details"].(map[string]any)
 			list = append(list, result{
 				Kind:    r.Constraint.GetKind(),
 				Name:    r.Constraint.GetName(),
 				Action:  r.EnforcementAction,
 				Scoped:  r.ScopedEnforcementActions,
 				Msg:     r.Msg,
-				Details: details,
+				Details: r.Metadata["details"],
 			})
 		}
 	}
@@ -302,7 +305,7 @@ func match(raw json.RawMessage) (map[string]any, error) {
 	}
 	subject, err := request.Subject.toReview()
 	if err != nil {
-		return nil, err
+		return map[string]any{"undecodable": err.Error()}, nil
 	}
 	handled, review, err := k8s.HandleReview(subject)
 	if err != nil {

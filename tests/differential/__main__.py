@@ -1,0 +1,67 @@
+"""``python -m tests.differential``: fuzz, or show a case that fuzzing wrote."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from pathlib import Path
+
+from tests.differential.compare import compare
+from tests.differential.fuzz import fuzz, read_case
+from tests.differential.gatekeeper import Oracle, programs
+
+
+def main() -> int:
+    """Return 1 where something differs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    many = verbs.add_parser("reviews", help="compare random reviews")
+    many.add_argument("--reviews", type=int, default=1_000_000)
+    many.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    many.add_argument("--first-world", type=int, default=0, help="go on where another run ended")
+    many.add_argument("--processes", type=int, default=0, help="as many as processors by default")
+    many.add_argument("--cases", type=Path, default=Path("build/fuzz"), help="where cases that differ are written")
+    many.add_argument("--report", type=Path, help="write the figures as JSON")
+    many.add_argument("--no-minimise", action="store_true")
+    many.set_defaults(run=_reviews)
+    one = verbs.add_parser("case", help="compare one case again")
+    one.add_argument("file", type=Path)
+    one.set_defaults(run=_case)
+    options = parser.parse_args()
+    result: int = options.run(options)
+    return result
+
+
+def _reviews(options: argparse.Namespace) -> int:
+    tally = fuzz(
+        options.seed,
+        options.reviews,
+        programs("gatekeeper") / "gatekeeper",
+        options.cases,
+        first=options.first_world,
+        processes=options.processes,
+        minimise=not options.no_minimise,
+    )
+    for (about, what), count in tally.classes.most_common():
+        print(f"{count:8} {about}: {what}")
+    if options.report:
+        options.report.write_text(json.dumps({"seed": options.seed, **tally.to_json()}, indent=1) + "\n")
+    return 1 if tally.classes else 0
+
+
+def _case(options: argparse.Namespace) -> int:
+    world, review = read_case(options.file)
+    with Oracle(programs("gatekeeper") / "gatekeeper") as oracle:
+        comparison = compare(oracle, world, [review])
+    found = [one for listed in (comparison.loading, *comparison.reviews) for one in listed]
+    for one in found:
+        print(f"{one.about}: {one.what}\n  {one.text}")
+    print(json.dumps({"gatekeeper": comparison.theirs.reviews[0].to_json(),
+                      "fleetgate": comparison.ours.reviews[0].to_json()}, indent=1, ensure_ascii=False))  # fmt: skip
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
