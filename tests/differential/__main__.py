@@ -1,4 +1,4 @@
-"""``python -m tests.differential``: fuzz, or show a case that fuzzing wrote."""
+"""``python -m tests.differential``: fuzz, show a case that fuzzing wrote, or record Gatekeeper's answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import argparse
 import json
 import secrets
 import sys
+from itertools import groupby
 from pathlib import Path
 
+from tests.differential import golden
+from tests.differential.answers import Difference
 from tests.differential.compare import compare
 from tests.differential.fuzz import fuzz, read_case
 from tests.differential.gatekeeper import Oracle, programs
+from tests.differential.matcher import compare_matches
 
 
 def main() -> int:
@@ -26,9 +30,17 @@ def main() -> int:
     many.add_argument("--report", type=Path, help="write the figures as JSON")
     many.add_argument("--no-minimise", action="store_true")
     many.set_defaults(run=_reviews)
+    pairs = verbs.add_parser("matches", help="compare random match blocks on random subjects")
+    pairs.add_argument("--pairs", type=int, default=50_000)
+    pairs.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    pairs.set_defaults(run=_matches)
     one = verbs.add_parser("case", help="compare one case again")
     one.add_argument("file", type=Path)
     one.set_defaults(run=_case)
+    again = verbs.add_parser("golden", help="record Gatekeeper's answers as data")
+    again.set_defaults(run=_golden)
+    listed = verbs.add_parser("differences", help="write the list of recorded answers that are not ours yet")
+    listed.set_defaults(run=_differences)
     options = parser.parse_args()
     result: int = options.run(options)
     return result
@@ -51,6 +63,15 @@ def _reviews(options: argparse.Namespace) -> int:
     return 1 if tally.classes else 0
 
 
+def _matches(options: argparse.Namespace) -> int:
+    with Oracle(programs("gatekeeper") / "gatekeeper") as oracle:
+        tally = compare_matches(oracle, options.seed, options.pairs)
+    for difference in tally.differences[:20]:
+        print(json.dumps(difference, ensure_ascii=False))
+    print(f"{tally.pairs} pairs, {len(tally.differences)} differ, seed {options.seed}: {dict(tally.outcomes)}")
+    return 1 if tally.differences else 0
+
+
 def _case(options: argparse.Namespace) -> int:
     world, review = read_case(options.file)
     with Oracle(programs("gatekeeper") / "gatekeeper") as oracle:
@@ -61,6 +82,24 @@ def _case(options: argparse.Namespace) -> int:
     print(json.dumps({"gatekeeper": comparison.theirs.reviews[0].to_json(),
                       "fleetgate": comparison.ours.reviews[0].to_json()}, indent=1, ensure_ascii=False))  # fmt: skip
     return 1 if found else 0
+
+
+def _golden(_: argparse.Namespace) -> int:
+    with Oracle(programs("gatekeeper") / "gatekeeper") as oracle:
+        entries = [*golden.row_entries(), *golden.library_entries()]
+        print(f"{golden.record(oracle, entries)} answers recorded in {golden.DIRECTORY}")
+    return 0
+
+
+def _differences(_: argparse.Namespace) -> int:
+    found: dict[str, list[Difference]] = {}
+    for section, entries in groupby([*golden.row_entries(), *golden.library_entries()], key=lambda one: one.section):
+        theirs = golden.recorded(section)
+        found |= {one.name: differing for one in entries if (differing := golden.differing(one, theirs[one.name]))}
+    golden.write_expected_differences(found)
+    for name, listed in found.items():
+        print(f"{name}\n  {listed[0].what}: {listed[0].text}")
+    return 0
 
 
 if __name__ == "__main__":

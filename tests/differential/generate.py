@@ -16,7 +16,11 @@ _TIMES = (0, 1, 1, 1, 2, 2, 3, 5, 8)
 _ACTIONS: tuple[Json, ...] = ("deny", "deny", "warn", "dryrun", "scoped", "scoped", "", "shout", None)
 _POINTS = (WEBHOOK, AUDIT, GATOR, "vap.k8s.io", "*")
 _USERS = ("system:serviceaccount:kube-system:replicaset-controller", "alice", "", "system:admin", "kubernetes-admin")
-_PLURALS = {"Ingress": "ingresses", "StorageClass": "storageclasses", "HorizontalPodAutoscaler": "horizontalpodautoscalers"}
+_PLURALS = {
+    "Ingress": "ingresses",
+    "StorageClass": "storageclasses",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+}
 
 
 class Generator:
@@ -52,10 +56,6 @@ class Generator:
     def object(self, rng: Random) -> Json:
         """Return a changed object of the library that still names its kind."""
         return self._named(rng, self._every_object)
-
-    def subject(self, rng: Random) -> Review:
-        """Return a review of an object that is small, and whose labels and namespace the matches know."""
-        return self._review(rng, self._every_object)
 
     def _constraint(self, rng: Random, policy: Policy, index: int) -> Json:
         if policy.constraints:

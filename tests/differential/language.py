@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from tests.differential.gatekeeper import BUILD, Oracle
@@ -274,3 +275,44 @@ class OracleEvaluator:
             raise EvaluationError(first["code"], first["message"], next(iter(modules), ""), first.get("row", 0))
         result: list[dict[str, Json]] = answer["result"]
         return result
+
+
+class FleetgateEvaluator:
+    """``fleetgate.rego`` as an evaluator."""
+
+    REFUSAL = "rego_unsupported_error"
+    """The code of what fleetgate does not do and says so; the message is the reason."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._rego = module
+
+    def __call__(
+        self,
+        query: str,
+        modules: dict[str, str],
+        *,
+        data: Json,
+        input: Json,  # noqa: A002 (the name of OPA)
+        rego_version: str,
+        strict_builtin_errors: bool,
+    ) -> list[dict[str, Json]]:
+        """Evaluate by fleetgate."""
+        given = {} if input is ABSENT else {"input": input}
+        try:
+            bindings: list[dict[str, Json]] = self._rego.evaluate(
+                query,
+                modules,
+                data=data,
+                rego_version=rego_version,
+                strict_builtin_errors=strict_builtin_errors,
+                **given,
+            )
+        except self._rego.RegoError as error:
+            if error.code == self.REFUSAL:
+                raise Refused(error.message) from error
+            # A location is OPA's: file, row, col; there may be none.
+            place = error.location
+            raise EvaluationError(
+                error.code, error.message, getattr(place, "file", ""), getattr(place, "row", 0)
+            ) from error
+        return bindings
