@@ -130,7 +130,7 @@ def _paired(missing: list[Violation], extra: list[Violation]) -> list[Difference
         extra.remove(other)
         what = next(
             name for name in ("message", "details", "action", "scoped") if getattr(one, name) != getattr(other, name)
-        )  # noqa: E501
+        )
         text = f"Gatekeeper: {getattr(one, what)!r}, here: {getattr(other, what)!r} ({one.name})"
         found.append(Difference(one.kind, f"{what} differs", text))
     return found + [Difference(one.kind, "violation here only", repr(one)) for one in extra]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from fleetgate.engine import Engine, EngineError, InvalidRequest, PolicyError
 from fleetgate_proto.v1 import review_pb2
 
-from fleetgate.engine import Engine, EngineError, InvalidRequest, PolicyError
 from tests.differential.answers import Answers, ReviewAnswer, Violation, canonical
 from tests.differential.world import Json, Review, World, kind_defined_by, name_of
 
@@ -58,7 +58,7 @@ def _apply(
             messages = {diagnostic.path: diagnostic.message for diagnostic in error.diagnostics}
             if "template" in messages:
                 refused_templates[name_of(template)] = messages["template"]
-                refused_constraints |= {title: "its template was refused" for title in titles.values()}
+                refused_constraints |= dict.fromkeys(titles.values(), "its template was refused")
                 return
             bad = messages.keys() & titles.keys()
             if not bad:

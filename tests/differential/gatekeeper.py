@@ -17,7 +17,7 @@ BUILD = Path(__file__).parents[1] / "oracle" / "build.sh"
 
 
 def programs(*names: str) -> Path:
-    """Build what is not built yet, and return the directory that holds the oracles. ``FLEETGATE_ORACLE`` names it too."""
+    """Build what is not built yet; return the directory that holds the oracles. ``FLEETGATE_ORACLE`` names it too."""
     ready = os.environ.get("FLEETGATE_ORACLE")
     if ready:
         return Path(ready)
@@ -41,7 +41,8 @@ class Oracle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
@@ -69,7 +70,7 @@ class Oracle:
         return self.receive()
 
     def ask_all(self, requests: Iterable[dict[str, Json]], *, ahead: int = 32) -> Iterable[dict[str, Json]]:
-        """Ask many questions, so many of them ahead that the oracle never waits. They must be small: a pipe holds 64 KiB."""
+        """Ask many small questions, some ahead so that the oracle never waits. Unread answers must fit a pipe."""
         waiting = 0
         for request in requests:
             self.send(request)

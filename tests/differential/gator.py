@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from fleetgate.engine import Engine, PolicyError
+
 from tests.differential.answers import canonical
 from tests.differential.generate import Generator
 from tests.differential.library import Policy

@@ -1,7 +1,7 @@
 """Gatekeeper's answers as data, so that an ordinary test run can compare with them and needs no Go.
 
-``python -m tests.differential golden`` records them again. What fleetgate still answers differently is listed by name in
-``differences.txt``: a list that can only become shorter, because a listed entry that agrees fails the test.
+``python -m tests.differential golden`` records them again. What fleetgate still answers differently is listed by name
+in ``differences.txt``: a list that can only become shorter, because a listed entry that agrees fails the test.
 """
 
 from __future__ import annotations

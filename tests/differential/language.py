@@ -49,7 +49,7 @@ class Evaluate(Protocol):
         modules: dict[str, str],
         *,
         data: Json,
-        input: Json,
+        input: Json,  # noqa: A002 (the name of OPA)
         rego_version: str,
         strict_builtin_errors: bool,
     ) -> list[dict[str, Json]]:

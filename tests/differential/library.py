@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleetgate.engine import read_documents
+
 from tests.differential.world import Json, kind_defined_by
 
 OURS = Path(__file__).parent / "templates"

@@ -76,13 +76,15 @@ def _namespaces(rng: Random) -> Json:
 def _spoil(rng: Random, block: dict[str, Json]) -> None:
     key, value = rng.choice(
         (
-            ("namespaces", ["n*1"]), ("namespaces", ["Upper"]), ("namespaces", "prod"), ("namespaces", [1]), ("kinds", {}),
-            ("kinds", [{"kinds": "Pod"}]), ("kinds", [{"kind": ["Pod"]}]), ("kinds", None), ("scope", 1), ("name", "A.b"),
-            ("name", ["web"]), ("source", "Other"), ("labelSelector", {"matchLabels": {"a": 1}}), ("unknown", True),
+            ("namespaces", ["n*1"]), ("namespaces", ["Upper"]), ("namespaces", "prod"), ("namespaces", [1]),
+            ("kinds", {}), ("kinds", [{"kinds": "Pod"}]), ("kinds", [{"kind": ["Pod"]}]), ("kinds", None),
+            ("scope", 1), ("name", "A.b"), ("name", ["web"]), ("source", "Other"), ("unknown", True),
+            ("labelSelector", {"matchLabels": {"a": 1}}),
             ("labelSelector", {"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]}),
             ("labelSelector", {"matchExpressions": [{"key": "a", "operator": "In"}]}), ("labelSelector", None),
             ("labelSelector", {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}),
-            ("labelSelector", {"matchLabels": {"not valid!": "x"}}), ("namespaceSelector", {"matchLabels": {"a": "b c"}}),
+            ("labelSelector", {"matchLabels": {"not valid!": "x"}}),
+            ("namespaceSelector", {"matchLabels": {"a": "b c"}}),
             ("namespaceSelector", []), ("excludedNamespaces", ["a.b"]), ("excludedNamespaces", [""]), ("name", ""),
         )
     )  # fmt: skip

@@ -3,15 +3,15 @@
 A file below ``tests/data/golden/rows`` holds a list ``rows`` and, beside it, what its rows have in common. Of a row:
 
 ``rego``, ``rules``, ``msgs``
-    The module; or its rules; or expressions, each of which is a row of its own whose message it is. ``head`` is put before
-    the rules, ``libs`` and ``version`` are those of the template, ``others`` the rules of a second template.
+    The module; or its rules; or expressions, each of which is a row of its own whose message it is. ``head`` is put
+    before the rules, ``libs`` and ``version`` are those of the template, ``others`` the rules of a second template.
 ``values``, ``at``
     A row of its own for each value, which stands as ``v`` in the review's object, the parameters or the inventory.
 ``matches``, ``subjects``, ``only``
     A row of its own for each match block and each of the subjects.
 ``parameters``, ``spec``, ``constraints``, ``schema``, ``legacy``, ``operations``, ``template``
-    The Constraint's parameters and spec; or all Constraints; the schema of parameters; the template's other fields, or all
-    of it.
+    The Constraint's parameters and spec; or all Constraints; the schema of parameters; the template's other fields, or
+    all of it.
 ``object`` or ``request``; ``namespace``, ``source``, ``point``, ``inventory``
     The review and what is cached.
 """

@@ -1,11 +1,12 @@
 """Decisions beside Gatekeeper's own: random reviews and match blocks from fixed seeds. ``make fuzz`` does more of them.
 
-What still differs is listed by class in ``tests/data/differential/known.txt``. The list only becomes shorter: a class that
-is not found any more fails its test until it is taken out.
+What still differs is listed by class in ``tests/data/differential/known.txt``. The list only becomes shorter: a class
+that is not found any more fails its test until it is taken out.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,6 @@ from tests.differential.fuzz import Tally, case_file, read_case, run
 from tests.differential.gatekeeper import Oracle, programs
 from tests.differential.generate import Generator
 from tests.differential.matcher import compare_matches
-from tests.differential.minimise import minimised
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -97,7 +97,5 @@ def test_a_case_is_written_and_read_again(oracle: Oracle, tmp_path: Path) -> Non
     generator = Generator(SEED, library.library(), library.ours())
     world, reviews = generator.world(3)
     path = tmp_path / "case.json"
-    import json
-
     path.write_text(json.dumps(case_file(oracle, SEED, 3, (world, reviews[0]))))
     assert read_case(path) == (world, reviews[0])

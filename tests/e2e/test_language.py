@@ -20,8 +20,8 @@ NOT_BY_EVAL = {
     "regoparsemodule/error",
     "time/time caching",
 }
-"""Cases that `rego.Eval` itself, through which the oracle asks, cannot give: OPA's own test goes around its checks, or adds
-a built-in."""
+"""Cases that the oracle cannot answer through OPA's door for programs: OPA's own test goes around its checks, or adds a
+built-in."""
 
 
 @pytest.fixture(scope="module")
