@@ -13,8 +13,8 @@ from tests.differential import golden
 from tests.differential.answers import Difference
 from tests.differential.compare import compare
 from tests.differential.fuzz import fuzz, read_case
-from tests.differential.gatekeeper import Oracle, programs
 from tests.differential.matcher import compare_matches
+from tests.differential.oracle import Oracle, programs
 
 
 def main() -> int:

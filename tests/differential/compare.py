@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tests.differential import fleetgate_side, gatekeeper
 from tests.differential.answers import Answers, Difference, ReviewAnswer, differences, differences_of_worlds
-from tests.differential.gatekeeper import Oracle
+from tests.differential.oracle import Oracle
 from tests.differential.world import Review, World
 
 

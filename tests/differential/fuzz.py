@@ -15,9 +15,9 @@ from time import monotonic
 
 from tests.differential import library
 from tests.differential.compare import compare
-from tests.differential.gatekeeper import Oracle
 from tests.differential.generate import REVIEWS_PER_WORLD, Generator
 from tests.differential.minimise import Case, minimised
+from tests.differential.oracle import Oracle
 from tests.differential.world import Json, Review, World, review_of, world_of
 
 Class = tuple[str, str]

@@ -99,7 +99,7 @@ class Generator:
         item = mutated(rng, text, self._vocabulary, times=rng.choice((0, 0, 1)))
         if not isinstance(item, dict):
             return original
-        metadata = {"name": rng.choice(("a", "b", "c"))}
+        metadata = {**original.get("metadata", {}), "name": rng.choice(("a", "b", "c"))}
         if "namespace" in original.get("metadata", {}) or rng.random() < 0.5:
             metadata["namespace"] = rng.choice(NAMESPACES[:3])
         return {**item, "apiVersion": original["apiVersion"], "kind": original["kind"], "metadata": metadata}

@@ -16,8 +16,8 @@ import yaml
 
 from tests.differential import fleetgate_side, gatekeeper
 from tests.differential.answers import Answers, Difference, answer_of, differences, differences_of_worlds
-from tests.differential.gatekeeper import Oracle
 from tests.differential.library import conformance, documents
+from tests.differential.oracle import Oracle
 from tests.differential.rows import rows
 from tests.differential.world import GATOR, Json, Review, World
 

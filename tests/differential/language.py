@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
-from tests.differential.gatekeeper import BUILD, Oracle
+from tests.differential.oracle import BUILD, Oracle
 from tests.differential.world import Json
 
 LATER = ("graphql", "jwt", "cryptox509", "cryptoparsersa", "providers-aws", "regoparsemodule", "rendertemplate",

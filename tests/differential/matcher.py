@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.differential import fleetgate_side
-from tests.differential.gatekeeper import Oracle
 from tests.differential.matches import NAMESPACES, labels, match_block
+from tests.differential.oracle import Oracle
 from tests.differential.world import AUDIT, Json, Review, World
 
 _BLOCKS = 50

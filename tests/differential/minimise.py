@@ -8,7 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from tests.differential.compare import compare
-from tests.differential.gatekeeper import Oracle
+from tests.differential.oracle import Oracle
 from tests.differential.world import Json, Review, World, kind_defined_by
 
 Case = tuple[World, Review]

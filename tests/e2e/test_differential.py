@@ -16,9 +16,9 @@ import pytest
 from tests.differential import fleetgate_side, gatekeeper, library
 from tests.differential.answers import differences
 from tests.differential.fuzz import Tally, case_file, read_case, run
-from tests.differential.gatekeeper import Oracle, programs
 from tests.differential.generate import Generator
 from tests.differential.matcher import compare_matches
+from tests.differential.oracle import Oracle, programs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.differential import library
-from tests.differential.gatekeeper import programs
 from tests.differential.gator import FLEETGATE, REGO_ONLY, compare_test, verified
 from tests.differential.generate import Generator
+from tests.differential.oracle import programs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

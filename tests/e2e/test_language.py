@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.differential import language
-from tests.differential.gatekeeper import Oracle, programs
 from tests.differential.language import Case, Evaluate, OracleEvaluator, Verdict
+from tests.differential.oracle import Oracle, programs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
