@@ -44,7 +44,7 @@ class Generator:
         """Return a world and reviews in it."""
         rng = Random(f"{self._seed}/{number}")
         policies = rng.sample(self._library, min(len(self._library), rng.randint(3, 6)))
-        policies += rng.sample(self._ours, min(len(self._ours), rng.randint(0, 3)))
+        policies += rng.sample(self._ours, min(len(self._ours), rng.choice((0, 0, 0, 1, 1))))
         constraints = [
             self._constraint(rng, policy, index) for policy in policies for index in range(rng.randint(1, 3))
         ]

@@ -66,8 +66,15 @@ def _of_file(path: Path) -> Policy:
     return _policy(path.name, template, iter(rest))
 
 
+def _reviewed(item: Json) -> list[Json]:
+    """Return a document, or the objects of the request that it holds."""
+    if item["kind"] != "AdmissionReview":
+        return [item]
+    return [item["request"][name] for name in ("object", "oldObject") if item["request"].get(name)]
+
+
 def _policy(path: str, template: Json, rest: Iterator[Json]) -> Policy:
     kind = kind_defined_by(template)
-    items = list(rest)
+    items = [reviewed for item in rest for reviewed in _reviewed(item)]
     constraints = tuple(item for item in items if item["kind"] == kind)
     return Policy(path, template, constraints, tuple(item for item in items if item["kind"] != kind))

@@ -13,7 +13,7 @@ KINDS = ("Pod", "Deployment", "Service", "Namespace", "Ingress", "Role", "Config
 GROUPS = ("", "apps", "networking.k8s.io", "*", "v1", "rbac.authorization.k8s.io", "autoscaling", "policy", "other")
 LABELS = (("app", "web"), ("app", "db"), ("team", "x"), ("owner", "a"), ("env", "prod"), ("env", ""), ("old", "yes"))
 SCOPES = ("Cluster", "Namespaced", "*", "cluster", "")
-SOURCES = ("All", "Original", "Generated", "")
+SOURCES = ("All", "Original", "Generated")
 
 
 def match_block(rng: Random, *, valid: bool) -> Json:
@@ -78,7 +78,7 @@ def _spoil(rng: Random, block: dict[str, Json]) -> None:
         (
             ("namespaces", ["n*1"]), ("namespaces", ["Upper"]), ("namespaces", "prod"), ("namespaces", [1]),
             ("kinds", {}), ("kinds", [{"kinds": "Pod"}]), ("kinds", [{"kind": ["Pod"]}]), ("kinds", None),
-            ("scope", 1), ("name", "A.b"), ("name", ["web"]), ("source", "Other"), ("unknown", True),
+            ("scope", 1), ("name", "A.b"), ("name", ["web"]), ("source", "Other"), ("source", ""), ("unknown", True),
             ("labelSelector", {"matchLabels": {"a": 1}}),
             ("labelSelector", {"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]}),
             ("labelSelector", {"matchExpressions": [{"key": "a", "operator": "In"}]}), ("labelSelector", None),
