@@ -9,6 +9,13 @@ from typing import NamedTuple
 
 from tests.differential.world import Json
 
+AUTO_REJECT = "unable to match constraints: "
+"""How the message of a violation begins that Gatekeeper itself reports, of a Constraint that it could not match."""
+
+
+MISSING = "missing ConstraintTemplate"
+"""How the reason begins why a Constraint without a template is refused."""
+
 
 class Violation(NamedTuple):
     """One result: everything that Gatekeeper says of it."""
@@ -63,7 +70,7 @@ class Difference(NamedTuple):
     """How the sides differ. ``about`` and ``what`` make its class; ``text`` shows it."""
 
     about: str
-    """A kind of Constraint, or ``review``."""
+    """A kind of Constraint; ``auto-reject`` for Constraints that could not be matched; or ``review``."""
     what: str
     text: str
 
@@ -96,6 +103,8 @@ def differences_of_worlds(theirs: Answers, ours: Answers) -> list[Difference]:
     for what in ("refused_templates", "refused_constraints", "refused_objects"):
         left: dict[str, str] = getattr(theirs, what)
         right: dict[str, str] = getattr(ours, what)
+        # Of a refused template that is said already.
+        left, right = ({k: v for k, v in side.items() if not v.startswith(MISSING)} for side in (left, right))
         noun = what.removeprefix("refused_").removesuffix("s")
         found += [Difference(name.split("/")[0], f"{noun} refused by Gatekeeper only", f"{name}: {left[name]}")
                   for name in sorted(left.keys() - right.keys())]  # fmt: skip
@@ -132,5 +141,6 @@ def _paired(missing: list[Violation], extra: list[Violation]) -> list[Difference
             name for name in ("message", "details", "action", "scoped") if getattr(one, name) != getattr(other, name)
         )
         text = f"Gatekeeper: {getattr(one, what)!r}, here: {getattr(other, what)!r} ({one.name})"
-        found.append(Difference(one.kind, f"{what} differs", text))
+        rejects = all(violation.message.startswith(AUTO_REJECT) for violation in (one, other))
+        found.append(Difference("auto-reject" if rejects else one.kind, f"{what} differs", text))
     return found + [Difference(one.kind, "violation here only", repr(one)) for one in extra]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fleetgate.engine import Engine, EngineError, InvalidRequest, PolicyError
 from fleetgate_proto.v1 import review_pb2
 
-from tests.differential.answers import Answers, ReviewAnswer, Violation, canonical
+from tests.differential.answers import MISSING, Answers, ReviewAnswer, Violation, canonical
 from tests.differential.world import Json, Review, World, kind_defined_by, name_of
 
 _UNHURRIED_SECONDS = 60.0
@@ -31,9 +31,7 @@ def answers(world: World, reviews: Sequence[Review]) -> Answers:
         kinds.add(kind)
         _apply(engine, template, [item for item in world.constraints if item.get("kind") == kind],
                refused_templates, refused_constraints)  # fmt: skip
-    refused_constraints |= {
-        _title(item): "no template of this kind" for item in world.constraints if item.get("kind") not in kinds
-    }
+    refused_constraints |= {_title(item): MISSING for item in world.constraints if item.get("kind") not in kinds}
     refused_objects = _store(engine, world.inventory)
     return Answers(
         tuple(_review(engine, review) for review in reviews), refused_templates, refused_constraints, refused_objects
@@ -58,7 +56,7 @@ def _apply(
             messages = {diagnostic.path: diagnostic.message for diagnostic in error.diagnostics}
             if "template" in messages:
                 refused_templates[name_of(template)] = messages["template"]
-                refused_constraints |= dict.fromkeys(titles.values(), "its template was refused")
+                refused_constraints |= dict.fromkeys(titles.values(), MISSING)
                 return
             bad = messages.keys() & titles.keys()
             if not bad:

@@ -146,7 +146,7 @@ def case_file(oracle: Oracle, seed: int, number: int, case: Case) -> dict[str, J
     return {
         "seed": seed,
         "world_number": number,
-        "differences": [one._asdict() for listed in (comparison.loading, *comparison.reviews) for one in listed],
+        "differences": [one._asdict() for listed in (*comparison.reviews, comparison.loading) for one in listed],
         "gatekeeper": comparison.theirs.reviews[0].to_json(),
         "fleetgate": comparison.ours.reviews[0].to_json(),
         "review": review.to_json(),

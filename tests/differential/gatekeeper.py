@@ -30,8 +30,6 @@ def _problems(listed: list[Json] | None) -> dict[str, str]:
 def _review(item: dict[str, Json]) -> ReviewAnswer:
     if "undecodable" in item:
         return ReviewAnswer(error=item["undecodable"], undecodable=True)
-    if "exclusion_error" in item:
-        return ReviewAnswer(error=item["exclusion_error"])
     error = item.get("review_error", "")
     if error:
         # What other templates found is lost on the wire: the webhook answers 500 with the error alone.

@@ -141,7 +141,10 @@ class Generator:
                 point = rng.choice((WEBHOOK, AUDIT, GATOR))
                 return Review(object=item, namespace=namespace, source="Generated", enforcement_point=point)
         request = self._request(rng, shape, item, texts)
-        source = "Original" if rng.random() < 0.9 else rng.choice(("", "Generated"))
+        if request.get("namespace") and namespace is None:
+            # The webhook reviews nothing whose Namespace it does not find.
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": request["namespace"]}}
+        source = "Original" if rng.random() < 0.9 else "Generated"
         return Review(request=request, namespace=namespace, source=source)
 
     @staticmethod

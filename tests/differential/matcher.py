@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.differential import fleetgate_side
+from tests.differential.answers import AUTO_REJECT
 from tests.differential.matches import NAMESPACES, labels, match_block
 from tests.differential.oracle import Oracle
 from tests.differential.world import AUDIT, Json, Review, World
 
 _BLOCKS = 50
 _SUBJECTS = 20
-_AUTO_REJECT = "unable to match constraints: "
 _KINDS = (
     ("v1", "Pod"), ("v1", "Service"), ("v1", "Namespace"), ("other/v1", "Namespace"), ("apps/v1", "Deployment"),
     ("networking.k8s.io/v1", "Ingress"), ("rbac.authorization.k8s.io/v1", "Role"), ("autoscaling/v1", "Scale"),
@@ -98,8 +98,8 @@ def _ours(blocks: list[Json], subjects: list[Review]) -> Iterator[str]:
                 yield f"error: {answer.error}"
             elif f"Matched/{name}" in answers.refused_constraints:
                 yield "refused"
-            elif message.startswith(_AUTO_REJECT):
-                yield f"error: {message.removeprefix(_AUTO_REJECT)}"
+            elif message.startswith(AUTO_REJECT):
+                yield f"error: {message.removeprefix(AUTO_REJECT)}"
             else:
                 yield "matches" if message else "does not"
 
@@ -108,12 +108,12 @@ def subject(rng: Random) -> Review:
     """Return a review of small objects whose labels, names and namespaces the blocks know."""
     item = _object(rng)
     namespace = _namespace(rng, item)
-    source = rng.choice(("", "Original", "Original", "Generated"))
     if rng.random() < 0.4:
+        source = rng.choice(("", "Original", "Generated"))
         return Review(object=item, namespace=namespace, source=source, enforcement_point=AUDIT)
     request: dict[str, Json] = {
         "uid": "u",
-        "kind": {"group": "", "version": "v1", "kind": rng.choice(("Pod", "Namespace"))},
+        "kind": _kind_of(item),
         "resource": {"group": "", "version": "v1", "resource": "pods"},
         "operation": rng.choice(("CREATE", "UPDATE", "DELETE", "CONNECT")),
         "userInfo": {},
@@ -122,9 +122,16 @@ def subject(rng: Random) -> Review:
         request["object"] = item
     if rng.random() < 0.5:
         request["oldObject"] = _object(rng)
-    if rng.random() < 0.5:
-        request["namespace"] = rng.choice(NAMESPACES)
-    return Review(request=request, namespace=namespace, source=source)
+    if namespace is not None and rng.random() < 0.8:
+        request["namespace"] = namespace["metadata"]["name"]
+    # The webhook always says where its objects come from.
+    return Review(request=request, namespace=namespace, source=rng.choice(("Original", "Original", "Generated")))
+
+
+def _kind_of(item: Json) -> Json:
+    """Return the kind as the API server would state it."""
+    group, _, version = str(item.get("apiVersion", "")).rpartition("/")
+    return {"group": group, "version": version, "kind": str(item.get("kind", ""))}
 
 
 def _object(rng: Random) -> Json:

@@ -14,7 +14,7 @@ from tests.differential.world import Json, Review, World, kind_defined_by
 Case = tuple[World, Review]
 
 
-def minimised(oracle: Oracle, case: Case, wanted: tuple[str, str], *, seconds: float = 15.0) -> Case:
+def minimised(oracle: Oracle, case: Case, wanted: tuple[str, str], *, seconds: float = 8.0) -> Case:
     """Return the smallest case found in the given time that still shows a difference of the class ``wanted``."""
     ends = monotonic() + seconds
 

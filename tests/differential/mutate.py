@@ -20,7 +20,8 @@ STRINGS = (
     "{}",     "\x00", "\x7f", "\u200btag:latest", "repo:latest", "repo@sha256:abc", "a" * 300, "runtime/default",
     "10.0.0.1", "1.2.3",
 )  # fmt: skip
-EMPTY: tuple[Json, ...] = ({}, [], "", None, [{}], {"": ""}, [None], [[]])
+EMPTY = ("{}", "[]", '""', "null", "[{}]", '{"": ""}', "[null]", "[[]]")
+"""As JSON text: a container that is inserted is changed afterwards."""
 
 
 class Vocabulary:
@@ -81,7 +82,7 @@ def _change(rng: Random, value: Json, key: str, vocabulary: Vocabulary) -> Json:
         if roll < 0.1:
             del value[index]
         elif roll < 0.25:
-            value.insert(index, json.loads(json.dumps(value[index])))
+            value.insert(index, _copy(value[index]))
         else:
             value[index] = _change(rng, value[index], key, vocabulary)
         return value
@@ -99,15 +100,21 @@ def _replacement(rng: Random, value: Json, key: str, vocabulary: Vocabulary) -> 
     make = rng.choices(
         (
             lambda: vocabulary.value(rng, key),
-            lambda: rng.choice(EMPTY),
+            lambda: json.loads(rng.choice(EMPTY)),
             lambda: rng.choice(NUMBERS),
             lambda: rng.choice(STRINGS),
             lambda: rng.choice((True, False, None)),
-            lambda: rng.choice(([value], {"name": value}, {key or "x": value}, [value, value], str(value)[:200])),
+            lambda: rng.choice(
+                ([value], {"name": value}, {key or "x": value}, [value, _copy(value)], str(value)[:200])
+            ),
         ),
         (30, 12, 20, 18, 8, 12),
     )[0]
     return make()
+
+
+def _copy(value: Json) -> Json:
+    return json.loads(json.dumps(value))
 
 
 def _other_text(rng: Random, text: str) -> str:
