@@ -70,7 +70,7 @@ class Difference(NamedTuple):
     """How the sides differ. ``about`` and ``what`` make its class; ``text`` shows it."""
 
     about: str
-    """A kind of Constraint; ``auto-reject`` for Constraints that could not be matched; or ``review``."""
+    """A kind of Constraint, ``auto-reject`` (Constraints that could not be matched), a template, or ``review``."""
     what: str
     text: str
 
@@ -98,18 +98,26 @@ def answer_of(fields: dict[str, Json]) -> ReviewAnswer:
 
 
 def differences_of_worlds(theirs: Answers, ours: Answers) -> list[Difference]:
-    """Compare what was refused."""
+    """Compare what was refused; a Constraint whose template is refused is of no interest any more."""
+    missing = {
+        name
+        for side in (theirs, ours)
+        for name, reason in side.refused_constraints.items()
+        if reason.startswith(MISSING)
+    }
     found = []
     for what in ("refused_templates", "refused_constraints", "refused_objects"):
         left: dict[str, str] = getattr(theirs, what)
         right: dict[str, str] = getattr(ours, what)
-        # Of a refused template that is said already.
-        left, right = ({k: v for k, v in side.items() if not v.startswith(MISSING)} for side in (left, right))
         noun = what.removeprefix("refused_").removesuffix("s")
-        found += [Difference(name.split("/")[0], f"{noun} refused by Gatekeeper only", f"{name}: {left[name]}")
-                  for name in sorted(left.keys() - right.keys())]  # fmt: skip
-        found += [Difference(name.split("/")[0], f"{noun} refused here only", f"{name}: {right[name]}")
-                  for name in sorted(right.keys() - left.keys())]  # fmt: skip
+        for side, name, reason in (
+            *(("by Gatekeeper", name, left[name]) for name in sorted(left.keys() - right.keys())),
+            *(("here", name, right[name]) for name in sorted(right.keys() - left.keys())),
+        ):
+            if noun != "constraint" or name not in missing:
+                # Constraints are many and alike: the reason tells them apart.
+                about = f"constraint ({reason.partition(':')[0]})" if noun == "constraint" else name
+                found.append(Difference(about, f"{noun} refused {side} only", f"{name}: {reason}"))
     return found
 
 

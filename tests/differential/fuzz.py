@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -134,9 +134,23 @@ def write_cases(tally: Tally, seed: int, program: Path, cases: Path, *, minimise
             number, _, case = tally.examples[about, what]
             loading = "refused" in what
             if minimise and not loading:
-                case = minimised(oracle, case, (about, what))
+                case = minimised(case, _of_class(oracle, (about, what)))
             path = cases / f"{_slug(about)}--{_slug(what)}.json"
             path.write_text(json.dumps(case_file(oracle, seed, number, case), indent=1, ensure_ascii=False) + "\n")
+
+
+def _of_class(oracle: Oracle, wanted: Class) -> Callable[[Case], bool]:
+    """Return what says whether a case shows a difference of a class."""
+
+    def differs(case: Case) -> bool:
+        world, review = case
+        try:
+            return wanted in compare(oracle, world, [review]).classes
+        except (RuntimeError, AttributeError, TypeError):
+            # Without a key that every object has, a side cannot even be asked.
+            return False
+
+    return differs
 
 
 def case_file(oracle: Oracle, seed: int, number: int, case: Case) -> dict[str, Json]:

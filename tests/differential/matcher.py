@@ -41,7 +41,7 @@ class MatchTally:
     outcomes: Counter[str] = field(default_factory=Counter)
     """Gatekeeper's: ``matches``, ``does not``, ``error``, ``undecodable``."""
     differences: list[dict[str, Json]] = field(default_factory=list)
-    """Block, subject and both answers."""
+    """Block, subject, both answers, and ``what`` differs: the outcome, or the message alone."""
 
 
 def compare_matches(oracle: Oracle, seed: int, pairs: int) -> MatchTally:
@@ -59,8 +59,15 @@ def compare_matches(oracle: Oracle, seed: int, pairs: int) -> MatchTally:
             expected = _expected(answer)
             tally.outcomes[expected.partition(":")[0]] += 1
             if expected != ours:
+                messages = all(outcome.startswith("error: ") for outcome in (expected, ours))
                 tally.differences.append(
-                    {"match": block, "subject": item.to_json(), "gatekeeper": expected, "fleetgate": ours}
+                    {
+                        "what": "message differs" if messages else "outcome differs",
+                        "match": block,
+                        "subject": item.to_json(),
+                        "gatekeeper": expected,
+                        "fleetgate": ours,
+                    }
                 )
     return tally
 

@@ -19,10 +19,13 @@ from tests.differential.fuzz import Tally, case_file, read_case, run
 from tests.differential.generate import Generator
 from tests.differential.matcher import compare_matches
 from tests.differential.oracle import Oracle, programs
+from tests.differential.rows import rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KNOWN = Path(__file__).parents[1] / "data" / "differential" / "known.txt"
+MATCH = "match"
+"""What the list calls the differences of match blocks alone."""
 SEED = 20261124
 REVIEWS = 20_000
 PAIRS = 10_000
@@ -51,9 +54,10 @@ def test_random_reviews(program: Path) -> None:
         total.add(tally)
     assert total.reviews >= REVIEWS
     assert total.violations > REVIEWS, "reviews that violate nothing prove nothing"
-    new = [f"{about}: {what}: {total.examples[about, what][1]}" for about, what in total.classes.keys() - known()]
+    expected = {one for one in known() if one[0] != MATCH}
+    new = [f"{about}: {what}: {total.examples[about, what][1]}" for about, what in total.classes.keys() - expected]
     assert not new, "differs from Gatekeeper:\n" + "\n".join(sorted(new))
-    agreeing = [f"{about}: {what}" for about, what in known() - total.classes.keys()]
+    agreeing = [f"{about}: {what}" for about, what in expected - total.classes.keys()]
     assert not agreeing, f"agrees now, take it out of {KNOWN.name}:\n" + "\n".join(sorted(agreeing))
 
 
@@ -61,7 +65,8 @@ def test_random_match_blocks(oracle: Oracle) -> None:
     tally = compare_matches(oracle, SEED, PAIRS)
     assert tally.pairs >= PAIRS
     assert {"matches", "does not", "error"} <= tally.outcomes.keys()
-    assert tally.differences == []
+    found = {difference["what"]: difference for difference in tally.differences}
+    assert found.keys() == {what for about, what in known() if about == MATCH}, found
 
 
 def test_the_same_seed_gives_the_same_world() -> None:
@@ -71,26 +76,13 @@ def test_the_same_seed_gives_the_same_world() -> None:
     assert first != other
 
 
-def test_a_wrong_policy_is_found_and_made_small(oracle: Oracle, tmp_path: Path) -> None:
-    """A template that says something else on one side differs, in the class that it should."""
-    policy = next(one for one in library.library() if one.path == "general/requiredlabels/template.yaml")
-    world, reviews = Generator(SEED, [policy], []).world(0)
-    theirs = gatekeeper.answers(oracle.ask(gatekeeper.question(world, reviews)))
-    target = policy.template["spec"]["targets"][0]
-    code = target["code"][-1]["source"] if "code" in target else target
-    wrong = {**code, "rego": code["rego"].replace("you must provide labels", "you should provide labels")}
-    assert wrong != code
-    spec = {
-        **policy.template["spec"],
-        "targets": [{"target": target["target"], "rego": wrong["rego"], "libs": wrong.get("libs", [])}],
-    }
-    ours = fleetgate_side.answers(replace(world, templates=({**policy.template, "spec": spec},)), reviews)
-    found = [
-        difference
-        for left, right in zip(theirs.reviews, ours.reviews, strict=True)
-        for difference in differences(left, right)
-    ]
-    assert {(one.about, one.what) for one in found} == {("K8sRequiredLabels", "message differs")}
+def test_a_policy_that_says_something_else_is_found(oracle: Oracle) -> None:
+    row = next(row for row in rows() if row.name == "evaluation/a constant message")
+    theirs = gatekeeper.answers(oracle.ask(gatekeeper.question(row.world, [row.review])))
+    changed = json.loads(json.dumps(row.world.templates[0]).replace("hello", "hallo"))
+    ours = fleetgate_side.answers(replace(row.world, templates=(changed,)), [row.review])
+    found = differences(theirs.reviews[0], ours.reviews[0])
+    assert [(one.about, one.what) for one in found] == [("Row", "message differs")]
 
 
 def test_a_case_is_written_and_read_again(oracle: Oracle, tmp_path: Path) -> None:
