@@ -22,6 +22,7 @@ from tests.differential.world import Json
 FLEETGATE = Path(sys.executable).with_name("fleetgate")
 REGO_ONLY = "--enable-k8s-native-validation=false"
 OBJECTS_PER_RUN = 250
+_VERSION = re.compile(r"([a-z0-9.]+/)?v[a-z0-9]+")
 
 
 @dataclass
@@ -82,16 +83,46 @@ def _compare(theirs: list[Json], ours: list[Json], tally: GatorTally) -> None:
     tally.results += len(theirs)
     missing = Counter(_result(item) for item in theirs)
     missing.subtract(_result(item) for item in ours)
+    shown = [
+        {canonical(_identity(item["violatingObject"])): item["violatingObject"] for item in side}
+        for side in (theirs, ours)
+    ]
+    for identity in shown[0].keys() & shown[1].keys():
+        left, right = (canonical(side[identity]) for side in shown)
+        if left != right:
+            tally.differ("violatingObject", _unlike(left, [right]))
+    only_here = [(kind, text) for (kind, text), count in missing.items() if count < 0]
     for (kind, text), count in missing.items():
-        if count:
-            tally.differ(kind, f"{'gator' if count > 0 else 'here'} only: {text}")
+        if count > 0:
+            tally.differ(kind, f"gator only: {_unlike(text, [other for of, other in only_here if of == kind])}")
+    for kind, text in only_here:
+        tally.differ(kind, f"here only: {text}")
+
+
+def _unlike(text: str, others: list[str]) -> str:
+    """Show what tells a result from the likest of others."""
+    likest = max(others, key=lambda other: _common(text, other), default="")
+    start = max(_common(text, likest) - 60, 0)
+    return f"{text[start : start + 300]} | {likest[start : start + 300]}" if start else text
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _result(item: Json) -> tuple[str, str]:
-    """Return the kind of the Constraint and the whole result; scoped actions have no order."""
+    """Return the kind of the Constraint and the result. Scoped actions have no order; the object is compared apart."""
     if "scopedActions" in item:
         item = {**item, "scopedActions": sorted(item["scopedActions"])}
+    item = {**item, "violatingObject": _identity(item["violatingObject"])}
     return item["constraint"]["kind"], canonical(item)
+
+
+def _identity(item: Json) -> Json:
+    metadata = item["metadata"]
+    return [item["apiVersion"], item["kind"], metadata.get("namespace"), metadata["name"]]
 
 
 def _refusal(policy: Policy, tally: GatorTally) -> bool:
@@ -115,15 +146,26 @@ def _identified(item: Json, index: int) -> Json:
     metadata = item.get("metadata")
     kept = metadata if isinstance(metadata, dict) else {}
     namespace = kept.get("namespace")
-    metadata = {**kept, "name": f"{kept.get('name', 'o')}-{index}"}
+    metadata = {**kept, "name": f"o{index}"}
     if not isinstance(namespace, str):
         metadata.pop("namespace", None)
+    if not _VERSION.fullmatch(str(item.get("apiVersion"))) or not isinstance(item.get("kind"), str) or not item["kind"]:
+        item = {**item, "apiVersion": "v1", "kind": "Pod"}
+    if item["kind"] == "Namespace":
+        # gator stops at one that it cannot decode.
+        item, metadata = {"apiVersion": "v1", "kind": "Namespace"}, {"name": f"o{index}", "labels": {"team": "x"}}
     return {**item, "metadata": metadata}
 
 
 def _stream(documents: Sequence[Json]) -> str:
-    """JSON documents are YAML too, and nothing is lost on the way."""
-    return "---\n".join(f"{json.dumps(document)}\n" for document in documents)
+    """JSON documents are YAML too, but for the way in which JSON escapes what lies beyond 16 bits."""
+
+    def escape(pair: re.Match[str]) -> str:
+        character: str = json.loads(f'"{pair[0]}"')
+        return f"\\U{ord(character):08x}"
+
+    text = "---\n".join(f"{json.dumps(document)}\n" for document in documents)
+    return re.sub(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", escape, text)
 
 
 @dataclass(frozen=True, slots=True)
