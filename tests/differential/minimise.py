@@ -56,8 +56,9 @@ def _smaller(case: Case, part: str, shows: Callable[[Case], bool]) -> Case:
             if candidate is None:
                 continue
             changed = _with_part(case, part, candidate)
-            if changed is not None and shows(changed):
-                case, document, progress = changed, candidate, True
+            # A default comes back as soon as it is dropped: that is no progress.
+            if changed is not None and _part(changed, part) != document and shows(changed):
+                case, document, progress = changed, _part(changed, part), True
     return case
 
 
