@@ -90,8 +90,11 @@ PAIRS ?= 50000
 .PHONY: fuzz
 fuzz: build ## compare random reviews and match blocks with Gatekeeper
 	tests/oracle/build.sh gatekeeper
-	$(BIN)/python -m tests.differential matches --pairs $(PAIRS) --seed $(SEED)
-	$(BIN)/python -m tests.differential reviews --reviews $(REVIEWS) --seed $(SEED) --cases build/fuzz --report build/fuzz.json
+	mkdir -p build
+	seed=$(SEED); status=0; \
+	$(BIN)/python -m tests.differential matches --pairs $(PAIRS) --seed $$seed || status=1; \
+	$(BIN)/python -m tests.differential reviews --reviews $(REVIEWS) --seed $$seed --cases build/fuzz --report build/fuzz.json || status=1; \
+	exit $$status
 
 .PHONY: golden
 golden: build ## record Gatekeeper's answers anew into tests/data/golden

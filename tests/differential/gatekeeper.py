@@ -24,7 +24,8 @@ def answers(reply: dict[str, Json]) -> Answers:
 
 
 def _problems(listed: list[Json] | None) -> dict[str, str]:
-    return {item["name"]: item["message"] for item in listed or ()}
+    """Return reasons by name; that of a template begins with Gatekeeper's status code."""
+    return {item["name"]: ": ".join(filter(None, (item.get("code"), item["message"]))) for item in listed or ()}
 
 
 def _review(item: dict[str, Json]) -> ReviewAnswer:
