@@ -50,6 +50,11 @@ class Generator:
         ]
         texts = [text for policy in policies for text in self._objects[policy.kind]] or self._every_object
         inventory = [self._cached(rng, texts) for _ in range(rng.choice((0, 0, 2, 8)))]
+        # Where the caller knows no Namespace, both sides look among the cached objects.
+        inventory += [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels(rng)}}
+            for name in rng.sample(NAMESPACES, rng.choice((0, 0, 3)))
+        ]
         reviews = [self._review(rng, texts) for _ in range(REVIEWS_PER_WORLD)]
         return World(tuple(policy.template for policy in policies), tuple(constraints), tuple(inventory)), reviews
 
