@@ -86,14 +86,16 @@ e2e: build ## tests that need Go: real API servers, kubectl, OPA, Gatekeeper, ga
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 REVIEWS ?= 1000000
 PAIRS ?= 50000
+TEMPLATES ?= 20000
 
 .PHONY: fuzz
-fuzz: build ## compare random reviews and match blocks with Gatekeeper
+fuzz: build ## compare random reviews, match blocks and templates with Gatekeeper
 	tests/oracle/build.sh gatekeeper
 	mkdir -p build
 	seed=$(SEED); status=0; \
 	$(BIN)/python -m tests.differential matches --pairs $(PAIRS) --seed $$seed || status=1; \
 	$(BIN)/python -m tests.differential reviews --reviews $(REVIEWS) --seed $$seed --cases build/fuzz --report build/fuzz.json || status=1; \
+	$(BIN)/python -m tests.differential templates --templates $(TEMPLATES) --seed $$seed --cases build/fuzz/templates || status=1; \
 	exit $$status
 
 .PHONY: golden

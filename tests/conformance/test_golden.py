@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.differential import golden
 from tests.differential.golden import Entry
-from tests.differential.library import conformance
+from tests.support.conformance import need_library
 
 ROW_SECTIONS = ("constraints", "evaluation", "formatting", "inventory", "libraries", "loading", "match", "numbers",
                 "operations", "review")  # fmt: skip
@@ -34,11 +32,7 @@ def test_rows_of(section: str, rows: dict[str, list[Entry]]) -> None:
 
 
 def test_cases_of_the_library() -> None:
-    if not conformance().is_dir():
-        missing = f"conformance data are absent: {conformance()} (FLEETGATE_CONFORMANCE)"
-        if os.environ.get("FLEETGATE_CONFORMANCE_REQUIRED") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    need_library()
     compare(golden.LIBRARY, golden.library_entries())
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.differential import golden
 from tests.differential.answers import Difference
 from tests.differential.compare import compare
-from tests.differential.fuzz import fuzz, read_case
+from tests.differential.fuzz import fuzz, read_case, worlds_of
+from tests.differential.generate import TEMPLATES_PER_WORLD, Generator, TemplateGenerator
 from tests.differential.matcher import compare_matches
 from tests.differential.oracle import Oracle, programs
 
@@ -23,16 +24,21 @@ def main() -> int:
     verbs = parser.add_subparsers(required=True)
     many = verbs.add_parser("reviews", help="compare random reviews")
     many.add_argument("--reviews", type=int, default=1_000_000)
-    many.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
     many.add_argument("--first-world", type=int, default=0, help="go on where another run ended")
-    many.add_argument("--processes", type=int, default=0, help="as many as processors by default")
-    many.add_argument("--cases", type=Path, default=Path("build/fuzz"), help="where cases that differ are written")
-    many.add_argument("--report", type=Path, help="write the figures as JSON")
-    many.add_argument("--no-minimise", action="store_true")
     many.set_defaults(run=_reviews)
+    changed = verbs.add_parser("templates", help="compare templates whose Rego is changed at random")
+    changed.add_argument("--templates", type=int, default=20_000)
+    changed.add_argument("--first-world", type=int, default=0, help="go on where another run ended")
+    changed.set_defaults(run=_templates)
     pairs = verbs.add_parser("matches", help="compare random match blocks on random subjects")
     pairs.add_argument("--pairs", type=int, default=50_000)
-    pairs.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    for verb in (many, changed):
+        verb.add_argument("--processes", type=int, default=0, help="as many as processors by default")
+        verb.add_argument("--cases", type=Path, default=Path("build/fuzz"), help="where cases that differ are written")
+        verb.add_argument("--report", type=Path, help="write the figures as JSON")
+        verb.add_argument("--no-minimise", action="store_true")
+    for verb in (many, changed, pairs):
+        verb.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
     pairs.set_defaults(run=_matches)
     one = verbs.add_parser("case", help="compare one case again")
     one.add_argument("file", type=Path)
@@ -47,12 +53,21 @@ def main() -> int:
 
 
 def _reviews(options: argparse.Namespace) -> int:
+    return _fuzz(options, Generator, worlds_of(options.reviews, options.first_world))
+
+
+def _templates(options: argparse.Namespace) -> int:
+    count = -(-options.templates // TEMPLATES_PER_WORLD)
+    return _fuzz(options, TemplateGenerator, range(options.first_world, options.first_world + count))
+
+
+def _fuzz(options: argparse.Namespace, kind: type[Generator | TemplateGenerator], worlds: range) -> int:
     tally = fuzz(
         options.seed,
-        options.reviews,
+        worlds,
         programs("gatekeeper") / "gatekeeper",
         options.cases,
-        first=options.first_world,
+        kind=kind,
         processes=options.processes,
         minimise=not options.no_minimise,
     )

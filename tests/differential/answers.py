@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -70,7 +71,8 @@ class Difference(NamedTuple):
     """How the sides differ. ``about`` and ``what`` make its class; ``text`` shows it."""
 
     about: str
-    """A kind of Constraint, ``auto-reject`` (Constraints that could not be matched), a template, or ``review``."""
+    """A kind of Constraint, ``auto-reject`` (of Constraints that could not be matched), ``review``, or a noun and why
+    it was refused."""
     what: str
     text: str
 
@@ -115,10 +117,14 @@ def differences_of_worlds(theirs: Answers, ours: Answers) -> list[Difference]:
             *(("here", name, right[name]) for name in sorted(right.keys() - left.keys())),
         ):
             if noun != "constraint" or name not in missing:
-                # Constraints are many and alike: the reason tells them apart.
-                about = f"constraint ({reason.partition(':')[0]})" if noun == "constraint" else name
-                found.append(Difference(about, f"{noun} refused {side} only", f"{name}: {reason}"))
+                found.append(Difference(f"{noun} ({_why(reason)})", f"refused {side} only", f"{name}: {reason}"))
     return found
+
+
+def _why(reason: str) -> str:
+    """Return what is the same in all reasons of a kind: OPA's code, or how the text begins."""
+    code = re.search(r"rego_\w+_error", reason)
+    return code[0] if code else reason.partition(":")[0][:60]
 
 
 def differences(theirs: ReviewAnswer, ours: ReviewAnswer) -> list[Difference]:

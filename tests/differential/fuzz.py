@@ -15,7 +15,7 @@ from time import monotonic
 
 from tests.differential import library
 from tests.differential.compare import compare
-from tests.differential.generate import REVIEWS_PER_WORLD, Generator
+from tests.differential.generate import REVIEWS_PER_WORLD, Generator, TemplateGenerator, Worlds
 from tests.differential.minimise import Case, minimised
 from tests.differential.oracle import Oracle
 from tests.differential.world import Json, Review, World, review_of, world_of
@@ -63,9 +63,9 @@ class Tally:
 class Side:
     """A process's own oracle and generator."""
 
-    def __init__(self, seed: int, program: Path, *, threads: int) -> None:
+    def __init__(self, kind: type[Generator | TemplateGenerator], seed: int, program: Path, *, threads: int) -> None:
         self.oracle = Oracle(program, threads=threads)
-        self.generator = Generator(seed, library.library(), library.ours())
+        self.generator: Worlds = kind(seed, library.library(), library.ours())
 
     def world(self, number: int) -> Tally:
         """Compare one world."""
@@ -89,32 +89,50 @@ class Side:
 _side: Side
 
 
-def _start(seed: int, program: Path, threads: int) -> None:
+def _start(kind: type[Generator | TemplateGenerator], seed: int, program: Path, threads: int) -> None:
     global _side  # noqa: PLW0603
-    _side = Side(seed, program, threads=threads)
+    _side = Side(kind, seed, program, threads=threads)
 
 
 def _world(number: int) -> Tally:
     return _side.world(number)
 
 
-def run(seed: int, reviews: int, program: Path, *, first: int = 0, processes: int = 0) -> Iterator[Tally]:
-    """Compare at least so many reviews; yield what each world gave, in order."""
-    worlds = range(first, first + -(-reviews // REVIEWS_PER_WORLD))
+def run(
+    seed: int,
+    worlds: range,
+    program: Path,
+    *,
+    kind: type[Generator | TemplateGenerator] = Generator,
+    processes: int = 0,
+) -> Iterator[Tally]:
+    """Compare worlds; yield what each gave, in order."""
     count = processes or os.cpu_count() or 1
     with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_start, initargs=(seed, program, 2)
+        count, mp_context=get_context("spawn"), initializer=_start, initargs=(kind, seed, program, 2)
     ) as pool:
         yield from pool.map(_world, worlds)
 
 
+def worlds_of(reviews: int, first: int = 0) -> range:
+    """Return the numbers of the worlds that hold at least so many reviews."""
+    return range(first, first + -(-reviews // REVIEWS_PER_WORLD))
+
+
 def fuzz(
-    seed: int, reviews: int, program: Path, cases: Path, *, first: int = 0, processes: int = 0, minimise: bool = True
+    seed: int,
+    worlds: range,
+    program: Path,
+    cases: Path,
+    *,
+    kind: type[Generator | TemplateGenerator] = Generator,
+    processes: int = 0,
+    minimise: bool = True,
 ) -> Tally:
     """Run, print progress, and write the cases that differ below ``cases``."""
     total = Tally()
     started = said = monotonic()
-    for tally in run(seed, reviews, program, first=first, processes=processes):
+    for tally in run(seed, worlds, program, kind=kind, processes=processes):
         total.add(tally)
         if monotonic() - said > 10:
             said = monotonic()

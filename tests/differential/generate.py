@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from random import Random
+from typing import Protocol
 
 from tests.differential.library import Policy
 from tests.differential.matches import NAMESPACES, labels, match_block
 from tests.differential.mutate import Vocabulary, mutated
+from tests.differential.mutate_rego import mutated_rego
 from tests.differential.world import AUDIT, GATOR, WEBHOOK, Json, Review, World
 
 REVIEWS_PER_WORLD = 250
+TEMPLATES_PER_WORLD = 8
+_REVIEWS_OF_TEMPLATES = 24
 _TIMES = (0, 1, 1, 1, 2, 2, 3, 5, 8)
 _ACTIONS: tuple[Json, ...] = ("deny", "deny", "warn", "dryrun", "scoped", "scoped", "", "shout", None)
 _POINTS = (WEBHOOK, AUDIT, GATOR, "vap.k8s.io", "*")
@@ -23,8 +27,16 @@ _PLURALS = {
 }
 
 
+class Worlds(Protocol):
+    """Makes worlds by number."""
+
+    def world(self, number: int) -> tuple[World, list[Review]]:
+        """Return a world and reviews in it."""
+        ...
+
+
 class Generator:
-    """Makes worlds out of policies."""
+    """Makes worlds out of policies: random Constraints, and reviews of changed objects."""
 
     def __init__(self, seed: int, library: Sequence[Policy], ours: Sequence[Policy]) -> None:
         self._seed = seed
@@ -209,3 +221,41 @@ class Generator:
         if roll < 0.15:
             return None
         return mutated(rng, json.dumps(item), self._vocabulary, times=rng.choice((0, 1, 2)))
+
+
+class TemplateGenerator:
+    """Makes worlds out of policies whose Rego is changed, and reviews of the objects that their authors thought of."""
+
+    def __init__(self, seed: int, library: Sequence[Policy], ours: Sequence[Policy]) -> None:
+        self._seed = seed
+        self._policies = [*library, *ours]
+
+    def world(self, number: int) -> tuple[World, list[Review]]:
+        """Return a world and reviews in it."""
+        rng = Random(f"templates/{self._seed}/{number}")
+        policies = rng.sample(self._policies, TEMPLATES_PER_WORLD)
+        constraints = [
+            {
+                "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+                "kind": policy.kind,
+                "metadata": {"name": f"c{index}"},
+                "spec": {"parameters": item.get("spec", {}).get("parameters", {})},
+            }
+            for policy in policies
+            for index, item in enumerate(rng.sample(policy.constraints, min(2, len(policy.constraints))))
+        ]
+        objects = [item for policy in policies for item in policy.objects]
+        chosen = [rng.choice(objects) for _ in range(_REVIEWS_OF_TEMPLATES)]
+        reviews = [Review(object=item, source="Original", enforcement_point=AUDIT) for item in chosen]
+        return World(tuple(self._changed(rng, policy) for policy in policies), tuple(constraints)), reviews
+
+    @staticmethod
+    def _changed(rng: Random, policy: Policy) -> Json:
+        template = json.loads(json.dumps(policy.template))
+        target = template["spec"]["targets"][0]
+        code = next((code["source"] for code in target.get("code", ()) if code["engine"] == "Rego"), target)
+        code["rego"] = mutated_rego(rng, code["rego"], times=rng.choice((1, 1, 1, 2, 3)))
+        # CEL would be another engine's.
+        if "code" in target:
+            target["code"] = [code for code in target["code"] if code["engine"] == "Rego"]
+        return template

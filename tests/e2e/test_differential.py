@@ -15,11 +15,12 @@ import pytest
 
 from tests.differential import fleetgate_side, gatekeeper, library
 from tests.differential.answers import differences
-from tests.differential.fuzz import Tally, case_file, read_case, run
+from tests.differential.fuzz import Tally, case_file, read_case, run, worlds_of
 from tests.differential.generate import Generator
 from tests.differential.matcher import compare_matches
 from tests.differential.oracle import Oracle, programs
 from tests.differential.rows import rows
+from tests.support.conformance import need_library
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -33,6 +34,7 @@ PAIRS = 10_000
 
 @pytest.fixture(scope="module")
 def program() -> Path:
+    need_library()
     return programs("gatekeeper") / "gatekeeper"
 
 
@@ -50,7 +52,7 @@ def known() -> set[tuple[str, str]]:
 
 def test_random_reviews(program: Path) -> None:
     total = Tally()
-    for tally in run(SEED, REVIEWS, program):
+    for tally in run(SEED, worlds_of(REVIEWS), program):
         total.add(tally)
     assert total.reviews >= REVIEWS
     assert total.violations > REVIEWS, "reviews that violate nothing prove nothing"
@@ -70,6 +72,7 @@ def test_random_match_blocks(oracle: Oracle) -> None:
 
 
 def test_the_same_seed_gives_the_same_world() -> None:
+    need_library()
     policies = library.library(), library.ours()
     first, second, other = (Generator(seed, *policies).world(7) for seed in (1, 1, 2))
     assert first == second

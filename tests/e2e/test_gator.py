@@ -10,6 +10,7 @@ from tests.differential import library
 from tests.differential.gator import FLEETGATE, REGO_ONLY, compare_test, verified
 from tests.differential.generate import Generator
 from tests.differential.oracle import programs
+from tests.support.conformance import need_library
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -32,6 +33,7 @@ def known(verb: str) -> set[str]:
 
 
 def test_results_of_test_are_gators(gator: Path, tmp_path: Path) -> None:
+    need_library()
     policies = library.library()
     generator = Generator(SEED, policies, [])
     tally = compare_test(gator, generator, policies, tmp_path, seed=SEED, objects=OBJECTS)
