@@ -14,11 +14,12 @@ from pathlib import Path
 from time import monotonic
 
 from tests.differential import library
+from tests.differential.answers import Difference
 from tests.differential.compare import compare
 from tests.differential.generate import REVIEWS_PER_WORLD, Generator, TemplateGenerator, Worlds
 from tests.differential.minimise import Case, minimised
 from tests.differential.oracle import Oracle
-from tests.differential.world import Json, Review, World, review_of, world_of
+from tests.differential.world import Json, Review, World, kind_defined_by, name_of, review_of, world_of
 
 Class = tuple[str, str]
 """What a difference is about (a kind of Constraint, or ``review``) and what differs."""
@@ -72,11 +73,10 @@ class Side:
         world, reviews = self.generator.world(number)
         comparison = compare(self.oracle, world, reviews)
         tally = Tally(reviews=len(reviews), violations=sum(len(a.violations) for a in comparison.theirs.reviews))
-        anything = Review(object={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}})
         for one in comparison.loading:
             name = (one.about, one.what)
             tally.classes[name] += 1
-            tally.examples.setdefault(name, (number, one.text, (world, anything)))
+            tally.examples.setdefault(name, (number, one.text, (_concerned(world, one), _ANYTHING)))
         for review, found in zip(reviews, comparison.reviews, strict=True):
             tally.mismatches += bool(found)
             for name in {(one.about, one.what) for one in found}:
@@ -86,6 +86,20 @@ class Side:
         return tally
 
 
+def _concerned(world: World, refused: Difference) -> World:
+    """Return what a refused template, Constraint or object needs of its world."""
+    kind, _, name = refused.text.partition(": ")[0].partition("/")
+    if name:
+        templates = tuple(item for item in world.templates if kind_defined_by(item) == kind)
+        return World(
+            templates, tuple(item for item in world.constraints if (item["kind"], name_of(item)) == (kind, name))
+        )
+    templates = tuple(item for item in world.templates if name_of(item) == kind)
+    return World(templates, (), () if templates else world.inventory)
+
+
+_ANYTHING = Review(object={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}})
+"""A case has a review, even where loading alone differs."""
 _side: Side
 
 
