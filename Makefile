@@ -77,9 +77,31 @@ test-python: build
 	$(BIN)/pytest -m "not e2e" -n 2 --dist loadfile
 
 .PHONY: e2e
-e2e: build ## tests that need Go: real API servers, kubectl
+e2e: build ## tests that need Go: real API servers, kubectl, OPA, Gatekeeper, gator
 	tests/kubeapiserver/build.sh
+	tests/oracle/build.sh
 	$(BIN)/pytest -m e2e
+
+# The same seed gives the same reviews: `make fuzz SEED=1 REVIEWS=20000`. Cases that differ are written to build/fuzz.
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+REVIEWS ?= 1000000
+PAIRS ?= 50000
+TEMPLATES ?= 20000
+
+.PHONY: fuzz
+fuzz: build ## compare random reviews, match blocks and templates with Gatekeeper
+	tests/oracle/build.sh gatekeeper
+	mkdir -p build
+	seed=$(SEED); status=0; \
+	$(BIN)/python -m tests.differential matches --pairs $(PAIRS) --seed $$seed || status=1; \
+	$(BIN)/python -m tests.differential reviews --reviews $(REVIEWS) --seed $$seed --cases build/fuzz --report build/fuzz.json || status=1; \
+	$(BIN)/python -m tests.differential templates --templates $(TEMPLATES) --seed $$seed --cases build/fuzz/templates || status=1; \
+	exit $$status
+
+.PHONY: golden
+golden: build ## record Gatekeeper's answers anew into tests/data/golden
+	tests/oracle/build.sh gatekeeper
+	$(BIN)/python -m tests.differential golden
 
 .PHONY: record
 record: build ## record AdmissionReviews anew from a real API server into tests/data/recorded

@@ -40,13 +40,12 @@ func run() error {
 		if err := encoder.Encode(answer(raw)); err != nil {
 			return err
 		}
-		if in.Buffered() == 0 {
-			if err := out.Flush(); err != nil {
-				return err
-			}
+		// Whoever waits for this answer may ask nothing before it has come.
+		if err := out.Flush(); err != nil {
+			return err
 		}
 	}
-	return out.Flush()
+	return nil
 }
 
 // answer never fails: what goes wrong is {"failure": …} and the requests after it are still answered.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/apis"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/client"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/client/drivers/rego"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/client/reviews"
+	"github.com/open-policy-agent/frameworks/constraint/pkg/core/templates"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/types"
 	configv1alpha1 "github.com/open-policy-agent/gatekeeper/v3/apis/config/v1alpha1"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/controller/config/process"
@@ -44,7 +46,7 @@ type reviewRequest struct {
 // subject is one thing to review: an admission request, as the webhook reviews it, or an object, as audit and gator do.
 type subject struct {
 	Request          *admissionv1.AdmissionRequest `json:"request"`
-	Object           *unstructured.Unstructured    `json:"object"`
+	Object           json.RawMessage               `json:"object"`
 	Operation        admissionv1.Operation         `json:"operation"`
 	Namespace        *corev1.Namespace             `json:"namespace"`
 	Source           mutationtypes.SourceType      `json:"source"`
@@ -53,12 +55,12 @@ type subject struct {
 
 // result is one violation.
 type result struct {
-	Kind    string         `json:"kind"`
-	Name    string         `json:"name"`
-	Action  string         `json:"action"`
-	Scoped  []string       `json:"scoped,omitempty"`
-	Msg     string         `json:"msg"`
-	Details map[string]any `json:"details,omitempty"`
+	Kind    string   `json:"kind"`
+	Name    string   `json:"name"`
+	Action  string   `json:"action"`
+	Scoped  []string `json:"scoped,omitempty"`
+	Msg     string   `json:"msg"`
+	Details any      `json:"details"`
 }
 
 // problem is why an object was refused; Code is Gatekeeper's status code of templates.
@@ -151,6 +153,9 @@ func (w *world) addTemplate(ctx context.Context, object *unstructured.Unstructur
 	if err != nil {
 		return "conversion_error", err
 	}
+	if err := validOperations(template); err != nil {
+		return "create_error", err
+	}
 	if _, err := w.client.CreateCRD(ctx, template); err != nil {
 		return "create_error", err
 	}
@@ -158,6 +163,16 @@ func (w *world) addTemplate(ctx context.Context, object *unstructured.Unstructur
 		return "ingest_error", err
 	}
 	return "", nil
+}
+
+// validOperations is a check of the webhook on Gatekeeper's own resources, which exports none.
+func validOperations(template *templates.ConstraintTemplate) error {
+	for _, target := range template.Spec.Targets {
+		if len(target.Operations) > 1 && slices.Contains(target.Operations, "*") {
+			return errors.New("if '*' is present, must not specify other operations")
+		}
+	}
+	return nil
 }
 
 // addConstraint refuses what the webhook on Gatekeeper's own resources refuses.
@@ -181,17 +196,16 @@ func (w *world) addConstraint(ctx context.Context, object *unstructured.Unstruct
 func (w *world) review(ctx context.Context, s *subject) map[string]any {
 	subject, err := s.toReview()
 	if err != nil {
-		return map[string]any{"failure": err.Error()}
+		return map[string]any{"undecodable": err.Error()}
 	}
-	if excluded, err := w.excluded(s); err != nil {
-		return map[string]any{"exclusion_error": err.Error()}
-	} else if excluded {
+	// What cannot be read cannot be excluded: the webhook logs that and goes on.
+	if excluded, err := w.excluded(s); err == nil && excluded {
 		return map[string]any{"excluded": true}
 	}
 	options := []reviews.ReviewOpt{reviews.EnforcementPoint(s.EnforcementPoint)}
-	// Only the webhook tells templates about the Namespace object.
-	if s.Request != nil {
-		if option := util.NamespaceReviewOpt(s.Namespace, logr.Discard()); option != nil {
+	// The webhook and audit tell templates about the Namespace object; gator does not.
+	if s.EnforcementPoint != util.GatorEnforcementPoint {
+		if option := util.NamespaceReviewOpt(s.namespace(), logr.Discard()); option != nil {
 			options = append(options, option)
 		}
 	}
@@ -223,24 +237,41 @@ func (w *world) excluded(s *subject) (bool, error) {
 	return w.excluder.IsNamespaceExcluded(process.Webhook, object)
 }
 
+// namespace is the Namespace to review with: the webhook looks none up for a Namespace.
+func (s *subject) namespace() *corev1.Namespace {
+	if s.isOfNamespace() {
+		return nil
+	}
+	return s.Namespace
+}
+
+func (s *subject) isOfNamespace() bool {
+	return s.Request != nil && s.Request.Kind.Kind == "Namespace" && s.Request.Kind.Group == ""
+}
+
 func (s *subject) toReview() (any, error) {
 	switch {
 	case s.Request != nil && s.Object != nil, s.Request == nil && s.Object == nil:
 		return nil, errors.New("a review is of a request or of an object")
 	case s.Request != nil:
 		request := *s.Request
-		if request.Kind.Kind == "Namespace" && request.Kind.Group == "" {
+		namespace := s.namespace()
+		if s.isOfNamespace() {
 			request.Namespace = ""
 		}
 		return &target.AugmentedReview{
 			AdmissionRequest: &request,
-			Namespace:        s.Namespace,
+			Namespace:        namespace,
 			Source:           s.Source,
 			IsAdmission:      true,
 		}, nil
 	default:
+		object := unstructured.Unstructured{}
+		if err := json.Unmarshal(s.Object, &object); err != nil {
+			return nil, err
+		}
 		return target.AugmentedUnstructured{
-			Object:    *s.Object,
+			Object:    object,
 			Namespace: s.Namespace,
 			Operation: s.Operation,
 			Source:    s.Source,
@@ -255,14 +286,13 @@ func results(responses *types.Responses) []result {
 	}
 	for _, response := range responses.ByTarget {
 		for _, r := range response.Results {
-			details, _ := r.Metadata["details"].(map[string]any)
 			list = append(list, result{
 				Kind:    r.Constraint.GetKind(),
 				Name:    r.Constraint.GetName(),
 				Action:  r.EnforcementAction,
 				Scoped:  r.ScopedEnforcementActions,
 				Msg:     r.Msg,
-				Details: details,
+				Details: r.Metadata["details"],
 			})
 		}
 	}
@@ -302,7 +332,7 @@ func match(raw json.RawMessage) (map[string]any, error) {
 	}
 	subject, err := request.Subject.toReview()
 	if err != nil {
-		return nil, err
+		return map[string]any{"undecodable": err.Error()}, nil
 	}
 	handled, review, err := k8s.HandleReview(subject)
 	if err != nil {

@@ -17,13 +17,25 @@ func unmarshal(text []byte, into any) error {
 	return decoder.Decode(into)
 }
 
-// languageCases answers OPA's own language cases below dir.
+// languageCases answers OPA's own language cases below dir, each with its file as a path below dir.
 func languageCases(dir string) (map[string]any, error) {
+	type located struct {
+		File string `json:"file"`
+		cases.TestCase
+	}
 	set, err := cases.Load(dir)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"cases": set.Cases}, nil
+	list := make([]located, 0, len(set.Cases))
+	for _, c := range set.Cases {
+		file, err := filepath.Rel(dir, c.Filename)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, located{filepath.ToSlash(file), c})
+	}
+	return map[string]any{"cases": list}, nil
 }
 
 // templates answers the Rego of every ConstraintTemplate in a file called template.yaml below dir.

@@ -101,11 +101,10 @@ func run() error {
 		if err := encoder.Encode(a); err != nil {
 			return err
 		}
-		if in.Buffered() == 0 {
-			if err := out.Flush(); err != nil {
-				return err
-			}
+		// Whoever waits for this answer may ask nothing before it has come.
+		if err := out.Flush(); err != nil {
+			return err
 		}
 	}
-	return out.Flush()
+	return nil
 }
