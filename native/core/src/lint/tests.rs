@@ -66,7 +66,7 @@ fn refusals_come_with_their_place_and_hide_suspicions_there() {
     let broken = template("violation[{\"msg\": \"no\"}] { input.review.object.spec. }");
     assert_eq!(report(&broken), ["t.yaml:10:62 FG007"]);
     let nested = template("violation[{\"msg\": \"no\"}] { x := [data.lib.helpers.g] }");
-    assert_eq!(report(&nested), ["t.yaml:10:42 FG007"]);
+    assert_eq!(report(&nested), ["t.yaml:10:42 FG203"]);
     assert_eq!(report(&constraint("{}")), ["t.yaml:2:7 FG010", "t.yaml:4:42 FG101"]);
 }
 

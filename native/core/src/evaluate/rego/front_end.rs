@@ -63,15 +63,33 @@ fn defect(message: &str, location: Location) -> Diagnostic {
 }
 
 fn refusal(template: &Template, error: &TemplateError) -> Vec<Diagnostic> {
-    let message = error.to_string();
-    let one = |part, span| defect(&message, locate(source_of(template, part), span));
+    let at = |part, span, message: &str| defect(message, locate(source_of(template, part), span));
+    let text = |part, span: &Span| span.text(&source_of(template, part).text).to_owned();
     match error {
         TemplateError::Syntax(part, errors) => errors.iter().map(|error| of_part(template, *part, error)).collect(),
-        TemplateError::MissingViolation => vec![defect(&message, template.module.start())],
-        TemplateError::LibPackage { lib, span } => vec![one(Part::Lib(*lib), *span)],
-        TemplateError::Import(part, span) => vec![one(*part, *span)],
-        TemplateError::Data(part, spans) => spans.iter().map(|span| one(*part, *span)).collect(),
+        TemplateError::MissingViolation => vec![defect(&error.to_string(), template.module.start())],
+        TemplateError::LibPackage { lib, span } => {
+            let part = Part::Lib(*lib);
+            let package = rest_of_line(&source_of(template, part).text, *span);
+            let message = format!("invalid lib prefix: path data.{package} not found in lib prefixes");
+            vec![at(part, *span, &message).hint("name the package lib.<something>")]
+        }
+        TemplateError::Import(part, span) => {
+            let path = rest_of_line(&source_of(template, *part).text, *span);
+            let hint = "a template may import data.lib.* and future.keywords";
+            vec![at(*part, *span, &format!("bad import: {path}")).hint(hint)]
+        }
+        TemplateError::Data(part, spans) => {
+            let one = |span| at(*part, *span, &format!("disallowed ref {}", text(*part, span)));
+            spans.iter().map(one).collect()
+        }
     }
+}
+
+/// What stands behind a keyword on its line.
+fn rest_of_line(text: &str, keyword: Span) -> &str {
+    let rest = text.get(keyword.end as usize..).unwrap_or_default();
+    rest.lines().next().unwrap_or_default().trim()
 }
 
 fn of_part(template: &Template, part: Part, error: &RegoDiagnostic) -> Diagnostic {

@@ -79,8 +79,8 @@ fn the_entry_rule_must_have_messages() {
     for (body, expected) in [
         ("deny[{\"msg\": m}] { m := 1 }", "missing required rules: [violation]"),
         ("violation[{\"details\": {}}] { true }", "rego_type_error: undefined ref: r.msg"),
-        ("violation[\"str\"] { true }", "rego_type_error: undefined ref: r.msg"),
-        ("violation[\"k\"] = x { x := 1 }", "rego_type_error: undefined ref: r.msg"),
+        ("violation[\"str\"] { true }", "rego_type_error: object.get: invalid argument(s)"),
+        ("violation[\"k\"] = x { x := 1 }", "rego_type_error: object.get: invalid argument(s)"),
         ("violation { true }", no_collection),
         ("default violation = false", no_collection),
         ("violation(x) = y { y := x }", no_collection),
