@@ -80,7 +80,7 @@ fn refusal(template: &Template, error: &TemplateError) -> Vec<Diagnostic> {
             vec![at(*part, *span, &format!("bad import: {path}")).hint(hint)]
         }
         TemplateError::Data(part, spans) => {
-            let one = |span| at(*part, *span, &format!("disallowed ref {}", text(*part, span)));
+            let one = |span: &Span| at(*part, *span, &format!("disallowed ref {}", text(*part, span)));
             spans.iter().map(one).collect()
         }
     }

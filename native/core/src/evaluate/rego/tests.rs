@@ -83,7 +83,7 @@ fn the_entry_rule_must_have_messages() {
         ("violation[\"k\"] = x { x := 1 }", "rego_type_error: object.get: invalid argument(s)"),
         ("violation { true }", no_collection),
         ("default violation = false", no_collection),
-        ("violation(x) = y { y := x }", no_collection),
+        ("violation(x) = y { y := x }", "function data.template.violation[r] used as reference, not called"),
     ] {
         let text = refusal(v0(body));
         assert!(text.contains(expected), "{body}: {text}");
