@@ -95,8 +95,9 @@ fn count(sets: &[Set], answers: &[Value]) -> Counts {
             continue;
         };
         // Known gaps: metadata blocks are not read, and names like those that OPA makes up are taken for made up.
-        let metadata =
-            matches!(&theirs, Answer::Refused(errors) if errors.iter().all(|(code, _)| code == "rego_parse_error"));
+        let reads_metadata = texts.iter().any(|text| text.contains("rego.metadata."));
+        let metadata = reads_metadata && ours == Answer::Accepted && matches!(theirs, Answer::Refused(_))
+            || matches!(&theirs, Answer::Refused(errors) if errors.iter().all(|(code, _)| code == "rego_parse_error"));
         let made_up = ours == Answer::Accepted
             && matches!(theirs, Answer::Unsafe(_))
             && texts.iter().any(|text| text.contains("__local"));
