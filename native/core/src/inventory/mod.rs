@@ -118,9 +118,6 @@ impl Tree {
         if facts.version.is_empty() {
             return Err("the object has no version");
         }
-        if facts.name.is_empty() {
-            return Err("the object has no name");
-        }
         let group_version = match facts.group {
             "" => facts.version.to_owned(),
             group => format!("{group}/{}", facts.version),
@@ -219,7 +216,6 @@ mod tests {
             ("[]", "the object has no kind"),
             (r#"{"apiVersion":"v1","metadata":{"name":"p"}}"#, "the object has no kind"),
             (r#"{"kind":"Pod","metadata":{"name":"p"}}"#, "the object has no version"),
-            (r#"{"apiVersion":"v1","kind":"Pod"}"#, "the object has no name"),
         ] {
             let expected = Unfit { index: 1, message: message.to_owned() };
             assert_eq!(replace(&inventories, &[NAMESPACE, object]), Err(expected));
