@@ -30,6 +30,6 @@ def error(text: str) -> str:
     return HANDLE_REVIEW.sub(r"\1", text)
 
 
-def refusals(reasons: dict[str, str]) -> dict[str, str]:
-    """Return the refusals of Constraints that are ours as well."""
-    return {name: reason for name, reason in reasons.items() if not UNRECOGNIZED.search(reason)}
+def is_refused_on_purpose(reason: str) -> bool:
+    """Whether Gatekeeper's reason to refuse a Constraint is none of ours."""
+    return UNRECOGNIZED.search(reason) is not None

@@ -19,7 +19,7 @@ def answers(reply: dict[str, Json]) -> Answers:
     return Answers(
         reviews=tuple(_review(item) for item in reply["reviews"]),
         refused_templates=_problems(reply["template_errors"]),
-        refused_constraints=deviations.refusals(_problems(reply["constraint_errors"])),
+        refused_constraints=_problems(reply["constraint_errors"]),
         refused_objects=_problems(reply["inventory_errors"]),
     )
 
