@@ -181,15 +181,29 @@ fn namespace_object(namespace: Option<&Value>, compatibility: &Compatibility) ->
     namespace.map_or_else(absent, as_go_writes_it)
 }
 
-/// Gatekeeper hands over Go's own Namespace, whose `metadata`, `spec` and `status` are always there.
+/// Gatekeeper hands over Go's own Namespace: its three parts are always there, and what is empty in them is not.
 fn as_go_writes_it(namespace: &Value) -> Value {
     let Value::Object(fields) = namespace else { return namespace.clone() };
-    let missing = ["metadata", "spec", "status"].into_iter().filter(|name| fields.get_str(name).is_none());
-    let missing: Vec<_> = missing.map(|name| (key(name), Value::empty_object())).collect();
-    if missing.is_empty() {
-        return namespace.clone();
+    let mut written: Vec<(Value, Value)> = fields.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    for part in ["metadata", "spec", "status"] {
+        let kept = match fields.get_str(part) {
+            Some(Value::Object(part)) => part.iter().filter(|(_, value)| !is_empty(value)).collect(),
+            _ => Vec::new(),
+        };
+        let kept = kept.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        written.push((key(part), Value::object(kept)));
     }
-    Value::object(fields.iter().map(|(key, value)| (key.clone(), value.clone())).chain(missing).collect())
+    Value::object(written)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Set(_) => false,
+    }
 }
 
 /// `_unstable`, where it is asked for: Gatekeeper before 3.9 had the Namespace there.

@@ -6,6 +6,7 @@
 
 mod atom;
 mod flatten;
+mod index;
 mod layout;
 mod names;
 mod order;
@@ -72,7 +73,16 @@ pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> 
             }
         }
     }
-    if errors.is_empty() { Ok(program) } else { Err(errors) }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    for rule in &mut program.rules {
+        if rule.kind != RuleKind::Partial {
+            // Which of two definitions that conflict the error names depends on the order in which they are asked.
+            rule.definitions.sort_by_key(index::is_indexed);
+        }
+    }
+    Ok(program)
 }
 
 fn source(unit: &Unit) -> Source {
