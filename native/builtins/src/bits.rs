@@ -15,24 +15,24 @@ pub(crate) const TABLE: Table = &[
     ("bits.xor", xor),
 ];
 
-fn and(_: &mut Context, operands: &[Value]) -> Answer {
-    answer(&(any_size(operands, 1)? & any_size(operands, 2)?))
+fn and(context: &mut Context, operands: &[Value]) -> Answer {
+    answer(&(any_size(context, operands, 1)? & any_size(context, operands, 2)?))
 }
 
-fn or(_: &mut Context, operands: &[Value]) -> Answer {
-    answer(&(any_size(operands, 1)? | any_size(operands, 2)?))
+fn or(context: &mut Context, operands: &[Value]) -> Answer {
+    answer(&(any_size(context, operands, 1)? | any_size(context, operands, 2)?))
 }
 
-fn xor(_: &mut Context, operands: &[Value]) -> Answer {
-    answer(&(any_size(operands, 1)? ^ any_size(operands, 2)?))
+fn xor(context: &mut Context, operands: &[Value]) -> Answer {
+    answer(&(any_size(context, operands, 1)? ^ any_size(context, operands, 2)?))
 }
 
-fn negate(_: &mut Context, operands: &[Value]) -> Answer {
-    answer(&!any_size(operands, 1)?)
+fn negate(context: &mut Context, operands: &[Value]) -> Answer {
+    answer(&!any_size(context, operands, 1)?)
 }
 
-fn left(_: &mut Context, operands: &[Value]) -> Answer {
-    let (integer, count) = (any_size(operands, 1)?, shift(operands)?);
+fn left(context: &mut Context, operands: &[Value]) -> Answer {
+    let (integer, count) = (any_size(context, operands, 1)?, shift(context, operands)?);
     if integer.sign() == Sign::NoSign {
         return answer(&integer);
     }
@@ -40,8 +40,8 @@ fn left(_: &mut Context, operands: &[Value]) -> Answer {
     answer(&(integer << count))
 }
 
-fn right(_: &mut Context, operands: &[Value]) -> Answer {
-    let (integer, count) = (any_size(operands, 1)?, shift(operands)?);
+fn right(context: &mut Context, operands: &[Value]) -> Answer {
+    let (integer, count) = (any_size(context, operands, 1)?, shift(context, operands)?);
     if count > integer.bits() {
         return answer(&if integer.sign() == Sign::Minus { BigInt::from(-1) } else { BigInt::ZERO });
     }
@@ -49,8 +49,8 @@ fn right(_: &mut Context, operands: &[Value]) -> Answer {
 }
 
 /// By how many bits to shift: the lowest 64 bits of the operand, as OPA takes them.
-fn shift(operands: &[Value]) -> Result<u64, Error> {
-    let count = any_size(operands, 2)?;
+fn shift(context: &Context, operands: &[Value]) -> Result<u64, Error> {
+    let count = any_size(context, operands, 2)?;
     if count.sign() == Sign::Minus {
         return Err(Error::Type("operand 2 must be an unsigned integer number but got a negative integer".to_owned()));
     }

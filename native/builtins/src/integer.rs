@@ -4,7 +4,7 @@ use fleetgate_value::{Number, Value};
 use num_bigint::BigInt;
 
 use crate::operand;
-use crate::{Answer, Error};
+use crate::{Answer, Context, Error};
 
 /// Integers of more bits are refused: printing and parsing one takes time that grows with the square of its length.
 const MAX_BITS: u64 = 13_600;
@@ -42,12 +42,16 @@ pub(crate) fn of_text(text: &str) -> Option<i64> {
 ///
 /// # Errors
 /// OPA's, for what is no number and for numbers with a fraction.
-pub(crate) fn any_size(operands: &[Value], position: usize) -> Result<BigInt, Error> {
+pub(crate) fn any_size(context: &Context, operands: &[Value], position: usize) -> Result<BigInt, Error> {
     let value = operand::any(operands, position);
     let Some(number) = value.as_number() else {
         // OPA's word here is "integer", which is the name of no type.
         return Err(Error::Type(format!("operand {position} must be integer but got {}", value.kind().name())));
     };
+    if context.rounded_integers && number.as_i64().is_none() {
+        let float = number.to_float();
+        return if float.is_integer() { Ok(float.truncate()) } else { Err(not_integer(position)) };
+    }
     number.to_bigint().ok_or_else(|| not_integer(position))
 }
 

@@ -11,11 +11,11 @@ pub(crate) const TABLE: Table =
     &[("numbers.range", range), ("numbers.range_step", range_step), ("rand.intn", random_below)];
 
 fn range(context: &mut Context, operands: &[Value]) -> Answer {
-    count_through(context, any_size(operands, 1)?, &any_size(operands, 2)?, &BigInt::from(1))
+    count_through(context, any_size(context, operands, 1)?, &any_size(context, operands, 2)?, &BigInt::from(1))
 }
 
 fn range_step(context: &mut Context, operands: &[Value]) -> Answer {
-    let (from, to, step) = (any_size(operands, 1)?, any_size(operands, 2)?, any_size(operands, 3)?);
+    let (from, to, step) = (any_size(context, operands, 1)?, any_size(context, operands, 2)?, any_size(context, operands, 3)?);
     if step <= BigInt::ZERO {
         return Err(Error::Builtin("numbers.range_step: step must be a positive integer".to_owned()));
     }
