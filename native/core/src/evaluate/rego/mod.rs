@@ -13,6 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
 use fleetgate_value::Value;
 
+pub(super) use front_end::source;
+
 use super::{Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
 use crate::diagnostic::Diagnostic;
 use crate::template::Template;
@@ -93,7 +95,7 @@ fn evaluation_error(error: &Error, evaluation: &Evaluation<'_>) -> EvaluationErr
 }
 
 /// `input` of a program.
-fn input(evaluation: &Evaluation<'_>) -> Value {
+pub(super) fn input(evaluation: &Evaluation<'_>) -> Value {
     static KEYS: LazyLock<[Value; 2]> = LazyLock::new(|| [Value::from("parameters"), Value::from("review")]);
     let [parameters, review] = &*KEYS;
     Value::object(vec![

@@ -1,0 +1,28 @@
+//! What is not cross-checked, and why: uses of which a difference would say nothing about either engine.
+
+/// Built-ins whose answers the two evaluations would not share.
+const VOLATILE: &[(&str, &str)] = &[
+    ("time.now_ns", "each evaluation has its own time"),
+    ("uuid.rfc4122", "each evaluation makes its own"),
+    ("rand.intn", "each evaluation draws its own"),
+];
+
+/// Built-ins that stay with regorus, because they are evaluation rather than functions: what they compare, bind or walk is
+/// part of what is checked. `print` has no answer.
+const EVALUATION: &[&str] = &[
+    "assign", "eq", "equal", "gt", "gte", "internal.member_2", "internal.member_3", "lt", "lte", "neq", "print", "walk",
+];
+
+/// Why a program that calls the built-in is not cross-checked; none for most.
+pub(super) fn of_call(name: &str) -> Option<&'static str> {
+    VOLATILE.iter().find_map(|(volatile, reason)| (*volatile == name).then_some(*reason))
+}
+
+/// Why a program that replaces the built-in (`with count as f`) is not cross-checked: the name it has here is not known
+/// to regorus as a function.
+pub(super) const REPLACED_BUILTIN: &str = "a built-in is replaced by `with`";
+
+/// Whether regorus's own built-in is used.
+pub(super) fn is_evaluation(name: &str) -> bool {
+    EVALUATION.contains(&name)
+}
