@@ -57,6 +57,11 @@ impl Decision {
     const fn constraints_matched(&self) -> usize {
         self.0.constraints_matched
     }
+
+    #[getter]
+    fn disagreements(&self) -> Vec<(&str, &str)> {
+        self.0.disagreements.iter().map(|one| (&*one.kind, &*one.name)).collect()
+    }
 }
 
 /// A duration in nanoseconds; what does not fit is 584 years.

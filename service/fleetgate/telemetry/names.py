@@ -107,6 +107,12 @@ TEMPLATE_ENGINES = Metric(
     "Published ConstraintTemplates by the engine that runs them (vm, interpreter).",
     ("engine",),
 )
+ENGINE_DISAGREEMENTS = Metric(
+    "fleetgate_engine_disagreements",
+    Kind.COUNTER,
+    "Evaluations of a Constraint that the engine that cross-checks answered otherwise; the answer was not changed.",
+    ("template",),
+)
 GENERATION = Metric("fleetgate_policy_generation", Kind.GAUGE, "Number of the published policy generation.")
 GENERATION_TIME = Metric(
     "fleetgate_policy_generation_timestamp_seconds",
@@ -148,6 +154,7 @@ METRICS: tuple[Metric, ...] = (
     INGESTION_COUNT,
     INGESTION_DURATION,
     TEMPLATE_ENGINES,
+    ENGINE_DISAGREEMENTS,
     GENERATION,
     GENERATION_TIME,
     RELOAD_FAILURES,

@@ -19,9 +19,9 @@ impl<D: Driver> Driver for CrossCheckedDriver<D> {
     }
 }
 
-struct CrossCheckedProgram {
-    first: Arc<dyn Program>,
-    second: Option<Arc<SecondProgram>>,
+pub(super) struct CrossCheckedProgram {
+    pub(super) first: Arc<dyn Program>,
+    pub(super) second: Option<Arc<SecondProgram>>,
 }
 
 impl Program for CrossCheckedProgram {
