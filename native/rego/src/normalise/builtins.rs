@@ -61,8 +61,9 @@ impl Fold for Renaming<'_> {
 impl Renaming<'_> {
     fn expr(&mut self, mut expr: Expr) -> Expr {
         for with in &expr.with {
-            let target = Call { operator: with.target.clone(), args: Vec::new() };
-            if let Some(name) = self.builtin(&target) {
+            let name = with.target.as_var().map(ToString::to_string);
+            let path = || Call { operator: with.target.clone(), args: Vec::new() }.path();
+            if let Some(name) = name.or_else(path).filter(|name| self.is_builtin(name)) {
                 let _ = (self.rename)(&name, BuiltinUse::Replaced);
             }
         }
@@ -75,14 +76,13 @@ impl Renaming<'_> {
     }
 
     fn renamed(&mut self, call: &Call) -> Option<Call> {
-        let builtin = self.builtin(call)?;
+        let builtin = call.path().filter(|path| self.is_builtin(path))?;
         let name = (self.rename)(&builtin, BuiltinUse::Called)?;
         Some(Call { operator: Term::path(call.operator.span, &name, &[]), args: call.args.clone() })
     }
 
-    fn builtin(&self, call: &Call) -> Option<String> {
-        let path = call.path()?;
-        let is_own = self.own.contains(path.split('.').next()?);
-        (!is_own && builtins::find(&path).is_some()).then_some(path)
+    fn is_builtin(&self, path: &str) -> bool {
+        let is_own = path.split('.').next().is_some_and(|first| self.own.contains(first));
+        !is_own && builtins::find(path).is_some()
     }
 }

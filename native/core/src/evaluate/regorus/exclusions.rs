@@ -26,3 +26,11 @@ pub(super) const REPLACED_BUILTIN: &str = "a built-in is replaced by `with`";
 pub(super) fn is_evaluation(name: &str) -> bool {
     EVALUATION.contains(&name)
 }
+
+/// Errors that end an evaluation in regorus where OPA has a step that does not hold: what they contain, and what they are.
+const ERRORS: &[(&str, &str)] = &[("`some .. in collection` expects", "`some x in xs` where `xs` is no collection")];
+
+/// Why an evaluation that ended with an error of regorus is not compared; none for most.
+pub(super) fn of_error(text: &str) -> Option<&'static str> {
+    ERRORS.iter().find_map(|(part, reason)| text.contains(part).then_some(*reason))
+}

@@ -166,6 +166,7 @@ impl SecondInstance {
             Ok(Foreign::Undefined) => Some(Ok(Vec::new())),
             Ok(document) => Some(results::violations(&from_regorus(&document)?)),
             Err(EvaluationError::Budget(_)) => None,
+            Err(EvaluationError::Program(text)) if exclusions::of_error(&text).is_some() => None,
             Err(error) => Some(Err(error)),
         }
     }
