@@ -59,8 +59,13 @@ impl Decision {
     }
 
     #[getter]
+    const fn compared(&self) -> usize {
+        self.0.comparison.compared
+    }
+
+    #[getter]
     fn disagreements(&self) -> Vec<(&str, &str)> {
-        self.0.disagreements.iter().map(|one| (&*one.kind, &*one.name)).collect()
+        self.0.comparison.disagreements.iter().map(|one| (&*one.kind, &*one.name)).collect()
     }
 }
 

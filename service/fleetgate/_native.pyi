@@ -154,6 +154,9 @@ class Decision:
     @property
     def constraints_matched(self) -> int: ...
     @property
+    def compared(self) -> int:
+        """Evaluations that the engine that cross-checks answered too; 0 where the review was not cross-checked."""
+    @property
     def disagreements(self) -> list[tuple[str, str]]:
         """Kind and name of the Constraints on which the engine that cross-checks differs; the answer is not changed."""
 

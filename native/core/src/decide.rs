@@ -32,7 +32,7 @@ use crate::wire::{self, ErrorReason, review_request::Subject};
 use answer::{Answer, Point};
 pub use batch::BatchDecision;
 pub use call::{CallError, Caller};
-pub use cross_check::{CrossCheck, Disagreement};
+pub use cross_check::{Comparison, CrossCheck, Disagreement};
 
 /// Object and oldObject of a review may have this many bytes together.
 pub const MAX_OBJECT_BYTES: usize = 7 << 20;
@@ -90,8 +90,8 @@ pub struct Decision {
     pub cpu: Duration,
     /// Constraints that matched.
     pub constraints_matched: usize,
-    /// Constraints of which the engine that cross-checks thinks otherwise.
-    pub disagreements: Vec<Disagreement>,
+    /// What the second engine thinks of it, where it was cross-checked.
+    pub comparison: Comparison,
 }
 
 impl Engine {
@@ -173,7 +173,7 @@ impl Engine {
         let (response, mut decision) = answer.finish(stages, review.dry_run, constraints_matched);
         if is_checked {
             let limits = (&self.limits, &ends);
-            decision.disagreements = cross_check::compare(outcomes, &review, set, &snapshot, context, limits);
+            decision.comparison = cross_check::compare(outcomes, &review, set, &snapshot, context, limits);
         }
         Ok((response, decision))
     }

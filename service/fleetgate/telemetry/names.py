@@ -107,6 +107,11 @@ TEMPLATE_ENGINES = Metric(
     "Published ConstraintTemplates by the engine that runs them (vm, interpreter).",
     ("engine",),
 )
+ENGINE_COMPARISONS = Metric(
+    "fleetgate_engine_comparisons",
+    Kind.COUNTER,
+    "Evaluations of a Constraint that the engine that cross-checks answered too.",
+)
 ENGINE_DISAGREEMENTS = Metric(
     "fleetgate_engine_disagreements",
     Kind.COUNTER,
@@ -154,6 +159,7 @@ METRICS: tuple[Metric, ...] = (
     INGESTION_COUNT,
     INGESTION_DURATION,
     TEMPLATE_ENGINES,
+    ENGINE_COMPARISONS,
     ENGINE_DISAGREEMENTS,
     GENERATION,
     GENERATION_TIME,

@@ -24,7 +24,10 @@ class DisagreementLog:
         """The newest generation for which a template was logged."""
 
     def review(self, decision: Decision) -> None:
-        """Take note of a decision's disagreements, if there are any."""
+        """Take note of what the cross-check of a decision found, if it was cross-checked."""
+        if not decision.compared:
+            return
+        self._metrics.compared(decision.compared)
         for template, constraint in decision.disagreements:
             self._metrics.disagreed(template)
             if self._is_first(template, decision.generation):

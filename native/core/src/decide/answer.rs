@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::evaluation::Outcome;
-use super::{CallError, Decision};
+use super::{CallError, Comparison, Decision};
 use crate::config::Process;
 use crate::evaluate::Violation;
 use crate::inventory::Snapshot;
@@ -210,7 +210,7 @@ impl<'a> Answer<'a> {
             stages: [decode, matching, evaluate, Duration::ZERO],
             cpu: Duration::ZERO,
             constraints_matched,
-            disagreements: Vec::new(),
+            comparison: Comparison::default(),
         };
         (self.response, decision)
     }

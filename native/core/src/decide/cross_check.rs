@@ -53,7 +53,16 @@ pub struct Disagreement {
     pub name: Arc<str>,
 }
 
-/// Evaluates again what was evaluated, and gives the Constraints whose violations are not the same.
+/// What the cross-check of a review found.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// Evaluations of which both engines' outcomes were compared.
+    pub compared: usize,
+    /// Those that differ.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// Evaluates again what was evaluated, and finds the Constraints whose violations are not the same.
 pub(super) fn compare(
     outcomes: Vec<(usize, Outcome)>,
     review: &Review,
@@ -61,8 +70,8 @@ pub(super) fn compare(
     snapshot: &Snapshot,
     context: &mut Context,
     (limits, ends): (&Limits, &Ends),
-) -> Vec<Disagreement> {
-    let mut found = Vec::new();
+) -> Comparison {
+    let mut comparison = Comparison::default();
     for (position, ours) in outcomes {
         if Instant::now() >= ends.evaluations {
             break;
@@ -77,14 +86,16 @@ pub(super) fn compare(
             deadline: ends.evaluations,
         };
         let evaluation = Evaluation { review: &review.value, parameters, inventory: snapshot, budget };
-        if instance.evaluate(&evaluation).is_some_and(|theirs| differ(ours, theirs)) {
-            found.push(Disagreement {
+        let Some(theirs) = instance.evaluate(&evaluation) else { continue };
+        comparison.compared += 1;
+        if differ(ours, theirs) {
+            comparison.disagreements.push(Disagreement {
                 kind: published.constraint.kind.clone(),
                 name: published.constraint.name.clone(),
             });
         }
     }
-    found
+    comparison
 }
 
 /// Whether two outcomes are not the same. The words of an error are each engine's own.

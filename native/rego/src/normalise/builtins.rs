@@ -17,7 +17,8 @@ pub enum BuiltinUse {
 }
 
 /// Renames the built-ins that a module calls. `rename` gets each use of one, by its name, and answers with another name,
-/// a single word, or none to keep it; what `with` replaces keeps its name in any case.
+/// a single word, or none to keep it. What `with` replaces keeps its name in any case, and so does what is called without
+/// operands, because only of built-ins is that told from a rule.
 #[must_use]
 pub fn rename_builtins(
     mut module: Module,
@@ -78,7 +79,7 @@ impl Renaming<'_> {
     fn renamed(&mut self, call: &Call) -> Option<Call> {
         let builtin = call.path().filter(|path| self.is_builtin(path))?;
         let name = (self.rename)(&builtin, BuiltinUse::Called)?;
-        Some(Call { operator: Term::path(call.operator.span, &name, &[]), args: call.args.clone() })
+        (!call.args.is_empty()).then(|| Call { operator: Term::path(call.operator.span, &name, &[]), args: call.args.clone() })
     }
 
     fn is_builtin(&self, path: &str) -> bool {

@@ -244,8 +244,9 @@ fn a_wrong_answer_is_told_and_changes_nothing() {
         engine.policies.apply("b", &files, false).unwrap();
         let decision = engine.review(&request, &Caller::default()).unwrap();
         let found: Vec<String> =
-            decision.disagreements.iter().map(|one| format!("{}/{}", one.kind, one.name)).collect();
+            decision.comparison.disagreements.iter().map(|one| format!("{}/{}", one.kind, one.name)).collect();
         assert_eq!(found, expected);
+        assert_eq!(decision.comparison.compared, usize::from(share > 0.0));
         assert_eq!(decision.admission_status, "allow");
     }
 }
