@@ -120,7 +120,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
             metrics,
             tracing,
             DenialLog() if settings.log.denies else None,
-            DisagreementLog(metrics) if settings.evaluation.cross_check else None,
+            disagreements=DisagreementLog(metrics) if settings.evaluation.cross_check else None,
         ),
         policy=PolicyServicer(engine, policies),
         info=ServerInfoServicer(engine, callers),

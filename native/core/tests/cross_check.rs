@@ -103,7 +103,9 @@ fn cases_of(template: &Json, around: &[Json], objects: &[Json]) -> Vec<Case> {
         let policies = Policies::new(Arc::new(CrossCheckedDriver(RegoDriver)));
         let texts = [template, constraint].map(|document| serde_json::to_vec(document).unwrap());
         // Some samples are Constraints that must be refused.
-        if let Ok(applied) = policies.apply("case", &[("template.json", &texts[0]), ("constraint.json", &texts[1])], false) {
+        if let Ok(applied) =
+            policies.apply("case", &[("template.json", &texts[0]), ("constraint.json", &texts[1])], false)
+        {
             found.push(Case { set: applied.set, objects: objects.to_vec() });
         }
     }
@@ -112,7 +114,8 @@ fn cases_of(template: &Json, around: &[Json], objects: &[Json]) -> Vec<Case> {
 
 /// The objects among documents, out of their AdmissionReviews where they are in some.
 fn objects(documents: &[Json]) -> Vec<Json> {
-    let inner = |one: &Json| if one["kind"] == "AdmissionReview" { one["request"]["object"].clone() } else { one.clone() };
+    let inner =
+        |one: &Json| if one["kind"] == "AdmissionReview" { one["request"]["object"].clone() } else { one.clone() };
     let plain = documents.iter().filter(|one| !group(one).ends_with("gatekeeper.sh")).map(inner);
     plain.filter(Json::is_object).collect()
 }

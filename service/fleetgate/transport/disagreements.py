@@ -1,6 +1,7 @@
 """What becomes of disagreements between the engine that decides and the one that cross-checks.
 
-Each is counted. One per template and generation is logged, with what it takes to find the review again: never its object.
+Each is counted. One per template and generation is logged, with what it takes to find the review again, never its
+object.
 """
 
 from __future__ import annotations

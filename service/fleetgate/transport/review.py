@@ -44,6 +44,7 @@ class ReviewService:
         metrics: Metrics,
         tracing: Tracing,
         denials: DenialLog | None,
+        *,
         disagreements: DisagreementLog | None = None,
     ) -> None:
         self._engine, self._callers, self._metrics, self._tracing = engine, callers, metrics, tracing

@@ -80,8 +80,7 @@ impl Context {
         (template, program): (usize, &Arc<SecondProgram>),
         constraint: usize,
     ) -> Option<(&mut SecondInstance, &Value)> {
-        let (made_of, instance) =
-            self.seconds.entry(template).or_insert_with(|| (program.clone(), program.instance()));
+        let (made_of, instance) = self.seconds.entry(template).or_insert_with(|| (program.clone(), program.instance()));
         if !Arc::ptr_eq(made_of, program) {
             (*made_of, *instance) = (program.clone(), program.instance());
         }

@@ -20,10 +20,7 @@ pub enum BuiltinUse {
 /// a single word, or none to keep it. What `with` replaces keeps its name in any case, and so does what is called without
 /// operands, because only of built-ins is that told from a rule.
 #[must_use]
-pub fn rename_builtins(
-    mut module: Module,
-    rename: &mut dyn FnMut(&str, BuiltinUse) -> Option<String>,
-) -> Module {
+pub fn rename_builtins(mut module: Module, rename: &mut dyn FnMut(&str, BuiltinUse) -> Option<String>) -> Module {
     // A rule or an import with a built-in's name is what its calls mean.
     let rules = module.rules.iter().filter_map(|rule| rule.head.reference.first()?.as_var().cloned());
     let imports = module.imports.iter().filter_map(|import| {
@@ -79,7 +76,8 @@ impl Renaming<'_> {
     fn renamed(&mut self, call: &Call) -> Option<Call> {
         let builtin = call.path().filter(|path| self.is_builtin(path))?;
         let name = (self.rename)(&builtin, BuiltinUse::Called)?;
-        (!call.args.is_empty()).then(|| Call { operator: Term::path(call.operator.span, &name, &[]), args: call.args.clone() })
+        (!call.args.is_empty())
+            .then(|| Call { operator: Term::path(call.operator.span, &name, &[]), args: call.args.clone() })
     }
 
     fn is_builtin(&self, path: &str) -> bool {

@@ -10,7 +10,18 @@ const VOLATILE: &[(&str, &str)] = &[
 /// Built-ins that stay with regorus, because they are evaluation rather than functions: what they compare, bind or walk is
 /// part of what is checked. `print` has no answer.
 const EVALUATION: &[&str] = &[
-    "assign", "eq", "equal", "gt", "gte", "internal.member_2", "internal.member_3", "lt", "lte", "neq", "print", "walk",
+    "assign",
+    "eq",
+    "equal",
+    "gt",
+    "gte",
+    "internal.member_2",
+    "internal.member_3",
+    "lt",
+    "lte",
+    "neq",
+    "print",
+    "walk",
 ];
 
 /// Why a program that calls the built-in is not cross-checked; none for most.

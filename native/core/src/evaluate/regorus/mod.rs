@@ -199,9 +199,7 @@ impl Ready {
             return None;
         }
         Some(result.map_err(|error| match error.downcast_ref::<LimitError>() {
-            Some(LimitError::TimeLimitExceeded { limit, .. }) => {
-                EvaluationError::Budget(ExhaustedBudget::Time(*limit))
-            }
+            Some(LimitError::TimeLimitExceeded { limit, .. }) => EvaluationError::Budget(ExhaustedBudget::Time(*limit)),
             Some(_) => EvaluationError::Budget(ExhaustedBudget::Memory),
             None => EvaluationError::Program(error.to_string()),
         }))

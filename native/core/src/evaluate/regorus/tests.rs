@@ -49,7 +49,9 @@ fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
     let first = RegoDriver.compile(&template(body, libs)).unwrap_or_else(|defects| panic!("{body}: {defects:?}"));
     let second = second(body, libs).unwrap_or_else(|reason| panic!("{body}: {reason}"));
     let inventories = Inventories::default();
-    inventories.replace("c", [br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"a"}}"#.as_slice()]).unwrap();
+    inventories
+        .replace("c", [br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"a"}}"#.as_slice()])
+        .unwrap();
     let budget = Budget {
         instructions: 1_000_000,
         time: Duration::from_secs(5),
@@ -173,11 +175,8 @@ fn an_evaluation_without_end_is_not_compared() {
     let range = "numbers.range(1, 3000)";
     let body = format!("violation[{{\"msg\": \"m\"}}] {{ count([1 | {range}[_] > {range}[_]]) < 0 }}");
     let second = second(&body, &[]).unwrap();
-    let budget = Budget {
-        instructions: 1,
-        time: Duration::from_millis(20),
-        deadline: Instant::now() + Duration::from_secs(60),
-    };
+    let budget =
+        Budget { instructions: 1, time: Duration::from_millis(20), deadline: Instant::now() + Duration::from_secs(60) };
     let nothing = crate::json::of_text("{}");
     let snapshot = Snapshot::empty();
     let evaluation = Evaluation { review: &nothing, parameters: &nothing, inventory: &snapshot, budget };
@@ -229,7 +228,8 @@ fn a_wrong_answer_is_told_and_changes_nothing() {
     let first = r#"violation[{\"msg\": \"m\"}] { not f(input.review.object.missing) }\nf(x) { x == 1 }"#;
     let text = "violation contains {\"msg\": \"m\"} if { not f(input.review.object.missing) }\nf(x) if { x == 1 }";
     let document = TEMPLATE.replace(r#"violation[{\"msg\": \"m\"}] { true }"#, first);
-    let constraint = r#"{"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Kind", "metadata": {"name": "c"}}"#;
+    let constraint =
+        r#"{"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Kind", "metadata": {"name": "c"}}"#;
     let files = [("template.json", document.as_bytes()), ("constraint.json", constraint.as_bytes())];
     let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "a"}}"#;
     let subject = wire::review_request::Subject::Object(pod.as_bytes().to_vec().into());
