@@ -40,5 +40,5 @@ def test_the_engines_agree_on_recorded_reviews(serve: Serve) -> None:
 
     checked = serve(policies, "--evaluation-cross-check=1.0")
     assert _answers(checked) == expected
-    assert (_counted(checked, "fleetgate_engine_comparisons") or 0) > len(_RECORDED)
+    assert (_counted(checked, "fleetgate_engine_comparisons") or 0) > 100
     assert _counted(checked, "fleetgate_engine_disagreements") == 0

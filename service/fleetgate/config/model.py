@@ -111,9 +111,9 @@ class Evaluation(Section):
         default=0.0,
         ge=0,
         le=1,
-        description="Share of the reviews that a second, independent engine (regorus) evaluates too, on what is left of "
-        "the review's time. Differences are counted and logged; the answer is never changed. With any share, policies are "
-        "compiled twice, and templates that read the inventory take a copy of it per evaluation context.",
+        description="Share of the reviews that a second, independent engine (regorus) evaluates too, on what is left "
+        "of the review's time. Differences are counted and logged; the answer is never changed. With any share, "
+        "policies are compiled twice, and templates that read the inventory take a copy of it per evaluation context.",
     )
 
 

@@ -1,5 +1,9 @@
 //! What is not cross-checked, and why: uses of which a difference would say nothing about either engine.
 
+use fleetgate_rego::ast::{Module, Value};
+use fleetgate_rego::visit;
+use fleetgate_value::Number;
+
 /// Built-ins whose answers the two evaluations would not share.
 const VOLATILE: &[(&str, &str)] = &[
     ("time.now_ns", "each evaluation has its own time"),
@@ -44,4 +48,28 @@ const ERRORS: &[(&str, &str)] = &[("`some .. in collection` expects", "`some x i
 /// Why an evaluation that ended with an error of regorus is not compared; none for most.
 pub(super) fn of_error(text: &str) -> Option<&'static str> {
     ERRORS.iter().find_map(|(part, reason)| text.contains(part).then_some(*reason))
+}
+
+/// A number that is written otherwise than regorus would write it: it keeps the value of `1e6` and `1.0`, OPA the text.
+pub(super) const SPELLED_NUMBER: &str = "a number whose spelling regorus does not keep";
+
+/// Whether a module has a [`SPELLED_NUMBER`].
+pub(super) fn has_spelled_number(module: &Module) -> bool {
+    let mut found = false;
+    let mut look = |text: &str| {
+        found |= match Number::from_json_text(text) {
+            Number::Int(_) => false,
+            Number::Double(double) => double.fract() == 0.0,
+            Number::Text(_) => true,
+        };
+    };
+    for rule in &module.rules {
+        visit::rule_terms(rule, &mut |term| {
+            if let Value::Number(text) = &term.value {
+                look(text);
+            }
+            true
+        });
+    }
+    found
 }

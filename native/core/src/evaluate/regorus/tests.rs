@@ -151,6 +151,9 @@ fn what_says_nothing_is_not_compared() {
         ("x := uuid.rfc4122(\"k\")", "uuid.rfc4122"),
         ("x := rand.intn(\"k\", 5)", "rand.intn"),
         ("x := count([1]) with count as 3", "replaced"),
+        ("x := 1e6", "spelling"),
+        ("x := [1.0]", "spelling"),
+        ("x := -0.0", "spelling"),
     ] {
         let refused = second(&shows(body), &[]).unwrap_err();
         assert!(refused.contains(reason), "{body}: {refused}");
