@@ -1,4 +1,4 @@
-//! Embeds what the extension was built from: a digest of the sources and the version of the Rego engine.
+//! Embeds what the extension was built from: a digest of the sources and the version of regorus.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

@@ -57,6 +57,16 @@ impl Decision {
     const fn constraints_matched(&self) -> usize {
         self.0.constraints_matched
     }
+
+    #[getter]
+    const fn compared(&self) -> usize {
+        self.0.comparison.compared
+    }
+
+    #[getter]
+    fn disagreements(&self) -> Vec<(&str, &str)> {
+        self.0.comparison.disagreements.iter().map(|one| (&*one.kind, &*one.name)).collect()
+    }
 }
 
 /// A duration in nanoseconds; what does not fit is 584 years.

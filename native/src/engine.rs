@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleetgate_core::compatibility::Compatibility;
-use fleetgate_core::decide::{self, Caller, Limits};
-use fleetgate_core::evaluate::{Pool, rego::RegoDriver};
+use fleetgate_core::decide::{self, Caller, CrossCheck, Limits};
+use fleetgate_core::evaluate::{Driver, Pool, rego::RegoDriver, regorus::CrossCheckedDriver};
 use fleetgate_core::inventory::Inventories;
 use fleetgate_core::policy::Policies;
 use fleetgate_core::report;
@@ -28,13 +28,21 @@ pub(crate) struct Engine(decide::Engine);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0))]
+    #[pyo3(signature = (*, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0, cross_check=0.0))]
     fn new(
         contexts: usize,
         constraint_instructions: usize,
         constraint_seconds: f64,
         review_seconds: f64,
+        cross_check: f64,
     ) -> PyResult<Self> {
+        if !(0.0..=1.0).contains(&cross_check) {
+            return Err(PyValueError::new_err("cross_check: a share from 0 to 1 is expected"));
+        }
+        let cross_check = CrossCheck::of(cross_check);
+        // Second programs take time and memory, so nothing is compiled twice for nothing.
+        let driver: Arc<dyn Driver> =
+            if cross_check.is_on() { Arc::new(CrossCheckedDriver(RegoDriver)) } else { Arc::new(RegoDriver) };
         let limits = Limits {
             constraint_instructions: match constraint_instructions {
                 0 => Limits::DEFAULT_INSTRUCTIONS,
@@ -48,11 +56,12 @@ impl Engine {
             contexts => contexts,
         };
         Ok(Self(decide::Engine {
-            policies: Policies::new(Arc::new(RegoDriver)),
+            policies: Policies::new(driver),
             inventories: Inventories::default(),
             pool: Pool::new(contexts),
             limits,
             compatibility: Compatibility::default(),
+            cross_check,
         }))
     }
 

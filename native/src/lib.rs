@@ -30,7 +30,7 @@ mod _native {
     /// SHA-256 over the sources that this was built from; the build script computes it.
     #[pymodule_export]
     const SOURCE_DIGEST: &str = env!("FLEETGATE_SOURCE_DIGEST");
-    /// Version of the Rego engine, as the lock file pins it.
+    /// Version of regorus, the engine that cross-checks, as the lock file pins it.
     #[pymodule_export]
     const REGORUS_VERSION: &str = env!("FLEETGATE_REGORUS_VERSION");
 }

@@ -26,7 +26,7 @@ SOURCE_DIGEST: str
 """SHA-256 over the sources of ``native/`` that the extension was built from: the stale-extension guard compares it."""
 
 REGORUS_VERSION: str
-"""Version of the Rego engine, for instance ``0.14.1``."""
+"""Version of regorus, the engine that cross-checks, for instance ``0.14.1``."""
 
 @final
 class Document:
@@ -153,6 +153,12 @@ class Decision:
         """CPU time of the calling thread inside the core, in nanoseconds."""
     @property
     def constraints_matched(self) -> int: ...
+    @property
+    def compared(self) -> int:
+        """Evaluations that the engine that cross-checks answered too; 0 where the review was not cross-checked."""
+    @property
+    def disagreements(self) -> list[tuple[str, str]]:
+        """Kind and name of the Constraints on which the engine that cross-checks differs; the answer is not changed."""
 
 @final
 class BatchDecision:
@@ -178,8 +184,12 @@ class Engine:
         constraint_instructions: int = 0,
         constraint_seconds: float = 0.1,
         review_seconds: float = 1.0,
+        cross_check: float = 0.0,
     ) -> Engine:
-        """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget)."""
+        """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
+
+        ``cross_check`` is the share of reviews that regorus evaluates too. Raises ValueError.
+        """
     @property
     def contexts(self) -> int: ...
     @property

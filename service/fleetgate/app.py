@@ -32,6 +32,7 @@ from fleetgate.telemetry.metrics import Metrics
 from fleetgate.telemetry.otlp import MetricsExport
 from fleetgate.telemetry.tracing import Tracing
 from fleetgate.transport.denials import DenialLog
+from fleetgate.transport.disagreements import DisagreementLog
 from fleetgate.transport.guard import Callers
 from fleetgate.transport.policy import PolicyServicer
 from fleetgate.transport.review import ReviewService
@@ -105,6 +106,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         constraint_instructions=settings.review.constraint_instructions,
         constraint_seconds=settings.review.constraint_seconds,
         review_seconds=settings.review.review_seconds,
+        cross_check=settings.evaluation.cross_check,
     )
     policies = _policies(settings, engine, metrics)
     callers = Callers(credentials_mode, settings.tls.trust_domain)
@@ -112,7 +114,14 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         _limits(settings),
         callers,
         metrics,
-        review=ReviewService(engine, callers, metrics, tracing, DenialLog() if settings.log.denies else None),
+        review=ReviewService(
+            engine,
+            callers,
+            metrics,
+            tracing,
+            DenialLog() if settings.log.denies else None,
+            disagreements=DisagreementLog(metrics) if settings.evaluation.cross_check else None,
+        ),
         policy=PolicyServicer(engine, policies),
         info=ServerInfoServicer(engine, callers),
     )

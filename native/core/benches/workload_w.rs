@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fleetgate_core::decide::{Caller, Engine, Limits};
+use fleetgate_core::decide::{Caller, CrossCheck, Engine, Limits};
 use fleetgate_core::compatibility::Compatibility;
 use fleetgate_core::evaluate::{Pool, rego::RegoDriver};
 use fleetgate_core::inventory::Inventories;
@@ -138,6 +138,7 @@ fn load(documents: &[Json]) -> (Engine, Vec<String>) {
             review_time: Duration::from_secs(1),
         },
         compatibility: Compatibility::default(),
+        cross_check: CrossCheck::default(),
     };
     let mut refused = Vec::new();
     for template in documents.iter().filter(|document| document["kind"] == "ConstraintTemplate") {

@@ -8,6 +8,7 @@
 mod answer;
 mod batch;
 mod call;
+mod cross_check;
 mod evaluation;
 mod exclusion;
 mod gatekeeper_resources;
@@ -31,6 +32,7 @@ use crate::wire::{self, ErrorReason, review_request::Subject};
 use answer::{Answer, Point};
 pub use batch::BatchDecision;
 pub use call::{CallError, Caller};
+pub use cross_check::{Comparison, CrossCheck, Disagreement};
 
 /// Object and oldObject of a review may have this many bytes together.
 pub const MAX_OBJECT_BYTES: usize = 7 << 20;
@@ -63,6 +65,8 @@ pub struct Engine {
     pub limits: Limits,
     /// Where it does as Gatekeeper does.
     pub compatibility: Compatibility,
+    /// Which reviews are cross-checked.
+    pub cross_check: CrossCheck,
 }
 
 /// One answer, encoded, with what telemetry wants to know of it.
@@ -86,6 +90,8 @@ pub struct Decision {
     pub cpu: Duration,
     /// Constraints that matched.
     pub constraints_matched: usize,
+    /// What the second engine thinks of it, where it was cross-checked.
+    pub comparison: Comparison,
 }
 
 impl Engine {
@@ -157,10 +163,20 @@ impl Engine {
         let evaluating = Instant::now();
 
         let constraints_matched = matched.len();
+        let is_checked = self.cross_check.samples(answer.decision_id());
+        if is_checked {
+            answer.keep_outcomes();
+        }
         evaluation::evaluate(&review, &matched, set, &snapshot, context, (&self.limits, &ends), &mut answer)?;
         ends.check()?;
         let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
-        Ok(answer.finish(stages, review.dry_run, constraints_matched))
+        let outcomes = answer.take_outcomes();
+        let (response, mut decision) = answer.finish(stages, review.dry_run, constraints_matched);
+        if is_checked {
+            let limits = (&self.limits, &ends);
+            decision.comparison = cross_check::compare(outcomes, &review, set, &snapshot, context, limits);
+        }
+        Ok((response, decision))
     }
 }
 

@@ -51,6 +51,6 @@ pub mod visit;
 pub use capabilities::{Capabilities, Keywords, Release, Version};
 pub use diagnostic::{Code, Diagnostic};
 pub use emit::{Emitted, Unsupported, emit};
-pub use normalise::{hoist_negated, normalise};
+pub use normalise::{BuiltinUse, hoist_negated, normalise, rename_builtins};
 pub use parser::{MAX_DEPTH, MAX_SOURCE_BYTES, parse_module, parse_query};
 pub use span::{LineIndex, Position, Span};

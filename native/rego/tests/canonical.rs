@@ -151,6 +151,37 @@ fn canonical_text_is_stable() {
 }
 
 #[test]
+fn print_has_no_result_to_name() {
+    assert_eq!(body("print(input.x)"), "print(input.x)");
+}
+
+#[test]
+fn built_ins_are_renamed_but_not_what_shadows_them() {
+    use fleetgate_rego::{BuiltinUse, rename_builtins};
+    let mut uses = Vec::new();
+    let mut renamed = |text: &str| {
+        let module = normalise(parse(Version::V0, &format!("package a\nimport data.lib.json\n{text}")));
+        let module = rename_builtins(module, &mut |name, used| {
+            uses.push((name.to_owned(), used));
+            (name != "eq").then(|| format!("my_{}", name.replace('.', "_")))
+        });
+        emit(&module).unwrap().text
+    };
+    assert!(
+        renamed("p = x { x = count([1 + 2]); not startswith(x, \"a\") }").contains("x = my_count([my_plus(1, 2)])")
+    );
+    let text = renamed("p { x := [y | y := time.now_ns()] }");
+    assert!(text.contains("my_assign(x, [y | my_assign(y, time.now_ns())])"), "{text}");
+    assert!(renamed("count(x) = 1 { true }\np { count(2); json.filter(3) }").contains("\tcount(2);\n\tjson.filter(3)"));
+    assert!(
+        renamed("p { f(1) with count as 3 with time.now_ns as 5 with input.count as 2 }").contains("with count as 3")
+    );
+    let replaced: Vec<_> =
+        uses.iter().filter(|(_, used)| *used == BuiltinUse::Replaced).map(|(name, _)| &**name).collect();
+    assert_eq!(replaced, ["count", "time.now_ns"]);
+}
+
+#[test]
 fn walk_keeps_its_results() {
     assert_eq!(body("walk(input.x, [path, value])"), "walk(input.x, [path, value])");
 }

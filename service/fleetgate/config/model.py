@@ -104,6 +104,19 @@ class Review(Section):
     )
 
 
+class Evaluation(Section):
+    """How policies are evaluated."""
+
+    cross_check: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the reviews that a second, independent engine (regorus) evaluates too, on what is left "
+        "of the review's time. Differences are counted and logged; the answer is never changed. With any share, "
+        "policies are compiled twice, and templates that read the inventory take a copy of it per evaluation context.",
+    )
+
+
 class Grpc(Section):
     """Limits of the gRPC listener."""
 
@@ -219,6 +232,7 @@ class Settings(BaseSettings):
     tls: Tls = Tls()
     reload: Reload = Reload()
     review: Review = Review()
+    evaluation: Evaluation = Evaluation()
     grpc: Grpc = Grpc()
     drain: Drain = Drain()
     metrics: Metrics = Metrics()

@@ -107,6 +107,14 @@ class Metrics:
         self._instruments[names.INGESTION_COUNT.name].labels(status).inc()
         self._instruments[names.INGESTION_DURATION.name].labels(status).observe(seconds)
 
+    def compared(self, evaluations: int) -> None:
+        """Count evaluations that both engines answered."""
+        self._instruments[names.ENGINE_COMPARISONS.name].inc(evaluations)
+
+    def disagreed(self, template: str) -> None:
+        """Count an evaluation of a template's Constraint on which the engines differ."""
+        self._instruments[names.ENGINE_DISAGREEMENTS.name].labels(template).inc()
+
     def reload_failed(self) -> None:
         """Count a refused change of the policy directories."""
         self._instruments[names.RELOAD_FAILURES.name].inc()

@@ -107,6 +107,17 @@ TEMPLATE_ENGINES = Metric(
     "Published ConstraintTemplates by the engine that runs them (vm, interpreter).",
     ("engine",),
 )
+ENGINE_COMPARISONS = Metric(
+    "fleetgate_engine_comparisons",
+    Kind.COUNTER,
+    "Evaluations of a Constraint that the engine that cross-checks answered too.",
+)
+ENGINE_DISAGREEMENTS = Metric(
+    "fleetgate_engine_disagreements",
+    Kind.COUNTER,
+    "Evaluations of a Constraint that the engine that cross-checks answered otherwise; the answer was not changed.",
+    ("template",),
+)
 GENERATION = Metric("fleetgate_policy_generation", Kind.GAUGE, "Number of the published policy generation.")
 GENERATION_TIME = Metric(
     "fleetgate_policy_generation_timestamp_seconds",
@@ -148,6 +159,8 @@ METRICS: tuple[Metric, ...] = (
     INGESTION_COUNT,
     INGESTION_DURATION,
     TEMPLATE_ENGINES,
+    ENGINE_COMPARISONS,
+    ENGINE_DISAGREEMENTS,
     GENERATION,
     GENERATION_TIME,
     RELOAD_FAILURES,

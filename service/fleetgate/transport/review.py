@@ -20,6 +20,7 @@ from fleetgate.telemetry.metrics import Metrics
 from fleetgate.telemetry.tracing import CallSpan, Parent, Tracing, parent_of
 from fleetgate.transport import status
 from fleetgate.transport.denials import DenialLog
+from fleetgate.transport.disagreements import DisagreementLog
 from fleetgate.transport.guard import Callers
 from fleetgate.transport.identity import IdentityInvalid
 from fleetgate.transport.roles import RoleForbidden
@@ -37,10 +38,17 @@ class ReviewService:
     """The handlers of both methods."""
 
     def __init__(
-        self, engine: Engine, callers: Callers, metrics: Metrics, tracing: Tracing, denials: DenialLog | None
+        self,
+        engine: Engine,
+        callers: Callers,
+        metrics: Metrics,
+        tracing: Tracing,
+        denials: DenialLog | None,
+        *,
+        disagreements: DisagreementLog | None = None,
     ) -> None:
         self._engine, self._callers, self._metrics, self._tracing = engine, callers, metrics, tracing
-        self._denials = denials
+        self._denials, self._disagreements = denials, disagreements
 
     def register(self, server: grpc.Server) -> None:
         """Register without (de)serialisers: messages stay bytes."""
@@ -77,6 +85,8 @@ class ReviewService:
             span.end("OK")
         if self._denials:
             self._denials.review(request, decision, _trace_id(span, parent))
+        if self._disagreements:
+            self._disagreements.review(decision)
         return decision.response
 
     def batch_review(self, request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -101,6 +111,9 @@ class ReviewService:
             span.end("OK")
         if self._denials:
             self._denials.batch(request, batch, _trace_id(span, parent))
+        if self._disagreements:
+            for item in items:
+                self._disagreements.review(item)
         return batch.response
 
     def _refuse(self, context: grpc.ServicerContext, error: Exception, call: _Call) -> NoReturn:

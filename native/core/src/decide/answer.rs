@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CallError, Decision};
+use super::evaluation::Outcome;
+use super::{CallError, Comparison, Decision};
 use crate::config::Process;
 use crate::evaluate::Violation;
 use crate::inventory::Snapshot;
@@ -98,6 +99,8 @@ pub(super) struct Answer<'a> {
     set: &'a PolicySet,
     point: Point<'a>,
     denied: bool,
+    /// What was evaluated, where the review is cross-checked.
+    evaluated: Option<Vec<(usize, Outcome)>>,
 }
 
 impl<'a> Answer<'a> {
@@ -112,7 +115,28 @@ impl<'a> Answer<'a> {
             inventory_revision: Some(wire::InventoryRevision { number: snapshot.number(), age }),
             ..Default::default()
         };
-        Self { response, cluster, set, point, denied: false }
+        Self { response, cluster, set, point, denied: false, evaluated: None }
+    }
+
+    pub(super) fn decision_id(&self) -> &str {
+        &self.response.decision_id
+    }
+
+    /// Keeps the outcomes of evaluations from now on.
+    pub(super) fn keep_outcomes(&mut self) {
+        self.evaluated = Some(Vec::new());
+    }
+
+    /// The outcomes that were kept, by the Constraint's position.
+    pub(super) fn take_outcomes(&mut self) -> Vec<(usize, Outcome)> {
+        self.evaluated.take().unwrap_or_default()
+    }
+
+    /// Notes what the evaluation of a Constraint gave.
+    pub(super) fn evaluated(&mut self, position: usize, outcome: &Outcome) {
+        if let Some(evaluated) = &mut self.evaluated {
+            evaluated.push((position, outcome.clone()));
+        }
     }
 
     /// Adds a violation of a Constraint.
@@ -191,6 +215,7 @@ impl<'a> Answer<'a> {
             stages: [decode, matching, evaluate, Duration::ZERO],
             cpu: Duration::ZERO,
             constraints_matched,
+            comparison: Comparison::default(),
         };
         (self.response, decision)
     }

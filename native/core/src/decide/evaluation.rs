@@ -11,7 +11,8 @@ use crate::policy::PolicySet;
 use crate::review::Review;
 use crate::wire::ErrorReason;
 
-type Outcome = Result<Vec<Violation>, EvaluationError>;
+/// What the evaluation of one Constraint gave.
+pub(super) type Outcome = Result<Vec<Violation>, EvaluationError>;
 
 pub(super) fn evaluate(
     review: &Review,
@@ -36,7 +37,9 @@ pub(super) fn evaluate(
                         time: limits.constraint_time,
                         deadline: ends.evaluations,
                     };
-                    evaluate_one(*position, review, set, snapshot, context, budget)
+                    let outcome = evaluate_one(*position, review, set, snapshot, context, budget);
+                    answer.evaluated(*position, &outcome);
+                    outcome
                 }
             };
             outcomes.push((*position, outcome));

@@ -14,6 +14,7 @@ fn engine() -> Engine {
         policies: Policies::new(Arc::new(RegoDriver)),
         inventories: Inventories::default(),
         compatibility: Compatibility::default(),
+        cross_check: CrossCheck::default(),
         pool: Pool::new(2),
         limits: Limits {
             constraint_instructions: Limits::DEFAULT_INSTRUCTIONS,

@@ -11,6 +11,7 @@
 
 mod pool;
 pub mod rego;
+pub mod regorus;
 mod results;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::diagnostic::Diagnostic;
 use crate::inventory::Snapshot;
 use crate::template::Template;
 
+use self::regorus::SecondProgram;
 pub use pool::{Busy, Context, Lease, Pool};
 pub use results::Violation;
 
@@ -42,6 +44,10 @@ pub trait Program: Send + Sync {
     fn referential(&self) -> bool;
     /// Makes it ready to run in one evaluation context.
     fn instance(&self) -> Box<dyn Instance>;
+    /// The same program for the engine that cross-checks; none where it is not cross-checked.
+    fn second(&self) -> Option<&Arc<SecondProgram>> {
+        None
+    }
 }
 
 /// A program that is ready to run, private to one evaluation context.

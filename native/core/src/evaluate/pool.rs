@@ -4,6 +4,7 @@
 //! generations: when it meets a new one it keeps the instances of programs that did not change and makes the others when
 //! they are first needed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use fleetgate_value::Value;
 
+use super::regorus::{SecondInstance, SecondProgram};
 use super::{Instance, Program};
 use crate::json::{self, KeyCache};
 
@@ -21,6 +23,9 @@ pub struct Busy;
 /// An instance and the program that it was made of.
 type Made = (Arc<dyn Program>, Box<dyn Instance>);
 
+/// The same of the engine that cross-checks.
+type MadeSecond = (Arc<SecondProgram>, SecondInstance);
+
 /// What one evaluation owns.
 #[derive(Default)]
 pub struct Context {
@@ -29,6 +34,8 @@ pub struct Context {
     generation: Option<u64>,
     /// By the template's index in the generation.
     instances: Vec<Option<Made>>,
+    /// By the template's index in the generation; as many as were cross-checked.
+    seconds: BTreeMap<usize, MadeSecond>,
     /// By the constraint's index in the generation.
     parameters: Vec<Option<Value>>,
 }
@@ -47,6 +54,7 @@ impl Context {
         }
         self.generation = Some(generation);
         self.instances.resize_with(templates, || None);
+        self.seconds.retain(|template, _| *template < templates);
         self.parameters.clear();
         self.parameters.resize(constraints, None);
     }
@@ -64,6 +72,19 @@ impl Context {
         let (_, instance) = slot.as_mut()?;
         let parameters = self.parameters.get_mut(constraint)?.get_or_insert_with(|| json::from_serde(parameters));
         Some((instance.as_mut(), parameters))
+    }
+
+    /// The program that cross-checks a template, ready to run here, and the parameters of a constraint that was evaluated.
+    pub fn second(
+        &mut self,
+        (template, program): (usize, &Arc<SecondProgram>),
+        constraint: usize,
+    ) -> Option<(&mut SecondInstance, &Value)> {
+        let (made_of, instance) = self.seconds.entry(template).or_insert_with(|| (program.clone(), program.instance()));
+        if !Arc::ptr_eq(made_of, program) {
+            (*made_of, *instance) = (program.clone(), program.instance());
+        }
+        Some((instance, self.parameters.get(constraint)?.as_ref()?))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each pass is small and stands alone. What a pass adds carries the place of what it was made from, so that an error in
 //! it still names the policy's own line.
 
+mod builtins;
 mod heads;
 mod keywords;
 mod logic;
@@ -11,6 +12,8 @@ mod nesting;
 mod outputs;
 mod templates;
 mod wide;
+
+pub use builtins::{BuiltinUse, rename_builtins};
 
 use std::collections::BTreeSet;
 

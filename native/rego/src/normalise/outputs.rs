@@ -41,7 +41,7 @@ impl Outputs {
         let path = call.path().filter(|path| path != "walk")?;
         match self.own.get(path.split('.').next()?) {
             Some(arity) => arity.filter(|_| !path.contains('.')),
-            None => builtins::find(&path).map(|builtin| builtin.arity),
+            None => builtins::find(&path).filter(|builtin| !builtin.void).map(|builtin| builtin.arity),
         }
     }
 

@@ -10,16 +10,21 @@ use crate::template::{RegoVersion, SourceText, Template};
 /// Name of the entry module in errors, as in Gatekeeper's.
 const ENTRY: &str = "template";
 
-/// Reads a template's modules and checks them together.
-pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
-    let source = TemplateSource {
+/// The texts of a template.
+pub(in crate::evaluate) fn source(template: &Template) -> TemplateSource<'_> {
+    TemplateSource {
         version: match template.version {
             RegoVersion::V0 => Version::V0,
             RegoVersion::V1 => Version::V1,
         },
         rego: &template.module.text,
         libs: template.libs.iter().map(|lib| &*lib.text).collect(),
-    };
+    }
+}
+
+/// Reads a template's modules and checks them together.
+pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
+    let source = source(template);
     let modules = load_template(&source, true).map_err(|error| refusal(template, &error))?;
     gatekeeper::check(&source, &modules).map_err(|errors| {
         let located = |error: &CompileError| match error.part {

@@ -13,6 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
 use fleetgate_value::Value;
 
+pub(super) use front_end::source;
+
 use super::{Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
 use crate::diagnostic::Diagnostic;
 use crate::template::Template;
@@ -31,8 +33,9 @@ pub struct RegoDriver;
 impl Driver for RegoDriver {
     fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
         let units = front_end::read(template)?;
-        let program = compile(&units, Options::default())
-            .map_err(|errors| errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>())?;
+        let program = compile(&units, Options::default()).map_err(|errors| {
+            errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>()
+        })?;
         let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
         Ok(Arc::new(RegoProgram { program: Arc::new(program), entry }))
     }
@@ -95,7 +98,7 @@ fn evaluation_error(error: &Error, evaluation: &Evaluation<'_>) -> EvaluationErr
 }
 
 /// `input` of a program.
-fn input(evaluation: &Evaluation<'_>) -> Value {
+pub(super) fn input(evaluation: &Evaluation<'_>) -> Value {
     static KEYS: LazyLock<[Value; 2]> = LazyLock::new(|| [Value::from("parameters"), Value::from("review")]);
     let [parameters, review] = &*KEYS;
     Value::object(vec![

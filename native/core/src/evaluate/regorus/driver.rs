@@ -1,0 +1,43 @@
+//! The driver of an engine that cross-checks.
+
+use std::sync::Arc;
+
+use super::super::{Driver, Instance, Program};
+use super::SecondProgram;
+use crate::diagnostic::Diagnostic;
+use crate::template::Template;
+
+/// Compiles with another driver, whose programs decide, and gives each a second program where that is possible.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CrossCheckedDriver<D>(pub D);
+
+impl<D: Driver> Driver for CrossCheckedDriver<D> {
+    fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
+        let first = self.0.compile(template)?;
+        let second = SecondProgram::compile(template, first.referential()).ok().map(Arc::new);
+        Ok(Arc::new(CrossCheckedProgram { first, second }))
+    }
+}
+
+pub(super) struct CrossCheckedProgram {
+    pub(super) first: Arc<dyn Program>,
+    pub(super) second: Option<Arc<SecondProgram>>,
+}
+
+impl Program for CrossCheckedProgram {
+    fn engine(&self) -> &'static str {
+        self.first.engine()
+    }
+
+    fn referential(&self) -> bool {
+        self.first.referential()
+    }
+
+    fn instance(&self) -> Box<dyn Instance> {
+        self.first.instance()
+    }
+
+    fn second(&self) -> Option<&Arc<SecondProgram>> {
+        self.second.as_ref()
+    }
+}

@@ -1,0 +1,75 @@
+//! What is not cross-checked, and why: uses of which a difference would say nothing about either engine.
+
+use fleetgate_rego::ast::{Module, Value};
+use fleetgate_rego::visit;
+use fleetgate_value::Number;
+
+/// Built-ins whose answers the two evaluations would not share.
+const VOLATILE: &[(&str, &str)] = &[
+    ("time.now_ns", "each evaluation has its own time"),
+    ("uuid.rfc4122", "each evaluation makes its own"),
+    ("rand.intn", "each evaluation draws its own"),
+];
+
+/// Built-ins that stay with regorus, because they are evaluation rather than functions: what they compare, bind or walk is
+/// part of what is checked. `print` has no answer.
+const EVALUATION: &[&str] = &[
+    "assign",
+    "eq",
+    "equal",
+    "gt",
+    "gte",
+    "internal.member_2",
+    "internal.member_3",
+    "lt",
+    "lte",
+    "neq",
+    "print",
+    "walk",
+];
+
+/// Why a program that calls the built-in is not cross-checked; none for most.
+pub(super) fn of_call(name: &str) -> Option<&'static str> {
+    VOLATILE.iter().find_map(|(volatile, reason)| (*volatile == name).then_some(*reason))
+}
+
+/// Why a program that replaces the built-in (`with count as f`) is not cross-checked: the name it has here is not known
+/// to regorus as a function.
+pub(super) const REPLACED_BUILTIN: &str = "a built-in is replaced by `with`";
+
+/// Whether regorus's own built-in is used.
+pub(super) fn is_evaluation(name: &str) -> bool {
+    EVALUATION.contains(&name)
+}
+
+/// Errors that end an evaluation in regorus where OPA has a step that does not hold: what they contain, and what they are.
+const ERRORS: &[(&str, &str)] = &[("`some .. in collection` expects", "`some x in xs` where `xs` is no collection")];
+
+/// Why an evaluation that ended with an error of regorus is not compared; none for most.
+pub(super) fn of_error(text: &str) -> Option<&'static str> {
+    ERRORS.iter().find_map(|(part, reason)| text.contains(part).then_some(*reason))
+}
+
+/// A number that is written otherwise than regorus would write it: it keeps the value of `1e6` and `1.0`, OPA the text.
+pub(super) const SPELLED_NUMBER: &str = "a number whose spelling regorus does not keep";
+
+/// Whether a module has a [`SPELLED_NUMBER`].
+pub(super) fn has_spelled_number(module: &Module) -> bool {
+    let mut found = false;
+    let mut look = |text: &str| {
+        found |= match Number::from_json_text(text) {
+            Number::Int(_) => false,
+            Number::Double(double) => double.fract() == 0.0,
+            Number::Text(_) => true,
+        };
+    };
+    for rule in &module.rules {
+        visit::rule_terms(rule, &mut |term| {
+            if let Value::Number(text) = &term.value {
+                look(text);
+            }
+            true
+        });
+    }
+    found
+}
