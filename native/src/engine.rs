@@ -1,5 +1,6 @@
 //! `Engine`.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -28,13 +29,17 @@ pub(crate) struct Engine(decide::Engine);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0))]
+    #[pyo3(signature = (
+        *, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0, compatibility=None
+    ))]
     fn new(
         contexts: usize,
         constraint_instructions: usize,
         constraint_seconds: f64,
         review_seconds: f64,
+        compatibility: Option<HashMap<String, String>>,
     ) -> PyResult<Self> {
+        let compatibility = switches(&compatibility.unwrap_or_default())?;
         let limits = Limits {
             constraint_instructions: match constraint_instructions {
                 0 => Limits::DEFAULT_INSTRUCTIONS,
@@ -48,11 +53,11 @@ impl Engine {
             contexts => contexts,
         };
         Ok(Self(decide::Engine {
-            policies: Policies::new(Arc::new(RegoDriver)),
-            inventories: Inventories::default(),
+            policies: Policies::new(Arc::new(RegoDriver { lib_rewrite: compatibility.lib_rewrite })),
+            inventories: Inventories::new(compatibility),
             pool: Pool::new(contexts),
             limits,
-            compatibility: Compatibility::default(),
+            compatibility,
         }))
     }
 
@@ -115,6 +120,14 @@ impl Engine {
         let encoded = enter_core(py, || Ok::<_, Infallible>(report::constraints(&self.0.policies.current())))?;
         Ok(PyBytes::new(py, &encoded))
     }
+}
+
+fn switches(given: &HashMap<String, String>) -> PyResult<Compatibility> {
+    let mut compatibility = Compatibility::default();
+    for (switch, value) in given {
+        compatibility.set(switch, value).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    }
+    Ok(compatibility)
 }
 
 /// A caller whose time begins to count now. Time that has run out already is no time.

@@ -178,8 +178,13 @@ class Engine:
         constraint_instructions: int = 0,
         constraint_seconds: float = 0.1,
         review_seconds: float = 1.0,
+        compatibility: dict[str, str] | None = None,
     ) -> Engine:
-        """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget)."""
+        """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
+
+        ``compatibility`` turns switches by name, as :class:`fleetgate.config.model.Compatibility` lists them; all others
+        are as Gatekeeper 3.23 behaves. Raises ValueError for a switch or value that there is not.
+        """
     @property
     def contexts(self) -> int: ...
     @property

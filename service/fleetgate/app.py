@@ -105,6 +105,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         constraint_instructions=settings.review.constraint_instructions,
         constraint_seconds=settings.review.constraint_seconds,
         review_seconds=settings.review.review_seconds,
+        compatibility=settings.compatibility.model_dump(),
     )
     policies = _policies(settings, engine, metrics)
     callers = Callers(credentials_mode, settings.tls.trust_domain)

@@ -123,7 +123,7 @@ impl Engine {
         started: Instant,
     ) -> Result<(wire::ReviewResponse, Decision), CallError> {
         let cluster = caller.cluster_of(request)?;
-        let point = Point::of(request)?;
+        let point = Point::of(request, self.compatibility.empty_enforcement_action)?;
         let snapshot = self.inventories.pin(cluster);
         let mut answer = Answer::new(cluster, set, &snapshot, point);
         let ends = caller.ends(started, &self.limits);
@@ -156,7 +156,8 @@ impl Engine {
         let evaluating = Instant::now();
 
         let constraints_matched = matched.len();
-        evaluation::evaluate(&review, &matched, set, &snapshot, context, (&self.limits, &ends), &mut answer)?;
+        let settings = evaluation::Settings { limits: &self.limits, ends: &ends, compatibility: &self.compatibility };
+        evaluation::evaluate(&review, &matched, set, &snapshot, context, settings, &mut answer)?;
         ends.check()?;
         let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
         Ok(answer.finish(stages, review.dry_run, constraints_matched))
@@ -170,11 +171,7 @@ enum Unread {
     Failed(String),
 }
 
-fn read(
-    request: &wire::ReviewRequest,
-    context: &mut Context,
-    compatibility: &Compatibility,
-) -> Result<Review, Unread> {
+fn read(request: &wire::ReviewRequest, context: &mut Context, compatibility: &Compatibility) -> Result<Review, Unread> {
     if let Some(limit) = oversized::excess(request) {
         return Err(Unread::Oversized(limit));
     }
@@ -185,7 +182,9 @@ fn read(
     };
     let (namespace, keys) = (&request.namespace, &mut context.keys);
     let review = match &request.subject {
-        Some(Subject::AdmissionRequest(text)) => Review::of_admission_request(text, namespace, source, keys, compatibility),
+        Some(Subject::AdmissionRequest(text)) => {
+            Review::of_admission_request(text, namespace, source, keys, compatibility)
+        }
         Some(Subject::Object(text)) => Review::of_object(text, namespace, source, keys, compatibility),
         None => return Err(Unread::Call(CallError::invalid("subject", "admission_request or object is expected"))),
     };

@@ -11,7 +11,7 @@ use crate::wire::batch_review_item::Result as Item;
 
 fn engine() -> Engine {
     Engine {
-        policies: Policies::new(Arc::new(RegoDriver)),
+        policies: Policies::new(Arc::new(RegoDriver::default())),
         inventories: Inventories::default(),
         compatibility: Compatibility::default(),
         pool: Pool::new(2),

@@ -1,7 +1,7 @@
 //! What OPA itself refuses, by the front end that is held to OPA's parser and compiler.
 //!
 use fleetgate_eval::{Error, Unit};
-use fleetgate_rego::gatekeeper::{self, CompileError, Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::gatekeeper::{self, CompileError, LibRewrite, Part, TemplateError, TemplateSource, load_template};
 use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version};
 
 use crate::diagnostic::{Diagnostic, Location, code};
@@ -11,7 +11,7 @@ use crate::template::{RegoVersion, SourceText, Template};
 const ENTRY: &str = "template";
 
 /// Reads a template's modules and checks them together.
-pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
+pub(super) fn read(template: &Template, lib_rewrite: LibRewrite) -> Result<Vec<Unit>, Vec<Diagnostic>> {
     let source = TemplateSource {
         version: match template.version {
             RegoVersion::V0 => Version::V0,
@@ -20,7 +20,7 @@ pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
         rego: &template.module.text,
         libs: template.libs.iter().map(|lib| &*lib.text).collect(),
     };
-    let modules = load_template(&source, true).map_err(|error| refusal(template, &error))?;
+    let modules = load_template(&source, true, lib_rewrite).map_err(|error| refusal(template, &error))?;
     gatekeeper::check(&source, &modules).map_err(|errors| {
         let located = |error: &CompileError| match error.part {
             Some(part) => of_part(template, part, &error.error),

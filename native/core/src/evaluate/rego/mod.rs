@@ -14,6 +14,7 @@ use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, S
 use fleetgate_value::Value;
 
 use super::{Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
+use crate::compatibility::LibRewrite;
 use crate::diagnostic::Diagnostic;
 use crate::template::Template;
 
@@ -26,13 +27,17 @@ const MAX_ENTRIES: u64 = 5_000_000;
 
 /// Compiles Rego.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RegoDriver;
+pub struct RegoDriver {
+    /// Which references to libraries a template's Rego may use.
+    pub lib_rewrite: LibRewrite,
+}
 
 impl Driver for RegoDriver {
     fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
-        let units = front_end::read(template)?;
-        let program = compile(&units, Options::default())
-            .map_err(|errors| errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>())?;
+        let units = front_end::read(template, self.lib_rewrite)?;
+        let program = compile(&units, Options::default()).map_err(|errors| {
+            errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>()
+        })?;
         let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
         Ok(Arc::new(RegoProgram { program: Arc::new(program), entry }))
     }
@@ -75,7 +80,8 @@ impl Instance for RegoInstance {
         let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
         let documents = Documents { input: Some(input(evaluation)), data };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
-            Ok(document) => document.map_or_else(|| Ok(Vec::new()), |document| results::violations(&document)),
+            Ok(document) => document
+                .map_or_else(|| Ok(Vec::new()), |document| results::violations(&document, evaluation.nonstring_msg)),
             Err(error) => Err(evaluation_error(&error, evaluation)),
         }
     }
