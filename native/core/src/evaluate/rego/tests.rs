@@ -203,7 +203,8 @@ fn libraries() {
     }
     let nested = "violation[{\"msg\": m}] { m := sprintf(\"%v\", [data.lib.helpers.f(1)]) }";
     assert!(refusal(with(nested)).contains("undefined function"));
-    let deep = |body: &str| compile_as(LibRewrite::Deep, RegoVersion::V0, &format!("package p\n{body}"), &[lib]).unwrap();
+    let deep =
+        |body: &str| compile_as(LibRewrite::Deep, RegoVersion::V0, &format!("package p\n{body}"), &[lib]).unwrap();
     for body in [
         "violation[{\"msg\": m}] { m := sprintf(\"%v\", [data.lib.helpers.g]) }",
         "violation[{\"msg\": m}] { m := sprintf(\"%v\", [data.lib.helpers.f(4)]) }",
