@@ -182,7 +182,7 @@ class Engine:
     ) -> Engine:
         """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
 
-        ``compatibility`` turns switches by name, as :class:`fleetgate.config.model.Compatibility` lists them; all others
+        ``compatibility`` turns switches by name, as :class:`fleetgate.config.model.Compatibility` lists them; others
         are as Gatekeeper 3.23 behaves. Raises ValueError for a switch or value that there is not.
         """
     @property

@@ -30,7 +30,7 @@ def test_the_core_knows_every_switch_of_the_configuration_and_its_default() -> N
             Engine(contexts=1, compatibility={**defaults, name: value})
     with pytest.raises(ValueError, match='no compatibility switch is named "nmbers"'):
         Engine(contexts=1, compatibility={"nmbers": "exact"})
-    with pytest.raises(ValueError, match='numbers: "none" is not one of gatekeeper-3.23, exact'):
+    with pytest.raises(ValueError, match=r'numbers: "none" is not one of gatekeeper-3\.23, exact'):
         Engine(contexts=1, compatibility={"numbers": "none"})
 
 

@@ -1,4 +1,4 @@
-"""What numbers are in Gatekeeper 3.23: those of a review doubles, those of parameters exact, and what ``exact`` changes."""
+"""What numbers are in Gatekeeper 3.23: doubles in a review, exact in parameters; and what ``exact`` changes."""
 
 from __future__ import annotations
 
@@ -133,9 +133,7 @@ def test_json_marshal_shows_doubles_of_the_inventory_as_those_of_a_review() -> N
     """A deviation: Gatekeeper writes objects that come from its store whole by Go's encoder, here as ``1000000``."""
     rego = 'violation[{"msg": m}] { m := json.marshal(data.inventory.cluster.v1.Node.n.spec) }'
     engine = engine_with(template("K", rego), constraint("K"))
-    engine.replace_inventory(
-        "c", [b'{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"},"spec":{"n":1000000}}']
-    )
+    engine.replace_inventory("c", [b'{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"},"spec":{"n":1000000}}'])
     assert messages(decide(engine, _pod("0"))) == ['{"n":1e+06}']
 
 

@@ -221,7 +221,7 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
     errors_as: Annotated[
         ErrorsAsOption,
         typer.Option(
-            help="Answer to a review that failed: deny with code 500, as Gatekeeper, or HTTP 500 (failurePolicy applies).",
+            help="Answer to a failed review: deny (code 500), as Gatekeeper, or HTTP 500 (failurePolicy applies).",
             envvar=_env("ERRORS_AS"),
             rich_help_panel=_BEHAVIOUR,
         ),

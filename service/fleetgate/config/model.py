@@ -120,13 +120,13 @@ class Compatibility(Section):
     )
     namespace_object_absent: Annotated[Literal["empty", "null"], BeforeValidator(_name_null)] = Field(
         default="empty",
-        description="What `input.review.namespaceObject` is where there is no Namespace: `{}`, or `null` as Gatekeeper's "
-        "documentation says.",
+        description="What `input.review.namespaceObject` is where there is no Namespace: `{}`, or `null` as in "
+        "Gatekeeper's documentation.",
     )
     lib_rewrite: Literal["shallow", "deep"] = Field(
         default="shallow",
-        description="References to `data.lib` that reach a template's libraries: `shallow`, those that stand alone, not "
-        "inside an array, comprehension, call or other reference; `deep`, all.",
+        description="References to `data.lib` that reach a template's libraries: `shallow`, those that stand alone and "
+        "not inside an array, comprehension, call or other reference; `deep`, all.",
     )
     error_spread: Literal["kind", "constraint"] = Field(
         default="kind",
@@ -140,7 +140,7 @@ class Compatibility(Section):
     )
     empty_enforcement_action: Literal["ignore", "deny"] = Field(
         default="ignore",
-        description="What a constraint with `enforcementAction: \"\"` does: nothing, or as `deny`.",
+        description='What a constraint with `enforcementAction: ""` does: nothing, or as `deny`.',
     )
     inventory_empty_parents: Literal["keep", "prune"] = Field(
         default="keep",
