@@ -8,8 +8,9 @@ import secrets
 import sys
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.differential import golden
+from tests.differential import golden, known
 from tests.differential.answers import Difference
 from tests.differential.compare import compare
 from tests.differential.fuzz import fuzz, read_case, worlds_of
@@ -47,6 +48,8 @@ def main() -> int:
     again.set_defaults(run=_golden)
     listed = verbs.add_parser("differences", help="write the list of recorded answers that are not ours yet")
     listed.set_defaults(run=_differences)
+    lists = verbs.add_parser("known", help="write the lists of what still differs in the fixed runs of make e2e")
+    lists.set_defaults(run=_known)
     options = parser.parse_args()
     result: int = options.run(options)
     return result
@@ -114,6 +117,18 @@ def _differences(_: argparse.Namespace) -> int:
     golden.write_expected_differences(found)
     for name, listed in found.items():
         print(f"{name}\n  {listed[0].what}: {listed[0].text}")
+    return 0
+
+
+def _known(_: argparse.Namespace) -> int:
+    directory = programs("gatekeeper", "gator")
+    known.write(known.REVIEWS_LIST, known.reviews(directory / "gatekeeper")[1])
+    with Oracle(directory / "gatekeeper") as oracle:
+        known.write(known.MATCHES_LIST, known.matches(oracle)[1])
+    gator = directory / "gator"
+    with TemporaryDirectory() as scratch:
+        known.write(known.TEST_LIST, known.gator_test(gator, Path(scratch))[1])
+    known.write(known.VERIFY_LIST, (suite for suite in known.broken_suites() if known.gator_verify(gator, suite)))
     return 0
 
 

@@ -1,7 +1,6 @@
 """Decisions beside Gatekeeper's own: random reviews and match blocks from fixed seeds. ``make fuzz`` does more of them.
 
-What still differs is listed by class in ``tests/data/differential/known.txt``. The list only becomes shorter: a class
-that is not found any more fails its test until it is taken out.
+What still differs is listed by class in ``tests/data/differential``.
 """
 
 from __future__ import annotations
@@ -13,23 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.differential import fleetgate_side, gatekeeper, library
+from tests.differential import fleetgate_side, gatekeeper, known, library
 from tests.differential.answers import differences
-from tests.differential.fuzz import Tally, case_file, read_case, run, worlds_of
+from tests.differential.fuzz import case_file, read_case
 from tests.differential.generate import Generator
-from tests.differential.matcher import compare_matches
 from tests.differential.oracle import Oracle, programs
 from tests.differential.rows import rows
 from tests.support.conformance import need_library
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-KNOWN = Path(__file__).parents[1] / "data" / "differential" / "known.txt"
-MATCH = "match"
-"""What the list calls the differences of match blocks alone."""
-SEED = 20261124
-REVIEWS = 20_000
-PAIRS = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +35,18 @@ def oracle(program: Path) -> Iterator[Oracle]:
         yield running
 
 
-def known() -> set[tuple[str, str]]:
-    """Return the classes of differences that are known."""
-    lines = (line for line in KNOWN.read_text().splitlines() if line and not line.startswith("#"))
-    return {(about, what) for about, _, what in (line.partition(": ") for line in lines)}
-
-
 def test_random_reviews(program: Path) -> None:
-    total = Tally()
-    for tally in run(SEED, worlds_of(REVIEWS), program):
-        total.add(tally)
-    assert total.reviews >= REVIEWS
-    assert total.violations > REVIEWS, "reviews that violate nothing prove nothing"
-    expected = {one for one in known() if one[0] != MATCH}
-    new = [f"{about}: {what}: {total.examples[about, what][1]}" for about, what in total.classes.keys() - expected]
-    assert not new, "differs from Gatekeeper:\n" + "\n".join(sorted(new))
-    agreeing = [f"{about}: {what}" for about, what in expected - total.classes.keys()]
-    assert not agreeing, f"agrees now, take it out of {KNOWN.name}:\n" + "\n".join(sorted(agreeing))
+    tally, found = known.reviews(program)
+    assert tally.reviews >= known.REVIEWS
+    assert tally.violations > known.REVIEWS, "reviews that violate nothing prove nothing"
+    assert not known.unlike(known.REVIEWS_LIST, found)
 
 
 def test_random_match_blocks(oracle: Oracle) -> None:
-    tally = compare_matches(oracle, SEED, PAIRS)
-    assert tally.pairs >= PAIRS
+    tally, found = known.matches(oracle)
+    assert tally.pairs >= known.PAIRS
     assert {"matches", "does not", "error"} <= tally.outcomes.keys()
-    found = {difference["what"]: difference for difference in tally.differences}
-    assert found.keys() == {what for about, what in known() if about == MATCH}, found
+    assert not known.unlike(known.MATCHES_LIST, found)
 
 
 def test_the_same_seed_gives_the_same_world() -> None:
@@ -89,8 +67,8 @@ def test_a_policy_that_says_something_else_is_found(oracle: Oracle) -> None:
 
 
 def test_a_case_is_written_and_read_again(oracle: Oracle, tmp_path: Path) -> None:
-    generator = Generator(SEED, library.library(), library.ours())
+    generator = Generator(known.SEED, library.library(), library.ours())
     world, reviews = generator.world(3)
     path = tmp_path / "case.json"
-    path.write_text(json.dumps(case_file(oracle, SEED, 3, (world, reviews[0]))))
+    path.write_text(json.dumps(case_file(oracle, known.SEED, 3, (world, reviews[0]))))
     assert read_case(path) == (world, reviews[0])

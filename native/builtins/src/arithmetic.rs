@@ -40,13 +40,15 @@ const TIMES: Operation =
     Operation { machine: i64::checked_mul, integer: |a, b| a * b, float: Float::mul, bits: |a, b| a + b };
 
 impl Operation {
-    fn apply(&self, a: &Number, b: &Number) -> Answer {
+    fn apply(&self, context: &Context, a: &Number, b: &Number) -> Answer {
         if let (Number::Int(a), Number::Int(b)) = (a, b)
             && let Some(result) = (self.machine)(*a, *b)
         {
             return Ok(result.into());
         }
-        if let (Some(a), Some(b)) = (a.to_bigint(), b.to_bigint()) {
+        if !context.rounded_integers
+            && let (Some(a), Some(b)) = (a.to_bigint(), b.to_bigint())
+        {
             integer::fits((self.bits)(a.bits(), b.bits()))?;
             return integer::answer(&(self.integer)(&a, &b));
         }
@@ -58,18 +60,18 @@ fn float(value: &Float) -> Value {
     Value::Number(Number::from(value))
 }
 
-fn plus(_: &mut Context, operands: &[Value]) -> Answer {
-    PLUS.apply(number(operands, 1)?, number(operands, 2)?)
+fn plus(context: &mut Context, operands: &[Value]) -> Answer {
+    PLUS.apply(context, number(operands, 1)?, number(operands, 2)?)
 }
 
-fn multiply(_: &mut Context, operands: &[Value]) -> Answer {
-    TIMES.apply(number(operands, 1)?, number(operands, 2)?)
+fn multiply(context: &mut Context, operands: &[Value]) -> Answer {
+    TIMES.apply(context, number(operands, 1)?, number(operands, 2)?)
 }
 
 /// The difference of numbers, and that of sets.
-fn minus(_: &mut Context, operands: &[Value]) -> Answer {
+fn minus(context: &mut Context, operands: &[Value]) -> Answer {
     match (any(operands, 1), any(operands, 2)) {
-        (Value::Number(a), Value::Number(b)) => MINUS.apply(a, b),
+        (Value::Number(a), Value::Number(b)) => MINUS.apply(context, a, b),
         (Value::Set(a), Value::Set(b)) => Ok(difference(a, b).into()),
         (Value::Number(_), other) => Err(mismatch(2, other, &[Kind::Number])),
         // As OPA says it: with a number on the right it asks for a set, else for a number.

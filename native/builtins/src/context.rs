@@ -13,6 +13,8 @@ const MAX_RESULT_BYTES: usize = 16 << 20;
 pub struct Context {
     /// The time, in nanoseconds since 1970; `time.now_ns` answers with it.
     pub now_nanos: i64,
+    /// Calculate as OPA before 1.18 did, Gatekeeper's 1.17.1 included: integers beyond 64 bits lose digits.
+    pub rounded_integers: bool,
     /// Lines that `print` wrote; gathered where it is `Some`, dropped otherwise.
     pub prints: Option<Vec<String>>,
     /// What stays the same within one query (`uuid.rfc4122(k)`, `rand.intn(s, n)`); cleared when a query starts.

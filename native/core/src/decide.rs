@@ -131,6 +131,7 @@ impl Engine {
 
         context.follow(set.number(), set.templates().len(), set.constraints().len());
         let review = match read(request, context, &self.compatibility) {
+            Ok(review) if point.hides_namespace() => review.hiding_namespace(),
             Ok(review) => review,
             Err(Unread::Oversized(limit)) => {
                 oversized::refuse(request, set, point, limit, &mut answer);

@@ -58,6 +58,11 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// Whether policies see no Namespace here.
+    pub(super) fn hides_namespace(self) -> bool {
+        self.name == "gator.gatekeeper.sh"
+    }
+
     /// Whether a Constraint is looked at here at all: it has an action here and its template admits the operation, which
     /// only admission asks about. An unknown operation could be any.
     pub(super) fn concerns(self, set: &PolicySet, published: &PublishedConstraint, operation: Option<&str>) -> bool {

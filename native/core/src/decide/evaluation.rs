@@ -46,6 +46,8 @@ pub(super) fn evaluate(
             outcomes.push((*position, outcome));
         }
         if let Some(message) = unusable_message(&outcomes) {
+            // As the errors of Gatekeeper's client name the target and the driver.
+            let message = format!("admission.k8s.gatekeeper.sh: Rego: {message}\n\n");
             answer.fail(500, message, ErrorReason::Evaluation);
             return Ok(());
         }

@@ -134,9 +134,6 @@ impl Tree {
         if facts.version.is_empty() {
             return Err("the object has no version");
         }
-        if facts.name.is_empty() {
-            return Err("the object has no name");
-        }
         if !kept {
             return Ok(());
         }
@@ -285,8 +282,8 @@ mod tests {
             replace(&inventories, &[object]).unwrap();
             assert_eq!(inventories.pin("c").namespace("a").is_some(), there, "{value} {object}");
         }
-        let nameless = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"deletionTimestamp":"x"}}"#;
-        assert!(replace(&Inventories::default(), &[nameless]).is_err());
+        let versionless = r#"{"kind":"Pod","metadata":{"deletionTimestamp":"x"}}"#;
+        assert!(replace(&Inventories::default(), &[versionless]).is_err());
     }
 
     #[test]
@@ -314,7 +311,6 @@ mod tests {
             ("[]", "the object has no kind"),
             (r#"{"apiVersion":"v1","metadata":{"name":"p"}}"#, "the object has no kind"),
             (r#"{"kind":"Pod","metadata":{"name":"p"}}"#, "the object has no version"),
-            (r#"{"apiVersion":"v1","kind":"Pod"}"#, "the object has no name"),
         ] {
             let expected = Unfit { index: 1, message: message.to_owned() };
             assert_eq!(replace(&inventories, &[NAMESPACE, object]), Err(expected));

@@ -122,6 +122,17 @@ impl Review {
         })
     }
 
+    /// Takes the Namespace from what the policy sees, not from matching: gator never shows it.
+    #[must_use]
+    pub fn hiding_namespace(mut self) -> Self {
+        if let Value::Object(fields) = &self.value {
+            let hidden = [(key("namespaceObject"), Value::empty_object())];
+            let fields = fields.iter().map(|(key, value)| (key.clone(), value.clone()));
+            self.value = Value::object(fields.chain(hidden).collect());
+        }
+        self
+    }
+
     /// The review as match criteria see it. A Namespace that did not come with the review may be known from elsewhere.
     pub fn subject<'a>(&'a self, known_namespace: Option<&'a Value>) -> Subject<'a> {
         let namespace = self.namespace.as_ref().or(known_namespace);
@@ -167,7 +178,18 @@ fn namespace_object(namespace: Option<&Value>, compatibility: &Compatibility) ->
         NamespaceObjectAbsent::Empty => Value::empty_object(),
         NamespaceObjectAbsent::Null => Value::Null,
     };
-    namespace.cloned().unwrap_or_else(absent)
+    namespace.map_or_else(absent, as_go_writes_it)
+}
+
+/// Gatekeeper hands over Go's own Namespace, whose `spec` and `status` are always there.
+fn as_go_writes_it(namespace: &Value) -> Value {
+    let Value::Object(fields) = namespace else { return namespace.clone() };
+    let missing = ["spec", "status"].into_iter().filter(|name| fields.get_str(name).is_none());
+    let missing: Vec<_> = missing.map(|name| (key(name), Value::empty_object())).collect();
+    if missing.is_empty() {
+        return namespace.clone();
+    }
+    Value::object(fields.iter().map(|(key, value)| (key.clone(), value.clone())).chain(missing).collect())
 }
 
 /// `_unstable`, where it is asked for: Gatekeeper before 3.9 had the Namespace there.

@@ -38,7 +38,7 @@ fn keys_that_appear_when_set() {
         "requestResource": {"group": "", "version": "v1beta1", "resource": ""}, "requestSubResource": "scale",
         "name": "d", "namespace": "ns", "operation": "UPDATE", "userInfo": {"username": "me", "groups": ["g"]},
         "object": {"a": 1}, "oldObject": {"a": 2}, "dryRun": false, "options": {"kind": "UpdateOptions"},
-        "namespaceObject": {"metadata": {"name": "ns"}}
+        "namespaceObject": {"metadata": {"name": "ns"}, "spec": {}, "status": {}}
     }"#;
     let review = admission(request, r#"{"metadata": {"name": "ns"}}"#).unwrap();
     assert_eq!(review.value, value(expected));

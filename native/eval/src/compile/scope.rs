@@ -81,12 +81,13 @@ impl Scopes {
 
     /// From here on the names of a pattern mean what the innermost body declares.
     pub(super) fn activate(&mut self, pattern: &TermRef) {
+        if let Some(name) = declared_name(pattern)
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.pending.remove(name);
+            return;
+        }
         match &pattern.value {
-            Syntax::Var(name) => {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.pending.remove(name);
-                }
-            }
             Syntax::Array(items) | Syntax::Set(items) => items.iter().for_each(|item| self.activate(item)),
             Syntax::Object(pairs) => pairs.iter().for_each(|(_, value)| self.activate(value)),
             _ => {}
@@ -149,14 +150,27 @@ impl Scopes {
 
     /// Declares the variables of a pattern: keys of objects and references declare nothing.
     pub(super) fn declare_pattern(&mut self, term: &TermRef) {
+        if let Some(name) = declared_name(term) {
+            self.declare(name, term.span);
+            return;
+        }
         match &term.value {
-            Syntax::Var(name) => {
-                self.declare(name, term.span);
-            }
             Syntax::Array(items) | Syntax::Set(items) => items.iter().for_each(|item| self.declare_pattern(item)),
             Syntax::Object(pairs) => pairs.iter().for_each(|(_, value)| self.declare_pattern(value)),
             _ => {}
         }
+    }
+}
+
+/// The name that a term declares: a variable, or `input` or `data` alone, which read as references.
+fn declared_name(term: &TermRef) -> Option<&Arc<str>> {
+    match &term.value {
+        Syntax::Var(name) => Some(name),
+        Syntax::Ref(parts) => match parts.as_slice() {
+            [only] => only.as_var(),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -59,7 +59,9 @@ impl Program for RegoProgram {
 
     fn instance(&self) -> Box<dyn Instance> {
         let program = self.program.detached();
-        Box::new(RegoInstance { program, entry: self.entry, workspace: Workspace::default() })
+        let mut workspace = Workspace::default();
+        workspace.builtins.rounded_integers = true;
+        Box::new(RegoInstance { program, entry: self.entry, workspace })
     }
 }
 
