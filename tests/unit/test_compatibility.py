@@ -14,7 +14,7 @@ from fleetgate_proto.v1 import review_pb2
 from tests.support.decisions import constraint, decide, engine_with, messages, template
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "a"}}
-NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}, "spec": {}, "status": {}}
 
 
 def value_of(expression: str, *, lib: str = "") -> dict[str, Any]:
@@ -97,8 +97,8 @@ def test_nonstring_msg_fails_the_review(value: str | None) -> None:
     decision = decide(engine, {**POD, "spec": {"a": [5]}})
     assert (decision.allowed, decision.review_error.code, list(decision.violations)) == (False, 500, [])
     assert decision.review_error.message == (
-        "extracting message binding: .msg accessor error: map[a:[5]] is of the type map[string]interface {}, "
-        "expected string"
+        "admission.k8s.gatekeeper.sh: Rego: extracting message binding: .msg accessor error: "
+        "map[a:[5]] is of the type map[string]interface {}, expected string\n\n"
     )
 
 
