@@ -129,7 +129,9 @@ impl Compatibility {
     pub fn set(&mut self, switch: &str, value: &str) -> Result<(), UnknownSwitch> {
         let to = (switch, value);
         match switch {
-            "numbers" => choose(&mut self.numbers, to, &[("gatekeeper-3.23", Numbers::Doubles), ("exact", Numbers::Exact)]),
+            "numbers" => {
+                choose(&mut self.numbers, to, &[("gatekeeper-3.23", Numbers::Doubles), ("exact", Numbers::Exact)])
+            }
             "namespace_object_absent" => {
                 let values = [("empty", NamespaceObjectAbsent::Empty), ("null", NamespaceObjectAbsent::Null)];
                 choose(&mut self.namespace_object_absent, to, &values)

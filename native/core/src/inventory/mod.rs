@@ -5,7 +5,7 @@
 //! `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use fleetgate_value::Value;
@@ -69,6 +69,8 @@ pub struct Unfit {
 pub struct Inventories {
     compatibility: Compatibility,
     clusters: RwLock<HashMap<Box<str>, Arc<Snapshot>>>,
+    /// Makes writers take turns, so that one builds on the snapshot of the one before and readers wait for neither.
+    turns: Mutex<()>,
 }
 
 impl Inventories {
@@ -100,13 +102,14 @@ impl Inventories {
             let kept = self.compatibility.terminating_objects == Presence::Present || !is_terminating(&object);
             tree.insert(object, kept).map_err(|message| unfit(message.to_owned()))?;
         }
-        let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
-        let before = clusters.get(cluster);
-        if let (EmptyParents::Keep, Some(before)) = (self.compatibility.inventory_empty_parents, before) {
+        let _turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.pin(cluster);
+        if self.compatibility.inventory_empty_parents == EmptyParents::Keep {
             tree.keep_parents(before.data());
         }
-        let number = before.map_or(0, |snapshot| snapshot.number) + 1;
+        let number = before.number + 1;
         let data = data_of(tree.into_value());
+        let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         clusters.insert(cluster.into(), Arc::new(Snapshot { number, made: Some(Instant::now()), data }));
         Ok(number)
     }
