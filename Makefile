@@ -33,11 +33,13 @@ $(VENV)/.packages: $(VENV)/.installed proto/pyproject.toml clients/pyproject.tom
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e proto -e clients
 	@touch $@
 
-# One stamp per profile: switching profiles rebuilds the extension.
+# One stamp per profile: switching profiles rebuilds the extension. It is as old as the build's start, so that what is edited
+# meanwhile is built next time.
 $(VENV)/.native-$(PROFILE): $(VENV)/.packages pyproject.toml $(NATIVE_SOURCES)
+	@touch $(VENV)/.building
 	$(BIN)/maturin develop --locked $(if $(filter release,$(PROFILE)),--release) > $(VENV)/build.log
 	@rm -f $(VENV)/.native-*
-	@touch $@
+	@mv $(VENV)/.building $@
 
 .PHONY: build
 build: $(VENV)/.native-$(PROFILE) ## compile the core; the commands are in .venv/bin afterwards

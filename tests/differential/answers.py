@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.differential import deviations
 from tests.differential.world import Json
 
 AUTO_REJECT = "unable to match constraints: "
@@ -116,8 +117,9 @@ def differences_of_worlds(theirs: Answers, ours: Answers) -> list[Difference]:
             *(("by Gatekeeper", name, left[name]) for name in sorted(left.keys() - right.keys())),
             *(("here", name, right[name]) for name in sorted(right.keys() - left.keys())),
         ):
-            if noun != "constraint" or name not in missing:
-                found.append(Difference(f"{noun} ({_why(reason)})", f"refused {side} only", f"{name}: {reason}"))
+            if noun == "constraint" and (name in missing or deviations.is_refused_on_purpose(reason)):
+                continue
+            found.append(Difference(f"{noun} ({_why(reason)})", f"refused {side} only", f"{name}: {reason}"))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.differential import deviations
 from tests.differential.answers import Answers, ReviewAnswer, Violation, canonical
 from tests.differential.world import Json, Review, World
 
@@ -34,14 +35,14 @@ def _review(item: dict[str, Json]) -> ReviewAnswer:
     error = item.get("review_error", "")
     if error:
         # What other templates found is lost on the wire: the webhook answers 500 with the error alone.
-        return ReviewAnswer(error=error)
+        return ReviewAnswer(error=deviations.error(error))
     found = (
         Violation(
             kind=result["kind"],
             name=result["name"],
             action=result["action"],
             scoped=tuple(sorted(result.get("scoped", ()))),
-            message=result["msg"],
+            message=deviations.message(result["msg"]),
             details=canonical(result["details"]),
         )
         for result in item.get("results", ())

@@ -231,11 +231,17 @@ impl Floor {
 /// Whether regorus compiles the template's text as it stands.
 fn peer_reads(template: &Json) -> bool {
     let target = &template["spec"]["targets"][0];
+    let code = target["code"].as_array().into_iter().flatten();
+    let source = code.map(|one| &one["source"]).find(|source| source["rego"].is_string());
+    let source = source.unwrap_or(target);
+    let texts = std::iter::once(&source["rego"]).chain(source["libs"].as_array().into_iter().flatten());
     let mut engine = regorus::Engine::new();
-    engine.set_rego_v0(true);
+    engine.set_rego_v0(source["version"] != "v1");
     engine
         .set_policy_length_config(PolicyLengthConfig { max_col: 1_000_000.try_into().unwrap(), ..Default::default() });
-    engine.add_policy("template".to_owned(), target["rego"].as_str().unwrap_or_default().to_owned()).is_ok()
+    texts.enumerate().all(|(number, text)| {
+        engine.add_policy(format!("module{number}"), text.as_str().unwrap_or_default().to_owned()).is_ok()
+    })
 }
 
 fn compile(template: &fleetgate_core::template::Template) -> RegoVM {

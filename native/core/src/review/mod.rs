@@ -181,10 +181,10 @@ fn namespace_object(namespace: Option<&Value>, compatibility: &Compatibility) ->
     namespace.map_or_else(absent, as_go_writes_it)
 }
 
-/// Gatekeeper hands over Go's own Namespace, whose `spec` and `status` are always there.
+/// Gatekeeper hands over Go's own Namespace, whose `metadata`, `spec` and `status` are always there.
 fn as_go_writes_it(namespace: &Value) -> Value {
     let Value::Object(fields) = namespace else { return namespace.clone() };
-    let missing = ["spec", "status"].into_iter().filter(|name| fields.get_str(name).is_none());
+    let missing = ["metadata", "spec", "status"].into_iter().filter(|name| fields.get_str(name).is_none());
     let missing: Vec<_> = missing.map(|name| (key(name), Value::empty_object())).collect();
     if missing.is_empty() {
         return namespace.clone();
