@@ -105,6 +105,12 @@ golden: build ## record Gatekeeper's answers anew into tests/data/golden
 	tests/oracle/build.sh gatekeeper
 	$(BIN)/python -m tests.differential golden
 
+.PHONY: matrix
+matrix: build ## write docs/support-matrix.md from tests/data/support_matrix.yaml
+	mkdir -p build
+	$(BIN)/python -m tests.matrix > build/support-matrix.md
+	mv build/support-matrix.md docs/support-matrix.md
+
 .PHONY: record
 record: build ## record AdmissionReviews anew from a real API server into tests/data/recorded
 	tests/kubeapiserver/build.sh

@@ -1,5 +1,6 @@
 //! `Engine`.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -28,21 +29,27 @@ pub(crate) struct Engine(decide::Engine);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0, cross_check=0.0))]
+    #[pyo3(signature = (
+        *, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0, cross_check=0.0,
+        compatibility=None
+    ))]
     fn new(
         contexts: usize,
         constraint_instructions: usize,
         constraint_seconds: f64,
         review_seconds: f64,
         cross_check: f64,
+        compatibility: Option<HashMap<String, String>>,
     ) -> PyResult<Self> {
         if !(0.0..=1.0).contains(&cross_check) {
             return Err(PyValueError::new_err("cross_check: a share from 0 to 1 is expected"));
         }
         let cross_check = CrossCheck::of(cross_check);
+        let compatibility = switches(&compatibility.unwrap_or_default())?;
+        let rego = RegoDriver { lib_rewrite: compatibility.lib_rewrite };
         // Second programs take time and memory, so nothing is compiled twice for nothing.
         let driver: Arc<dyn Driver> =
-            if cross_check.is_on() { Arc::new(CrossCheckedDriver(RegoDriver)) } else { Arc::new(RegoDriver) };
+            if cross_check.is_on() { Arc::new(CrossCheckedDriver(rego)) } else { Arc::new(rego) };
         let limits = Limits {
             constraint_instructions: match constraint_instructions {
                 0 => Limits::DEFAULT_INSTRUCTIONS,
@@ -57,10 +64,10 @@ impl Engine {
         };
         Ok(Self(decide::Engine {
             policies: Policies::new(driver),
-            inventories: Inventories::default(),
+            inventories: Inventories::new(compatibility),
             pool: Pool::new(contexts),
             limits,
-            compatibility: Compatibility::default(),
+            compatibility,
             cross_check,
         }))
     }
@@ -124,6 +131,14 @@ impl Engine {
         let encoded = enter_core(py, || Ok::<_, Infallible>(report::constraints(&self.0.policies.current())))?;
         Ok(PyBytes::new(py, &encoded))
     }
+}
+
+fn switches(given: &HashMap<String, String>) -> PyResult<Compatibility> {
+    let mut compatibility = Compatibility::default();
+    for (switch, value) in given {
+        compatibility.set(switch, value).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    }
+    Ok(compatibility)
 }
 
 /// A caller whose time begins to count now. Time that has run out already is no time.

@@ -75,7 +75,7 @@ impl From<&lint::Finding> for LintFinding {
 #[pyfunction]
 pub(crate) fn lint_files(py: Python<'_>, files: Vec<(String, PyBackedBytes)>) -> PyResult<LintReport> {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect();
-    enter_core(py, || Ok::<_, Infallible>(lint::lint(&files, &RegoDriver))).map(LintReport)
+    enter_core(py, || Ok::<_, Infallible>(lint::lint(&files, &RegoDriver::default()))).map(LintReport)
 }
 
 /// Every code, sorted.

@@ -185,10 +185,13 @@ class Engine:
         constraint_seconds: float = 0.1,
         review_seconds: float = 1.0,
         cross_check: float = 0.0,
+        compatibility: dict[str, str] | None = None,
     ) -> Engine:
         """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
 
-        ``cross_check`` is the share of reviews that regorus evaluates too. Raises ValueError.
+        ``cross_check`` is the share of reviews that regorus evaluates too. ``compatibility`` turns switches by name, as
+        :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Raises
+        ValueError for a share, a switch or a value that there is not.
         """
     @property
     def contexts(self) -> int: ...

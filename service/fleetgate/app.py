@@ -107,6 +107,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         constraint_seconds=settings.review.constraint_seconds,
         review_seconds=settings.review.review_seconds,
         cross_check=settings.evaluation.cross_check,
+        compatibility=settings.compatibility.model_dump(),
     )
     policies = _policies(settings, engine, metrics)
     callers = Callers(credentials_mode, settings.tls.trust_domain)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from fleetgate.engine import Engine, EngineError, InvalidRequest, PolicyError
+from fleetgate.suites.reviewing import GATOR_INVENTORY
 from fleetgate_proto.v1 import review_pb2
 
 from tests.differential.answers import MISSING, Answers, ReviewAnswer, Violation, canonical
@@ -22,7 +23,12 @@ _SOURCES = {
 
 def answers(world: World, reviews: Sequence[Review]) -> Answers:
     """Decide reviews in a world."""
-    engine = Engine(contexts=1, constraint_seconds=_UNHURRIED_SECONDS, review_seconds=_UNHURRIED_SECONDS)
+    engine = Engine(
+        contexts=1,
+        constraint_seconds=_UNHURRIED_SECONDS,
+        review_seconds=_UNHURRIED_SECONDS,
+        compatibility=GATOR_INVENTORY,
+    )
     refused_templates: dict[str, str] = {}
     refused_constraints: dict[str, str] = {}
     kinds = set()

@@ -15,6 +15,7 @@ from fleetgate_proto.v1 import review_pb2, server_info_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from tests.support.decisions import constraint, template
 from tests.support.processes import FLEETGATE
 from tests.support.serving import TIMEOUT, Serve, messages, pod, question
 
@@ -53,6 +54,29 @@ def test_reviews_are_allowed_warned_and_denied(serve: Serve, labels: Path) -> No
     assert allowed.allowed
     assert messages(allowed) == []
     assert allowed.decision_id != warned.decision_id
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "{}, 2.5e+06"),
+        (["--compatibility-numbers=exact", "--compatibility-namespace-object-absent=null"], "null, 2500000"),
+    ],
+)
+def test_compatibility_switches_reach_the_decision(
+    serve: Serve, tmp_path: Path, flags: list[str], message: str
+) -> None:
+    rego = """
+    violation[{"msg": m}] { m := sprintf("%v, %v", [input.review.namespaceObject, input.review.object.spec.size]) }
+    """
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    for name, document in (("t", template("K", rego)), ("c", constraint("K"))):
+        (policies / f"{name}.json").write_text(json.dumps(document))
+    server = serve(f"--policies={policies}", *flags)
+    asked = question({**pod(), "spec": {"size": 2_500_000}})
+    asked.namespace = b""
+    assert messages(server.review.Review(asked, timeout=TIMEOUT)) == [f"deny c: {message}"]
 
 
 def test_a_batch_is_answered_in_order_and_item_by_item(serve: Serve, labels: Path) -> None:

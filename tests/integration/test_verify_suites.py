@@ -40,7 +40,6 @@ def test_verdicts_are_gators_case_by_case() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.xfail(strict=True, reason="numbers of a review are not formatted as Gatekeeper 3.23 does yet")
 def test_numbers_are_those_of_gatekeeper() -> None:
     # gator passes this suite: numbers of a review are doubles there, with their text.
     assert verify("numbers").returncode == 0

@@ -121,6 +121,31 @@ def test_a_review_that_is_too_deep_for_the_service(tmp_path: Path, option: str, 
 
 
 @pytest.mark.parametrize(
+    ("options", "status"), [((), 200), (("--errors-as=deny-500",), 200), (("--errors-as=failure-policy",), 500)]
+)
+def test_errors_as(tmp_path: Path, options: tuple[str, ...], status: int) -> None:
+    failed = review_pb2.ReviewError(code=500, message="why", reason=review_pb2.ERROR_REASON_EVALUATION)
+    refused = review_pb2.ReviewError(code=500, message="bad", reason=review_pb2.ERROR_REASON_RESOURCE_REFUSED)
+    with canned_service() as service, webhook_process(tmp_path, [service.target], *options) as webhook:
+        service.answer = lambda _request, _context: review_pb2.ReviewResponse(review_error=failed)
+        answered = webhook.admit(admission_review())
+        assert answered.status == status
+        if status == 200:
+            assert (answered.review["allowed"], answered.review["status"]["code"]) == (False, 500)
+        else:
+            # No AdmissionReview, and nothing of the policy's message, which may show a part of the object.
+            assert answered.body == b"the review failed: ERROR_REASON_EVALUATION\n"
+        service.answer = failing(grpc.StatusCode.INTERNAL, "broken")
+        assert webhook.admit(admission_review()).status == status
+        unknown_namespace = admission_review(namespace="nowhere")
+        service.answer = allow
+        assert webhook.admit(unknown_namespace).status == status
+        # What is wrong with one of Gatekeeper's own objects is an answer.
+        service.answer = lambda _request, _context: review_pb2.ReviewResponse(review_error=refused)
+        assert webhook.admit(admission_review()).review["status"]["message"] == "bad"
+
+
+@pytest.mark.parametrize(
     ("query", "seconds"),
     [("?timeout=3s", 2.9), ("?timeout=500ms", 0.45), ("", 9.9), ("?timeout=x", 9.9), ("?timeout=2h", 29.9)],
 )

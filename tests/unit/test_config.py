@@ -195,3 +195,13 @@ def test_the_documentation_is_generated_from_the_settings() -> None:
 def test_every_setting_says_what_it_means() -> None:
     for setting in settings():
         assert setting.help.endswith("."), setting.key
+
+
+def test_a_switch_whose_value_is_a_word_of_yaml(tmp_path: Path) -> None:
+    for text in ("null", '"null"'):
+        file = _file(tmp_path, f"compatibility:\n  namespace_object_absent: {text}\n")
+        assert load({}, {}, file).settings.compatibility.namespace_object_absent == "null"
+    with pytest.raises(
+        ConfigurationError, match=r"compatibility\.error_spread: Input should be 'kind' or 'constraint'"
+    ):
+        load({BY_KEY["compatibility.error_spread"]: "all"}, {})

@@ -96,7 +96,12 @@ def test_published_policies_are_listed() -> None:
     assert (generation.number, generation.templates, generation.constraints, generation.bundles) == (1, 1, 2, ["b"])
     templates = policy_pb2.ListTemplatesResponse.FromString(engine.list_templates())
     (template,) = templates.templates
-    assert (template.kind, template.engine, template.language, template.referential) == ("Kind", "vm", "rego/v0", True)
+    assert (template.kind, template.engine, template.language, template.referential) == (
+        "Kind",
+        "rego",
+        "rego/v0",
+        True,
+    )
     assert (template.path, template.line, template.constraints) == ("0.json", 1, 2)
     constraints = policy_pb2.ListConstraintsResponse.FromString(engine.list_constraints())
     assert [(each.name, each.path) for each in constraints.constraints] == [("x", "2.json"), ("y", "1.json")]

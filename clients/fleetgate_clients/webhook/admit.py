@@ -10,7 +10,7 @@ from fleetgate_clients.webhook.answer import Answer
 from fleetgate_clients.webhook.body import BodyBudget
 from fleetgate_clients.webhook.endpoint import Call, Endpoint, Record, Refusal, now
 from fleetgate_clients.webhook.namespaces import NamespaceError, Namespaces
-from fleetgate_clients.webhook.options import AdmitOptions, OnOversize, OnUnavailable
+from fleetgate_clients.webhook.options import AdmitOptions, ErrorsAs, OnOversize, OnUnavailable
 from fleetgate_clients.webhook.review import Failure, NoDecision, Reviewer
 
 
@@ -61,23 +61,33 @@ class AdmitHandler(Endpoint):
             return self._without_decision(NoDecision(Failure.TOO_LARGE, decision.review_error.message), record)
         made = answer.from_decision(decision, review.request.name or "")
         record.outcome = "allow" if made.allowed else "deny"
-        if decision.HasField("review_error"):
-            record.outcome = "error"
-            # Not its message: a policy's mistake may put a part of the object into it.
-            record.fields["reason"] = review_pb2.ErrorReason.Name(decision.review_error.reason)
+        if not decision.HasField("review_error"):
+            return made
+        record.outcome = "error"
+        # Not its message: a policy's mistake may put a part of the object into it.
+        reason = review_pb2.ErrorReason.Name(decision.review_error.reason)
+        record.fields["reason"] = reason
+        # What is wrong with one of Gatekeeper's own objects is a decision about it.
+        refused = decision.review_error.reason == review_pb2.ERROR_REASON_RESOURCE_REFUSED
+        return made if refused else self._failed(made, reason)
+
+    def _failed(self, made: Answer, why: str) -> Answer:
+        """Answer that the review failed, or leave it to the registration's failurePolicy. ``why`` is logged."""
+        if self._options.errors_as is ErrorsAs.FAILURE_POLICY:
+            raise Refusal(500, "error", f"the review failed: {why}")
         return made
 
     def _without_namespace(self, error: NamespaceError, record: Record) -> Answer:
         record.outcome = "error"
         record.fields["error"] = str(error)
         # The prefix is Gatekeeper's.
-        return answer.error(f"failed to create augmentedReview: {error}")
+        return self._failed(answer.error(f"failed to create augmentedReview: {error}"), str(error))
 
     def _without_decision(self, error: NoDecision, record: Record) -> Answer:
         record.fields["error"] = str(error)
         if error.failure is Failure.REFUSED:
             record.outcome = "error"
-            return answer.error(str(error))
+            return self._failed(answer.error(str(error)), str(error))
         if error.failure is Failure.TOO_LARGE:
             if self._options.on_oversize is OnOversize.FAILURE_POLICY:
                 raise Refusal(413, "oversize", str(error))

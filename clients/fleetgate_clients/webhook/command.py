@@ -54,6 +54,13 @@ class OnOversizeOption(StrEnum):
     FAILURE_POLICY = "failure-policy"
 
 
+class ErrorsAsOption(StrEnum):
+    """``--errors-as``."""
+
+    DENY_500 = "deny-500"
+    FAILURE_POLICY = "failure-policy"
+
+
 class LogLevel(StrEnum):
     """``--log-level``."""
 
@@ -211,6 +218,14 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
             rich_help_panel=_BEHAVIOUR,
         ),
     ] = OnOversizeOption.DENY,
+    errors_as: Annotated[
+        ErrorsAsOption,
+        typer.Option(
+            help="Answer to a failed review: deny (code 500), as Gatekeeper, or HTTP 500 (failurePolicy applies).",
+            envvar=_env("ERRORS_AS"),
+            rich_help_panel=_BEHAVIOUR,
+        ),
+    ] = ErrorsAsOption.DENY_500,
     timeout: Annotated[
         str,
         typer.Option(
@@ -317,6 +332,7 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
     from fleetgate_clients.webhook.namespaces.kubeconfig import in_cluster  # noqa: PLC0415
     from fleetgate_clients.webhook.options import (  # noqa: PLC0415
         AdmitOptions,
+        ErrorsAs,
         ExemptNamespaces,
         OnOversize,
         OnUnavailable,
@@ -347,6 +363,7 @@ def webhook(  # noqa: PLR0917 (the options of a verb)
             admit=AdmitOptions(
                 on_unavailable=OnUnavailable(on_unavailable.value),
                 on_oversize=OnOversize(on_oversize.value),
+                errors_as=ErrorsAs(errors_as.value),
                 default_timeout=parse_duration(timeout),
                 authenticate=client_ca is not None,
                 client_names=frozenset(client_cn or ()),

@@ -23,6 +23,13 @@ class OnOversize(StrEnum):
     FAILURE_POLICY = "failure-policy"
 
 
+class ErrorsAs(StrEnum):
+    """What a review that failed means for the request."""
+
+    DENY_500 = "deny-500"
+    FAILURE_POLICY = "failure-policy"
+
+
 @dataclass(frozen=True, slots=True)
 class ExemptNamespaces:
     """Namespaces that may carry Gatekeeper's ignore label: names, prefixes and suffixes of names."""
@@ -44,6 +51,7 @@ class AdmitOptions:
 
     on_unavailable: OnUnavailable = OnUnavailable.FAILURE_POLICY
     on_oversize: OnOversize = OnOversize.DENY
+    errors_as: ErrorsAs = ErrorsAs.DENY_500
     default_timeout: float = 10.0
     authenticate: bool = False
     client_names: frozenset[str] = frozenset()

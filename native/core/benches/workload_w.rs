@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fleetgate_core::decide::{Caller, CrossCheck, Engine, Limits};
 use fleetgate_core::compatibility::Compatibility;
+use fleetgate_core::decide::{Caller, CrossCheck, Engine, Limits};
 use fleetgate_core::evaluate::{Pool, rego::RegoDriver};
 use fleetgate_core::inventory::Inventories;
 use fleetgate_core::json::{self, KeyCache, Numbers};
@@ -129,7 +129,7 @@ fn documents(path: &std::path::Path) -> Vec<Json> {
 /// An engine with one bundle per template, those left out that the peer cannot compile: both do the same work.
 fn load(documents: &[Json]) -> (Engine, Vec<String>) {
     let engine = Engine {
-        policies: Policies::new(Arc::new(RegoDriver)),
+        policies: Policies::new(Arc::new(RegoDriver::default())),
         inventories: Inventories::default(),
         pool: Pool::new(1),
         limits: Limits {

@@ -129,7 +129,7 @@ impl Engine {
         started: Instant,
     ) -> Result<(wire::ReviewResponse, Decision), CallError> {
         let cluster = caller.cluster_of(request)?;
-        let point = Point::of(request)?;
+        let point = Point::of(request, self.compatibility.empty_enforcement_action)?;
         let snapshot = self.inventories.pin(cluster);
         let mut answer = Answer::new(cluster, set, &snapshot, point);
         let ends = caller.ends(started, &self.limits);
@@ -167,14 +167,14 @@ impl Engine {
         if is_checked {
             answer.keep_outcomes();
         }
-        evaluation::evaluate(&review, &matched, set, &snapshot, context, (&self.limits, &ends), &mut answer)?;
+        let settings = evaluation::Settings { limits: &self.limits, ends: &ends, compatibility: &self.compatibility };
+        evaluation::evaluate(&review, &matched, set, &snapshot, context, settings, &mut answer)?;
         ends.check()?;
         let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
         let outcomes = answer.take_outcomes();
         let (response, mut decision) = answer.finish(stages, review.dry_run, constraints_matched);
         if is_checked {
-            let limits = (&self.limits, &ends);
-            decision.comparison = cross_check::compare(outcomes, &review, set, &snapshot, context, limits);
+            decision.comparison = cross_check::compare(outcomes, &review, set, &snapshot, context, settings);
         }
         Ok((response, decision))
     }
@@ -187,11 +187,7 @@ enum Unread {
     Failed(String),
 }
 
-fn read(
-    request: &wire::ReviewRequest,
-    context: &mut Context,
-    compatibility: &Compatibility,
-) -> Result<Review, Unread> {
+fn read(request: &wire::ReviewRequest, context: &mut Context, compatibility: &Compatibility) -> Result<Review, Unread> {
     if let Some(limit) = oversized::excess(request) {
         return Err(Unread::Oversized(limit));
     }
@@ -202,7 +198,9 @@ fn read(
     };
     let (namespace, keys) = (&request.namespace, &mut context.keys);
     let review = match &request.subject {
-        Some(Subject::AdmissionRequest(text)) => Review::of_admission_request(text, namespace, source, keys, compatibility),
+        Some(Subject::AdmissionRequest(text)) => {
+            Review::of_admission_request(text, namespace, source, keys, compatibility)
+        }
         Some(Subject::Object(text)) => Review::of_object(text, namespace, source, keys, compatibility),
         None => return Err(Unread::Call(CallError::invalid("subject", "admission_request or object is expected"))),
     };

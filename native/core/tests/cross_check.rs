@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_core::compatibility::{LibRewrite, NonstringMsg};
 use fleetgate_core::evaluate::rego::RegoDriver;
 use fleetgate_core::evaluate::regorus::{CrossCheckedDriver, SecondProgram};
 use fleetgate_core::evaluate::{Budget, Evaluation, EvaluationError, Violation};
@@ -100,7 +101,7 @@ fn cases_of(template: &Json, around: &[Json], objects: &[Json]) -> Vec<Case> {
     let kind = &template["spec"]["crd"]["spec"]["names"]["kind"];
     let mut found = Vec::new();
     for constraint in around.iter().filter(|one| group(one) == "constraints.gatekeeper.sh" && one["kind"] == *kind) {
-        let policies = Policies::new(Arc::new(CrossCheckedDriver(RegoDriver)));
+        let policies = Policies::new(Arc::new(CrossCheckedDriver(RegoDriver::default())));
         let texts = [template, constraint].map(|document| serde_json::to_vec(document).unwrap());
         // Some samples are Constraints that must be refused.
         if let Ok(applied) =
@@ -174,7 +175,7 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
         let published = &case.set.templates()[0];
         let kind = &published.template.kind;
         let Some(second) = published.program.second() else {
-            let reason = SecondProgram::compile(&published.template, published.program.referential()).unwrap_err();
+            let reason = SecondProgram::compile(&published.template, published.program.referential(), LibRewrite::Shallow).unwrap_err();
             comparison.differences.push(format!("{kind} is not cross-checked: {reason}"));
             continue;
         };
@@ -196,7 +197,9 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
                     deadline: Instant::now() + Duration::from_secs(60),
                 };
                 let values = json::from_serde(&parameters);
-                let evaluation = Evaluation { review: &review, parameters: &values, inventory: snapshot, budget };
+                let nonstring_msg = NonstringMsg::default();
+                let evaluation =
+                    Evaluation { review: &review, parameters: &values, inventory: snapshot, budget, nonstring_msg };
                 let ours = first.evaluate(&evaluation);
                 comparison.evaluations += 1;
                 let Some(theirs) = second.evaluate(&evaluation) else { continue };

@@ -2,7 +2,8 @@
 //!
 //! The template's module becomes `data.template`, each library `data.libs.<its own path>`, and references to libraries
 //! follow. Gatekeeper rewrites only the outermost term of each operand: a reference inside an array, a comprehension, a
-//! nested call or another reference keeps naming `data.lib`, where nothing is. Policies behave by that, so it is kept.
+//! nested call or another reference keeps naming `data.lib`, where nothing is. Policies behave by that, so it is kept
+//! unless [`LibRewrite::Deep`] is asked for.
 
 use std::sync::Arc;
 
@@ -23,6 +24,16 @@ pub struct TemplateSource<'s> {
     pub rego: &'s str,
     /// The libraries, in order.
     pub libs: Vec<&'s str>,
+}
+
+/// Which references to libraries are made to name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LibRewrite {
+    /// Those that are an operand as they stand, as in Gatekeeper.
+    #[default]
+    Shallow,
+    /// All.
+    Deep,
 }
 
 /// The modules of one template, ready to be compiled together.
@@ -130,12 +141,17 @@ pub fn check(source: &TemplateSource<'_>, modules: &TemplateModules) -> Result<C
     })
 }
 
-/// Reads and rewrites a template's Rego. `referential` allows references to `data.inventory`.
+/// Reads and rewrites a template's Rego. `referential` allows references to `data.inventory`; `lib_rewrite` is Gatekeeper's
+/// unless a user wants more.
 ///
 /// # Errors
 ///
 /// The first reason for which Gatekeeper refuses the template before it compiles it, in Gatekeeper's order.
-pub fn load_template(source: &TemplateSource<'_>, referential: bool) -> Result<TemplateModules, TemplateError> {
+pub fn load_template(
+    source: &TemplateSource<'_>,
+    referential: bool,
+    lib_rewrite: LibRewrite,
+) -> Result<TemplateModules, TemplateError> {
     let capabilities = Capabilities::of(Release::Opa1_17, source.version);
     let parse = |part, text| parse_module(text, &capabilities).map_err(|errors| TemplateError::Syntax(part, errors));
     let mut entry = parse(Part::Entry, source.rego)?;
@@ -153,7 +169,7 @@ pub fn load_template(source: &TemplateSource<'_>, referential: bool) -> Result<T
         lib.package.path = below_libs(&lib.package.path);
     }
     for module in libs.iter_mut().chain([&mut entry]) {
-        rewrite(module, externs);
+        rewrite(module, externs, lib_rewrite);
     }
     Ok(TemplateModules { entry, libs })
 }
@@ -223,8 +239,8 @@ fn below_libs(parts: &[TermRef]) -> Vec<TermRef> {
     path
 }
 
-fn rewrite(module: &mut Module, externs: &[&str]) {
-    let moved = |term: &mut TermRef| {
+fn rewrite(module: &mut Module, externs: &[&str], lib_rewrite: LibRewrite) {
+    let mut moved = |term: &mut TermRef| {
         let Some(parts) = term.as_ref_parts() else {
             return;
         };
@@ -237,7 +253,10 @@ fn rewrite(module: &mut Module, externs: &[&str]) {
         moved(&mut import.path);
     }
     for rule in &mut module.rules {
-        visit::outer_terms_mut(rule, &mut { moved });
+        match lib_rewrite {
+            LibRewrite::Shallow => visit::outer_terms_mut(rule, &mut moved),
+            LibRewrite::Deep => visit::outer_terms_mut(rule, &mut |term| visit::walk_term_mut(term, &mut moved)),
+        }
     }
 }
 
@@ -250,12 +269,21 @@ mod tests {
     const LIB: &str = "package lib.helpers\nf(x) = x\ng = 1";
 
     fn load(rego: &str, libs: &[&str]) -> Result<TemplateModules, TemplateError> {
-        load_template(&TemplateSource { version: Version::V0, rego, libs: libs.to_vec() }, true)
+        load_as(rego, libs, LibRewrite::Shallow)
+    }
+
+    fn load_as(rego: &str, libs: &[&str], rewrite: LibRewrite) -> Result<TemplateModules, TemplateError> {
+        load_template(&TemplateSource { version: Version::V0, rego, libs: libs.to_vec() }, true, rewrite)
     }
 
     /// The references of the first body's expressions that name `data`, as dotted paths.
     fn data_paths(body: &str) -> Vec<String> {
-        let modules = load(&format!("package a\nviolation[{{\"msg\": m}}] {{ {body} }}"), &[LIB]).unwrap();
+        data_paths_as(body, LibRewrite::Shallow)
+    }
+
+    fn data_paths_as(body: &str, rewrite: LibRewrite) -> Vec<String> {
+        let rego = format!("package a\nviolation[{{\"msg\": m}}] {{ {body} }}");
+        let modules = load_as(&rego, &[LIB], rewrite).unwrap();
         let mut out = Vec::new();
         let rule = modules.entry.rules.first().unwrap();
         visit::rule_terms(rule, &mut |term| {
@@ -277,6 +305,26 @@ mod tests {
         assert_eq!(data_paths("x := [y | y := data.lib.helpers.g]"), ["lib.helpers.g"]);
         assert_eq!(data_paths("x := input[data.lib.helpers.g]"), ["lib.helpers.g"]);
         assert_eq!(data_paths("x := data.inventory.cluster"), ["inventory.cluster"]);
+    }
+
+    #[test]
+    fn every_reference_is_moved_on_request() {
+        let deep = |body: &str| data_paths_as(body, LibRewrite::Deep);
+        for body in [
+            "x := data.lib.helpers.g",
+            "x := [data.lib.helpers.g]",
+            "x := {\"a\": {data.lib.helpers.g}}",
+            "x := [y | y := data.lib.helpers.g]",
+            "x := {y: 1 | y := data.lib.helpers.g}",
+            "x := input[data.lib.helpers.g]",
+            "not data.lib.helpers.g",
+        ] {
+            assert_eq!(deep(body), ["libs.lib.helpers.g"], "{body}");
+        }
+        assert_eq!(deep("x := count(data.lib.helpers.f(1))"), ["libs.lib.helpers.f"]);
+        assert_eq!(deep("x := [data.inventory.cluster]"), ["inventory.cluster"]);
+        let both = deep("x := data.lib.helpers.f(data.lib.helpers.g)");
+        assert_eq!(both, ["libs.lib.helpers.f", "libs.lib.helpers.g"]);
     }
 
     #[test]
@@ -319,7 +367,7 @@ mod tests {
         }
         assert!(load(&entry("", "data.inventory[data.constraints]"), &[]).is_ok());
         let source = TemplateSource { version: Version::V0, rego: &entry("", "data.inventory"), libs: Vec::new() };
-        assert!(matches!(load_template(&source, false), Err(TemplateError::Data(..))));
+        assert!(matches!(load_template(&source, false, LibRewrite::Shallow), Err(TemplateError::Data(..))));
     }
 
     #[test]

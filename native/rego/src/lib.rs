@@ -7,12 +7,12 @@
 //! what engines read differently and [`emit`] writes canonical Rego v1 with the way back to the source.
 //!
 //! ```
-//! use fleetgate_rego::gatekeeper::{self, TemplateSource, load_template};
+//! use fleetgate_rego::gatekeeper::{self, LibRewrite, TemplateSource, load_template};
 //! use fleetgate_rego::{Version, emit, normalise};
 //!
 //! let rego = "package x\nviolation[{\"msg\": m}] { not startswith(input.review.name, \"a\"); m := \"no\" }";
 //! let source = TemplateSource { version: Version::V0, rego, libs: Vec::new() };
-//! let modules = load_template(&source, true)?;
+//! let modules = load_template(&source, true, LibRewrite::Shallow)?;
 //! assert!(gatekeeper::check(&source, &modules).is_ok());
 //! let all: Vec<_> = std::iter::once(modules.entry).chain(modules.libs).collect();
 //! for module in all {

@@ -1,5 +1,7 @@
 //! Walks over syntax.
 
+use std::sync::Arc;
+
 use crate::ast::{Body, Call, Expr, ExprKind, Rule, TemplatePart, Term, TermRef, Value};
 
 /// Calls `visit` on every outermost term of the rule and its `else` chain, in the order of OPA's walk: a head's path is
@@ -15,30 +17,62 @@ pub(crate) fn outer_terms_mut(rule: &mut Rule, visit: &mut impl FnMut(&mut TermR
 }
 
 fn body_outer_terms_mut(body: &mut Body, visit: &mut impl FnMut(&mut TermRef)) {
-    for expr in &mut body.exprs {
-        match &mut expr.kind {
-            ExprKind::Term(term) => visit(term),
-            ExprKind::Call(call) => {
-                visit(&mut call.operator);
-                call.args.iter_mut().for_each(&mut *visit);
-            }
-            ExprKind::Some(symbols) => symbols.iter_mut().for_each(&mut *visit),
-            ExprKind::Every(every) => {
-                every.key.iter_mut().for_each(&mut *visit);
-                visit(&mut every.value);
-                visit(&mut every.domain);
-                body_outer_terms_mut(&mut every.body, visit);
-            }
-            ExprKind::Not(not) => body_outer_terms_mut(&mut not.body, visit),
-            ExprKind::And(sides) | ExprKind::Or(sides) => {
-                body_outer_terms_mut(&mut sides.lhs, visit);
-                body_outer_terms_mut(&mut sides.rhs, visit);
-            }
+    body.exprs.iter_mut().for_each(|expr| expr_outer_terms_mut(expr, visit));
+}
+
+fn expr_outer_terms_mut(expr: &mut Expr, visit: &mut impl FnMut(&mut TermRef)) {
+    match &mut expr.kind {
+        ExprKind::Term(term) => visit(term),
+        ExprKind::Call(call) => call_outer_terms_mut(call, visit),
+        ExprKind::Some(symbols) => symbols.iter_mut().for_each(&mut *visit),
+        ExprKind::Every(every) => {
+            every.key.iter_mut().for_each(&mut *visit);
+            visit(&mut every.value);
+            visit(&mut every.domain);
+            body_outer_terms_mut(&mut every.body, visit);
         }
-        for with in &mut expr.with {
-            visit(&mut with.target);
-            visit(&mut with.value);
+        ExprKind::Not(not) => body_outer_terms_mut(&mut not.body, visit),
+        ExprKind::And(sides) | ExprKind::Or(sides) => {
+            body_outer_terms_mut(&mut sides.lhs, visit);
+            body_outer_terms_mut(&mut sides.rhs, visit);
         }
+    }
+    for with in &mut expr.with {
+        visit(&mut with.target);
+        visit(&mut with.value);
+    }
+}
+
+fn call_outer_terms_mut(call: &mut Call, visit: &mut impl FnMut(&mut TermRef)) {
+    visit(&mut call.operator);
+    call.args.iter_mut().for_each(&mut *visit);
+}
+
+/// Calls `visit` on a term and then on every term inside what it became, at any depth.
+pub(crate) fn walk_term_mut(term: &mut TermRef, visit: &mut impl FnMut(&mut TermRef)) {
+    visit(term);
+    let mut walk = |inner: &mut TermRef| walk_term_mut(inner, visit);
+    match &mut Arc::make_mut(term).value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Var(_) => {}
+        Value::Template(template) => template.parts.iter_mut().for_each(|part| match part {
+            TemplatePart::Scalar(term) => walk(term),
+            TemplatePart::Expr(expr) => expr_outer_terms_mut(expr, &mut walk),
+        }),
+        Value::Ref(items) | Value::Array(items) | Value::Set(items) => items.iter_mut().for_each(walk),
+        Value::Object(pairs) => pairs.iter_mut().for_each(|(key, value)| {
+            walk(key);
+            walk(value);
+        }),
+        Value::ArrayComprehension(head, body) | Value::SetComprehension(head, body) => {
+            walk(head);
+            body_outer_terms_mut(body, &mut walk);
+        }
+        Value::ObjectComprehension(key, value, body) => {
+            walk(key);
+            walk(value);
+            body_outer_terms_mut(body, &mut walk);
+        }
+        Value::Call(call) => call_outer_terms_mut(call, &mut walk),
     }
 }
 

@@ -6,7 +6,7 @@ mod mutation;
 mod oracle;
 
 use fleetgate_rego::Version;
-use fleetgate_rego::gatekeeper::{self, Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::gatekeeper::{self, LibRewrite, Part, TemplateError, TemplateSource, load_template};
 use fleetgate_rego::resolve::Checked;
 use mutation::{Random, mutate, mutate_meaning};
 use oracle::ask;
@@ -109,7 +109,7 @@ fn ours(template: &Template) -> Answer {
         rego: &template.texts[0],
         libs: template.texts[1..].iter().map(String::as_str).collect(),
     };
-    let modules = match load_template(&source, true) {
+    let modules = match load_template(&source, true, LibRewrite::Shallow) {
         Ok(modules) => modules,
         Err(TemplateError::Syntax(Part::Entry | Part::Lib(_), errors)) => {
             return Answer::Refused(vec![(errors[0].code.as_str().to_owned(), String::new())]);

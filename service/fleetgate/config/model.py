@@ -31,6 +31,11 @@ def _split(value: object) -> object:
     return value
 
 
+def _name_null(value: object) -> object:
+    """Read YAML's ``null`` as the word."""
+    return "null" if value is None else value
+
+
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[list[Path], NoDecode, BeforeValidator(_split)]
 
@@ -114,6 +119,53 @@ class Evaluation(Section):
         description="Share of the reviews that a second, independent engine (regorus) evaluates too, on what is left "
         "of the review's time. Differences are counted and logged; the answer is never changed. With any share, "
         "policies are compiled twice, and templates that read the inventory take a copy of it per evaluation context.",
+    )
+
+
+class Compatibility(Section):
+    """Where Gatekeeper 3.23 could be better, fleetgate does as it does, so that a policy means the same in both. Each
+    setting is such a place; `docs/support-matrix.md` has them beside all else that may differ."""
+
+    numbers: Literal["gatekeeper-3.23", "exact"] = Field(
+        default="gatekeeper-3.23",
+        description="Numbers of reviews and of the inventory. `gatekeeper-3.23`: doubles, so that 1000000 prints as "
+        "`1e+06` and integers beyond 2⁵³ are rounded. `exact`: as they are written.",
+    )
+    namespace_object_absent: Annotated[Literal["empty", "null"], BeforeValidator(_name_null)] = Field(
+        default="empty",
+        description="What `input.review.namespaceObject` is where there is no Namespace: `{}`, or `null` as in "
+        "Gatekeeper's documentation.",
+    )
+    lib_rewrite: Literal["shallow", "deep"] = Field(
+        default="shallow",
+        description="References to `data.lib` that reach a template's libraries: `shallow`, those that stand alone and "
+        "not inside an array, comprehension, call or other reference; `deep`, all.",
+    )
+    error_spread: Literal["kind", "constraint"] = Field(
+        default="kind",
+        description="Who reports that a template's program failed: every matching constraint of the `kind`, or the "
+        "`constraint` alone for which it failed.",
+    )
+    nonstring_msg: Literal["fail-review", "violation"] = Field(
+        default="fail-review",
+        description="What a violation does whose `msg` is no string: fail the whole review, or be a violation with the "
+        "value as JSON for its message.",
+    )
+    empty_enforcement_action: Literal["ignore", "deny"] = Field(
+        default="ignore",
+        description='What a constraint with `enforcementAction: ""` does: nothing, or as `deny`.',
+    )
+    inventory_empty_parents: Literal["keep", "prune"] = Field(
+        default="keep",
+        description="Whether a namespace, groupVersion or kind stays in `data.inventory`, as an empty object, when its "
+        "last object is gone.",
+    )
+    terminating_objects: Literal["absent", "present"] = Field(
+        default="absent", description="Whether `data.inventory` holds objects with a `deletionTimestamp`."
+    )
+    unstable_namespace: Literal["absent", "present"] = Field(
+        default="absent",
+        description="Whether the Namespace is at `input.review._unstable.namespace` too, as before Gatekeeper 3.9.",
     )
 
 
@@ -233,6 +285,7 @@ class Settings(BaseSettings):
     reload: Reload = Reload()
     review: Review = Review()
     evaluation: Evaluation = Evaluation()
+    compatibility: Compatibility = Compatibility()
     grpc: Grpc = Grpc()
     drain: Drain = Drain()
     metrics: Metrics = Metrics()

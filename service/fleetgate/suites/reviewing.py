@@ -22,6 +22,10 @@ _UNHURRIED_SECONDS = 60.0
 instruction budget stays the server's, so that what runs out of it here runs out of it there."""
 
 
+GATOR_INVENTORY = {"inventory_empty_parents": "prune", "terminating_objects": "present"}
+"""What gator's inventory is: made anew for each case, of the objects as they are given."""
+
+
 class ReviewFailed(Exception):  # noqa: N818 (a state, as gRPC's)
     """The core gave no complete answer: never to be taken for "no violation"."""
 
@@ -49,7 +53,12 @@ class Reviewer:
 
     def __init__(self, files: Sequence[tuple[str, bytes]]) -> None:
         """Load policies. Raises PolicyError with every located diagnostic."""
-        self._engine = Engine(contexts=1, constraint_seconds=_UNHURRIED_SECONDS, review_seconds=_UNHURRIED_SECONDS)
+        self._engine = Engine(
+            contexts=1,
+            constraint_seconds=_UNHURRIED_SECONDS,
+            review_seconds=_UNHURRIED_SECONDS,
+            compatibility=GATOR_INVENTORY,
+        )
         self._engine.apply_bundle("files", files)
 
     def replace_inventory(self, objects: Iterable[bytes]) -> None:

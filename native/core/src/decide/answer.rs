@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::evaluation::Outcome;
 use super::{CallError, Comparison, Decision};
+use crate::compatibility::EmptyEnforcementAction;
 use crate::config::Process;
 use crate::evaluate::Violation;
 use crate::inventory::Snapshot;
@@ -19,32 +20,39 @@ use crate::wire::{self, ErrorReason};
 /// Policies that every cluster shares. Scopes of single clusters come with custom resources.
 const FLEET_SCOPE: &str = "fleet";
 
-/// An enforcement point.
+/// An enforcement point, and how it takes actions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Point<'a>(&'a str);
+pub(super) struct Point<'a> {
+    name: &'a str,
+    empty_action: EmptyEnforcementAction,
+}
 
 impl<'a> Point<'a> {
     const VALIDATION: &'static str = "validation.gatekeeper.sh";
     const AUDIT: &'static str = "audit.gatekeeper.sh";
+    const DENY: &'static str = "deny";
     const KNOWN: [&'static str; 3] = [Self::VALIDATION, Self::AUDIT, "gator.gatekeeper.sh"];
 
     /// The request's; admission where it names none.
-    pub(super) fn of(request: &'a wire::ReviewRequest) -> Result<Self, CallError> {
+    pub(super) fn of(
+        request: &'a wire::ReviewRequest,
+        empty_action: EmptyEnforcementAction,
+    ) -> Result<Self, CallError> {
         match request.enforcement_point.as_str() {
-            "" => Ok(Self(Self::VALIDATION)),
-            point if Self::KNOWN.contains(&point) => Ok(Self(point)),
+            "" => Ok(Self { name: Self::VALIDATION, empty_action }),
+            name if Self::KNOWN.contains(&name) => Ok(Self { name, empty_action }),
             _ => Err(CallError::invalid("enforcement_point", &format!("one of {:?} is expected", Self::KNOWN))),
         }
     }
 
     /// Whether this is admission.
     pub(super) fn is_admission(self) -> bool {
-        self.0 == Self::VALIDATION
+        self.name == Self::VALIDATION
     }
 
     /// The process whose exclusions hold here; gator's objects are excluded from nothing.
     pub(super) fn process(self) -> Option<Process> {
-        match self.0 {
+        match self.name {
             Self::VALIDATION => Some(Process::Webhook),
             Self::AUDIT => Some(Process::Audit),
             _ => None,
@@ -53,7 +61,7 @@ impl<'a> Point<'a> {
 
     /// Whether policies see no Namespace here.
     pub(super) fn hides_namespace(self) -> bool {
-        self.0 == "gator.gatekeeper.sh"
+        self.name == "gator.gatekeeper.sh"
     }
 
     /// Whether a Constraint is looked at here at all: it has an action here and its template admits the operation, which
@@ -67,11 +75,24 @@ impl<'a> Point<'a> {
     }
 
     pub(super) fn actions(self, published: &PublishedConstraint) -> Option<&[Arc<str>]> {
-        published.constraint.actions.at(self.0)
+        published.constraint.actions.at(self.name)
+    }
+
+    /// What a result of the Constraint is declared to do: an action, or `scoped`.
+    fn declared(self, published: &PublishedConstraint) -> &str {
+        match (published.constraint.actions.declared(), self.empty_action) {
+            ("", EmptyEnforcementAction::Deny) => Self::DENY,
+            (declared, _) => declared,
+        }
     }
 
     pub(super) fn denies(self, published: &PublishedConstraint) -> bool {
-        self.actions(published).is_some_and(|actions| actions.iter().any(|action| &**action == "deny"))
+        match self.declared(published) {
+            EnforcementActions::SCOPED => {
+                self.actions(published).is_some_and(|actions| actions.iter().any(|action| &**action == Self::DENY))
+            }
+            declared => declared == Self::DENY,
+        }
     }
 }
 
@@ -148,7 +169,7 @@ impl<'a> Answer<'a> {
             constraint_name: published.constraint.name.to_string(),
             message: violation.message,
             details: violation.details.into(),
-            enforcement_action: published.constraint.actions.declared().to_owned(),
+            enforcement_action: self.point.declared(published).to_owned(),
             scoped_enforcement_actions: actions,
             scope: FLEET_SCOPE.to_owned(),
         });
@@ -162,7 +183,7 @@ impl<'a> Answer<'a> {
             constraint_kind: published.constraint.kind.to_string(),
             constraint_name: published.constraint.name.to_string(),
             message,
-            enforcement_action: published.constraint.actions.declared().to_owned(),
+            enforcement_action: self.point.declared(published).to_owned(),
             scoped_enforcement_actions: actions,
             scope: FLEET_SCOPE.to_owned(),
             reason: reason.into(),

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Limits;
-use super::call::Ends;
-use super::evaluation::Outcome;
+
+
+use super::evaluation::{Outcome, Settings};
 use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, Violation};
 use crate::inventory::Snapshot;
 use crate::policy::PolicySet;
@@ -69,11 +69,11 @@ pub(super) fn compare(
     set: &PolicySet,
     snapshot: &Snapshot,
     context: &mut Context,
-    (limits, ends): (&Limits, &Ends),
+    settings: Settings<'_>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
     for (position, ours) in outcomes {
-        if Instant::now() >= ends.evaluations {
+        if Instant::now() >= settings.ends.evaluations {
             break;
         }
         let Some(published) = set.constraints().get(position) else { continue };
@@ -81,11 +81,12 @@ pub(super) fn compare(
         let Some(second) = second else { continue };
         let Some((instance, parameters)) = context.second((published.template, second), position) else { continue };
         let budget = Budget {
-            instructions: limits.constraint_instructions,
-            time: limits.constraint_time,
-            deadline: ends.evaluations,
+            instructions: settings.limits.constraint_instructions,
+            time: settings.limits.constraint_time,
+            deadline: settings.ends.evaluations,
         };
-        let evaluation = Evaluation { review: &review.value, parameters, inventory: snapshot, budget };
+        let nonstring_msg = settings.compatibility.nonstring_msg;
+        let evaluation = Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg };
         let Some(theirs) = instance.evaluate(&evaluation) else { continue };
         comparison.compared += 1;
         if differ(ours, theirs) {

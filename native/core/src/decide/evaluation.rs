@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::answer::Answer;
 use super::call::Ends;
 use super::{CallError, Limits, Matched};
+use crate::compatibility::{Compatibility, ErrorSpread};
 use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, ExhaustedBudget, Violation};
 use crate::inventory::Snapshot;
 use crate::policy::PolicySet;
@@ -14,13 +15,21 @@ use crate::wire::ErrorReason;
 /// What the evaluation of one Constraint gave.
 pub(super) type Outcome = Result<Vec<Violation>, EvaluationError>;
 
+/// What holds for the evaluations of one review.
+#[derive(Clone, Copy)]
+pub(super) struct Settings<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) ends: &'a Ends,
+    pub(super) compatibility: &'a Compatibility,
+}
+
 pub(super) fn evaluate(
     review: &Review,
     matched: &[Matched],
     set: &PolicySet,
     snapshot: &Snapshot,
     context: &mut Context,
-    (limits, ends): (&Limits, &Ends),
+    settings: Settings<'_>,
     answer: &mut Answer<'_>,
 ) -> Result<(), CallError> {
     let template_of = |matched: &Matched| set.constraints().get(matched.position).map(|published| published.template);
@@ -31,13 +40,8 @@ pub(super) fn evaluate(
             let outcome = match auto_reject {
                 Some(message) => Ok(vec![Violation::without_details(message.clone())]),
                 None => {
-                    ends.check()?;
-                    let budget = Budget {
-                        instructions: limits.constraint_instructions,
-                        time: limits.constraint_time,
-                        deadline: ends.evaluations,
-                    };
-                    let outcome = evaluate_one(*position, review, set, snapshot, context, budget);
+                    settings.ends.check()?;
+                    let outcome = evaluate_one(*position, review, set, snapshot, context, settings);
                     answer.evaluated(*position, &outcome);
                     outcome
                 }
@@ -50,7 +54,7 @@ pub(super) fn evaluate(
             answer.fail(500, message, ErrorReason::Evaluation);
             return Ok(());
         }
-        report(outcomes, of_kind, answer);
+        report(outcomes, of_kind, settings.compatibility.error_spread, answer);
     }
     Ok(())
 }
@@ -61,8 +65,13 @@ fn evaluate_one(
     set: &PolicySet,
     snapshot: &Snapshot,
     context: &mut Context,
-    budget: Budget,
+    settings: Settings<'_>,
 ) -> Outcome {
+    let budget = Budget {
+        instructions: settings.limits.constraint_instructions,
+        time: settings.limits.constraint_time,
+        deadline: settings.ends.evaluations,
+    };
     if Instant::now() >= budget.deadline {
         return Err(EvaluationError::Budget(ExhaustedBudget::Time(budget.time)));
     }
@@ -72,7 +81,8 @@ fn evaluate_one(
     });
     // A position that the set does not hold cannot match: Gatekeeper skips a Constraint that was removed meanwhile.
     let Some((instance, parameters)) = ready else { return Ok(Vec::new()) };
-    instance.evaluate(&Evaluation { review: &review.value, parameters, inventory: snapshot, budget })
+    let nonstring_msg = settings.compatibility.nonstring_msg;
+    instance.evaluate(&Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg })
 }
 
 /// A `msg` that is no string fails the whole review.
@@ -83,9 +93,9 @@ fn unusable_message(outcomes: &[(usize, Outcome)]) -> Option<String> {
     })
 }
 
-fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], answer: &mut Answer<'_>) {
+fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], spread: ErrorSpread, answer: &mut Answer<'_>) {
     let failure = outcomes.iter().find_map(|(_, outcome)| match outcome {
-        Err(EvaluationError::Program(message)) => Some(message.clone()),
+        Err(EvaluationError::Program(message)) if spread == ErrorSpread::Kind => Some(message.clone()),
         _ => None,
     });
     for ((position, outcome), matched) in outcomes.into_iter().zip(of_kind) {

@@ -11,7 +11,7 @@ use crate::wire::batch_review_item::Result as Item;
 
 fn engine() -> Engine {
     Engine {
-        policies: Policies::new(Arc::new(RegoDriver)),
+        policies: Policies::new(Arc::new(RegoDriver::default())),
         inventories: Inventories::default(),
         compatibility: Compatibility::default(),
         cross_check: CrossCheck::default(),
@@ -179,7 +179,8 @@ fn a_message_that_is_no_string_fails_the_review() {
     let response = review(&engine, &create(&pod()));
     assert!(!response.allowed && response.violations.is_empty());
     let error = response.review_error.unwrap();
-    let text = "extracting message binding: .msg accessor error: 5 is of the type json.Number, expected string";
+    let text = "admission.k8s.gatekeeper.sh: Rego: extracting message binding: .msg accessor error: 5 is of the type \
+                json.Number, expected string\n\n";
     assert_eq!((error.code, &*error.message, error.reason()), (500, text, ErrorReason::Evaluation));
 }
 

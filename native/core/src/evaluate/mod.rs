@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use fleetgate_value::Value;
 
+use crate::compatibility::NonstringMsg;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Snapshot;
 use crate::template::Template;
@@ -70,6 +71,8 @@ pub struct Evaluation<'a> {
     pub inventory: &'a Snapshot,
     /// What it may spend.
     pub budget: Budget,
+    /// What a `msg` that is no string does.
+    pub nonstring_msg: NonstringMsg,
 }
 
 /// What one evaluation may spend.
@@ -95,7 +98,7 @@ impl Budget {
 pub enum EvaluationError {
     /// The program failed at run time, as OPA's `eval_*` errors.
     Program(String),
-    /// A violation's `msg` is not a string.
+    /// A violation's `msg` is not a string, and [`NonstringMsg::FailReview`] holds.
     Message(String),
     /// A budget ran out.
     Budget(ExhaustedBudget),

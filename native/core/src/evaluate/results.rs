@@ -2,11 +2,12 @@
 //!
 //! Gatekeeper asks `data.template.violation[r]` and projects each `r` to `{msg, details}`. Everything that follows from
 //! that is here: an element without `msg` vanishes, other fields are dropped before equal results fall together, missing
-//! details are `{}`, and a `msg` that is no string is an error of the whole review.
+//! details are `{}`, and a `msg` that is no string is an error of the whole review (see [`NonstringMsg`]).
 
 use fleetgate_value::Value;
 
 use super::EvaluationError;
+use crate::compatibility::NonstringMsg;
 use crate::json;
 use crate::matching::facts::key;
 
@@ -27,7 +28,7 @@ impl Violation {
 }
 
 /// The violations in the value of a template's `violation` rule.
-pub(super) fn violations(document: &Value) -> Result<Vec<Violation>, EvaluationError> {
+pub(super) fn violations(document: &Value, nonstring_msg: NonstringMsg) -> Result<Vec<Violation>, EvaluationError> {
     let elements: Vec<&Value> = match document {
         Value::Set(set) => set.iter().collect(),
         // Indexing an object binds its keys. A key can be a composite value too.
@@ -42,7 +43,7 @@ pub(super) fn violations(document: &Value) -> Result<Vec<Violation>, EvaluationE
         found.sort_by_cached_key(projected);
         found.dedup_by(|a, b| projected(a) == projected(b));
     }
-    found.into_iter().map(violation).collect()
+    found.into_iter().map(|found| violation(found, nonstring_msg)).collect()
 }
 
 fn message_and_details(element: &Value) -> Option<(&Value, Option<&Value>)> {
@@ -50,15 +51,23 @@ fn message_and_details(element: &Value) -> Option<(&Value, Option<&Value>)> {
     Some((fields.get(key::msg())?, fields.get(key::details())))
 }
 
-fn violation((message, details): (&Value, Option<&Value>)) -> Result<Violation, EvaluationError> {
-    let Value::String(text) = message else {
-        let (shown, class) = as_go(message);
-        let error =
-            format!("extracting message binding: .msg accessor error: {shown} is of the type {class}, expected string");
-        return Err(EvaluationError::Message(error));
+fn violation(
+    (message, details): (&Value, Option<&Value>),
+    nonstring_msg: NonstringMsg,
+) -> Result<Violation, EvaluationError> {
+    let message = match (message, nonstring_msg) {
+        (Value::String(text), _) => text.to_string(),
+        (other, NonstringMsg::Violation) => String::from_utf8_lossy(&json::to_vec(other)).into_owned(),
+        (other, NonstringMsg::FailReview) => {
+            let (shown, class) = as_go(other);
+            let error = format!(
+                "extracting message binding: .msg accessor error: {shown} is of the type {class}, expected string"
+            );
+            return Err(EvaluationError::Message(error));
+        }
     };
     let details = details.map_or_else(|| b"{}".to_vec(), json::to_vec);
-    Ok(Violation { message: text.to_string(), details })
+    Ok(Violation { message, details })
 }
 
 /// A value and its type as Go's `%v` and `%T` print what OPA hands over.
@@ -93,7 +102,7 @@ mod tests {
 
     fn found(elements: &[&str]) -> Vec<(String, String)> {
         let text = |violation: Violation| (violation.message, String::from_utf8(violation.details).unwrap());
-        violations(&set(elements)).unwrap().into_iter().map(text).collect()
+        violations(&set(elements), NonstringMsg::FailReview).unwrap().into_iter().map(text).collect()
     }
 
     #[test]
@@ -118,11 +127,11 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_no_set() {
-        assert_eq!(violations(&Value::Null).unwrap(), []);
-        assert_eq!(violations(&crate::json::of_text(r#"[{"msg":"m"}]"#)).unwrap(), []);
+        assert_eq!(violations(&Value::Null, NonstringMsg::FailReview).unwrap(), []);
+        assert_eq!(violations(&crate::json::of_text(r#"[{"msg":"m"}]"#), NonstringMsg::FailReview).unwrap(), []);
         let key = crate::json::of_text(r#"{"msg":"m"}"#);
         let object = Value::object(vec![(key, Value::Bool(true))]);
-        assert_eq!(violations(&object).unwrap().len(), 1);
+        assert_eq!(violations(&object, NonstringMsg::FailReview).unwrap().len(), 1);
     }
 
     #[test]
@@ -136,7 +145,17 @@ mod tests {
         ] {
             let expected = format!("extracting message binding: .msg accessor error: {shown}, expected string");
             let element = format!(r#"{{"msg":{message}}}"#);
-            assert_eq!(violations(&set(&[&element])), Err(EvaluationError::Message(expected)));
+            let found = violations(&set(&[&element]), NonstringMsg::FailReview);
+            assert_eq!(found, Err(EvaluationError::Message(expected)));
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_no_string_is_shown_as_json_on_request() {
+        for message in ["5", "true", "null", r#"["a",1]"#, r#"{"a":{"c":2},"b":1}"#] {
+            let element = format!(r#"{{"msg":{message}}}"#);
+            let expected = vec![Violation { message: message.to_owned(), details: b"{}".to_vec() }];
+            assert_eq!(violations(&set(&[&element]), NonstringMsg::Violation), Ok(expected));
         }
     }
 }

@@ -5,12 +5,13 @@
 //! `cluster[groupVersion][kind][name]` and `namespace[namespace][groupVersion][kind][name]`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use fleetgate_value::Value;
 
-use crate::json::{self, KeyCache, Numbers};
+use crate::compatibility::{Compatibility, EmptyParents, Presence};
+use crate::json::{self, KeyCache};
 use crate::matching::Facts;
 
 /// An immutable inventory of one cluster.
@@ -66,15 +67,17 @@ pub struct Unfit {
 /// The inventories of all clusters.
 #[derive(Debug, Default)]
 pub struct Inventories {
-    numbers: Numbers,
+    compatibility: Compatibility,
     clusters: RwLock<HashMap<Box<str>, Arc<Snapshot>>>,
+    /// Makes writers take turns, so that one builds on the snapshot of the one before and readers wait for neither.
+    turns: Mutex<()>,
 }
 
 impl Inventories {
-    /// Inventories whose numbers are read so.
+    /// Inventories that hold what these switches say.
     #[must_use]
-    pub fn new(numbers: Numbers) -> Self {
-        Self { numbers, ..Self::default() }
+    pub fn new(compatibility: Compatibility) -> Self {
+        Self { compatibility, ..Self::default() }
     }
 
     /// The current snapshot of a cluster.
@@ -84,7 +87,8 @@ impl Inventories {
     }
 
     /// Replaces a cluster's inventory by objects (JSON) and gives the new snapshot's number. Of objects of the same
-    /// groupVersion, kind, namespace and name the last counts.
+    /// groupVersion, kind, namespace and name the last counts. Terminating objects and the parents of objects that are
+    /// gone are there or not as [`Compatibility`] says.
     ///
     /// # Errors
     /// The first object that does not parse or lacks a version, kind or name; nothing is published then.
@@ -93,15 +97,29 @@ impl Inventories {
         let mut tree = Tree::default();
         for (index, object) in objects.into_iter().enumerate() {
             let unfit = |message: String| Unfit { index, message };
-            let object = json::parse(object, &mut keys, self.numbers).map_err(|error| unfit(error.to_string()))?;
-            tree.insert(object).map_err(|message| unfit(message.to_owned()))?;
+            let object =
+                json::parse(object, &mut keys, self.compatibility.numbers).map_err(|error| unfit(error.to_string()))?;
+            let kept = self.compatibility.terminating_objects == Presence::Present || !is_terminating(&object);
+            tree.insert(object, kept).map_err(|message| unfit(message.to_owned()))?;
         }
+        let _turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.pin(cluster);
+        if self.compatibility.inventory_empty_parents == EmptyParents::Keep {
+            tree.keep_parents(before.data());
+        }
+        let number = before.number + 1;
         let data = data_of(tree.into_value());
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
-        let number = clusters.get(cluster).map_or(0, |snapshot| snapshot.number) + 1;
         clusters.insert(cluster.into(), Arc::new(Snapshot { number, made: Some(Instant::now()), data }));
         Ok(number)
     }
+}
+
+/// Whether somebody asked for the object's deletion.
+fn is_terminating(object: &Value) -> bool {
+    let timestamp =
+        ["metadata", "deletionTimestamp"].iter().try_fold(object, |at, key| at.as_object()?.get(&Value::from(*key)));
+    timestamp.is_some_and(|timestamp| *timestamp != Value::Null)
 }
 
 type Kinds = BTreeMap<String, BTreeMap<String, BTreeMap<String, Value>>>;
@@ -113,10 +131,14 @@ struct Tree {
 }
 
 impl Tree {
-    fn insert(&mut self, object: Value) -> Result<(), &'static str> {
+    /// Checks an object and adds it if it is to be `kept`.
+    fn insert(&mut self, object: Value, kept: bool) -> Result<(), &'static str> {
         let Some(facts) = Facts::of(&object) else { return Err("the object has no kind") };
         if facts.version.is_empty() {
             return Err("the object has no version");
+        }
+        if !kept {
+            return Ok(());
         }
         let group_version = match facts.group {
             "" => facts.version.to_owned(),
@@ -131,6 +153,21 @@ impl Tree {
         Ok(())
     }
 
+    /// Adds the namespaces, groupVersions and kinds of an earlier data document. Gatekeeper deletes objects only, so
+    /// that what held them stays.
+    fn keep_parents(&mut self, before: &Value) {
+        let inventory = children(before).find(|(name, _)| *name == "inventory");
+        for (scope, content) in inventory.into_iter().flat_map(|(_, inventory)| children(inventory)) {
+            if scope == "cluster" {
+                keep_kinds(&mut self.cluster, content);
+                continue;
+            }
+            for (namespace, content) in children(content) {
+                keep_kinds(self.namespace.entry(namespace.to_owned()).or_default(), content);
+            }
+        }
+    }
+
     /// Trees that hold nothing are absent, as before Gatekeeper's first write to them.
     fn into_value(self) -> Value {
         let mut fields = Vec::new();
@@ -142,6 +179,21 @@ impl Tree {
         }
         Value::object(fields)
     }
+}
+
+fn keep_kinds(kinds: &mut Kinds, before: &Value) {
+    for (group_version, content) in children(before) {
+        let kept = kinds.entry(group_version.to_owned()).or_default();
+        for (kind, _) in children(content) {
+            kept.entry(kind.to_owned()).or_default();
+        }
+    }
+}
+
+/// The fields of an object; nothing else has any.
+fn children(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let fields = value.as_object().into_iter().flat_map(|fields| fields.iter());
+    fields.filter_map(|(key, child)| Some((key.as_str()?, child)))
 }
 
 fn kinds_value(kinds: Kinds) -> Value {
@@ -191,6 +243,52 @@ mod tests {
         assert_eq!(snapshot.namespace("b"), None);
     }
 
+    fn with(switch: &str, value: &str) -> Inventories {
+        let mut compatibility = Compatibility::default();
+        compatibility.set(switch, value).unwrap();
+        Inventories::new(compatibility)
+    }
+
+    #[test]
+    fn parents_of_what_is_gone_stay() {
+        let inventories = with("inventory_empty_parents", "keep");
+        replace(&inventories, &[POD, INGRESS, NAMESPACE]).unwrap();
+        replace(&inventories, &[POD]).unwrap();
+        let expected = format!(
+            concat!(
+                r#"{{"inventory":{{"cluster":{{"v1":{{"Namespace":{{}}}}}},"#,
+                r#""namespace":{{"a":{{"networking.k8s.io/v1":{{"Ingress":{{}}}},"v1":{{"Pod":{{"p":{}}}}}}}}}}}}}"#
+            ),
+            POD
+        );
+        assert_eq!(*inventories.pin("c").data(), crate::json::of_text(&expected));
+        replace(&inventories, &[]).unwrap();
+        assert_eq!(text_of(&inventories.pin("c")), expected.replace(&format!(r#""p":{POD}"#), ""));
+    }
+
+    #[test]
+    fn parents_of_what_is_gone_go_on_request() {
+        let inventories = with("inventory_empty_parents", "prune");
+        replace(&inventories, &[POD, INGRESS, NAMESPACE]).unwrap();
+        replace(&inventories, &[]).unwrap();
+        assert_eq!(text_of(&inventories.pin("c")), r#"{"inventory":{}}"#);
+    }
+
+    #[test]
+    fn terminating_objects_are_absent_unless_asked_for() {
+        let terminating = NAMESPACE.replace(r#""name""#, r#""deletionTimestamp":"2024-01-01T00:00:00Z","name""#);
+        let alive = NAMESPACE.replace(r#""name""#, r#""deletionTimestamp":null,"name""#);
+        for (value, object, there) in
+            [("absent", &terminating, false), ("absent", &alive, true), ("present", &terminating, true)]
+        {
+            let inventories = with("terminating_objects", value);
+            replace(&inventories, &[object]).unwrap();
+            assert_eq!(inventories.pin("c").namespace("a").is_some(), there, "{value} {object}");
+        }
+        let versionless = r#"{"kind":"Pod","metadata":{"deletionTimestamp":"x"}}"#;
+        assert!(replace(&Inventories::default(), &[versionless]).is_err());
+    }
+
     #[test]
     fn a_snapshot_is_numbered_and_replaced_as_a_whole() {
         let inventories = Inventories::default();
@@ -203,7 +301,7 @@ mod tests {
         assert_eq!(pinned.number(), 1);
         assert!(pinned.age().is_some());
         assert!(text_of(&pinned).contains("Pod"));
-        assert_eq!(text_of(&inventories.pin("c")), r#"{"inventory":{}}"#);
+        assert!(!text_of(&inventories.pin("c")).contains(r#""p""#));
         assert_eq!(inventories.pin("other").number(), 0);
     }
 

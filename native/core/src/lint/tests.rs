@@ -42,7 +42,7 @@ pub(super) fn acting(spec: &str) -> String {
 const HEAD: &str = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: A\nmetadata: {name: a}\n";
 
 fn report(yaml: &str) -> Vec<String> {
-    let report = lint(&[("t.yaml", yaml.as_bytes())], &RegoDriver);
+    let report = lint(&[("t.yaml", yaml.as_bytes())], &RegoDriver::default());
     report.findings.iter().map(|finding| format!("{} {}", finding.location, finding.about.code)).collect()
 }
 
@@ -73,7 +73,7 @@ fn refusals_come_with_their_place_and_hide_suspicions_there() {
 #[test]
 fn documents_of_others_are_passed_over_and_misspelt_ones_are_not() {
     let files = "kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n---\nkind: A\napiVersion: constraint.gatekeeper.sh/v1beta1\n";
-    let report = lint(&[("t.yaml", files.as_bytes())], &RegoDriver);
+    let report = lint(&[("t.yaml", files.as_bytes())], &RegoDriver::default());
     assert_eq!(report.others, 1);
     let codes: Vec<_> = report.findings.iter().map(|finding| finding.about.code).collect();
     assert_eq!(codes, ["FG002"]);

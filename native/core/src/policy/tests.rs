@@ -11,7 +11,7 @@ use crate::template::SyncRequirements;
 const RECORDED: &str = include_str!("../../tests/data/gatekeeper_loading.jsonl");
 
 fn policies() -> Policies {
-    Policies::new(Arc::new(RegoDriver))
+    Policies::new(Arc::new(RegoDriver::default()))
 }
 
 /// Cases that fleetgate answers otherwise on purpose, and why.

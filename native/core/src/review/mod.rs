@@ -12,7 +12,7 @@ mod tests;
 
 use fleetgate_value::Value;
 
-use crate::compatibility::{Compatibility, NamespaceObjectAbsent};
+use crate::compatibility::{Compatibility, NamespaceObjectAbsent, Presence};
 use crate::json::{self, KeyCache};
 use crate::matching::{Facts, Source, Subject};
 
@@ -208,7 +208,7 @@ fn is_empty(value: &Value) -> bool {
 
 /// `_unstable`, where it is asked for: Gatekeeper before 3.9 had the Namespace there.
 fn unstable(namespace: Option<&Value>, compatibility: &Compatibility) -> Option<(Value, Value)> {
-    let namespace = namespace.filter(|_| compatibility.unstable_namespace)?;
+    let namespace = namespace.filter(|_| compatibility.unstable_namespace == Presence::Present)?;
     Some((key("_unstable"), Value::object(vec![(key("namespace"), namespace.clone())])))
 }
 

@@ -1,7 +1,7 @@
 //! What OPA itself refuses, by the front end that is held to OPA's parser and compiler.
 //!
 use fleetgate_eval::{Error, Unit};
-use fleetgate_rego::gatekeeper::{self, CompileError, Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::gatekeeper::{self, CompileError, LibRewrite, Part, TemplateError, TemplateSource, load_template};
 use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version};
 
 use crate::diagnostic::{Diagnostic, Location, code};
@@ -23,9 +23,9 @@ pub(in crate::evaluate) fn source(template: &Template) -> TemplateSource<'_> {
 }
 
 /// Reads a template's modules and checks them together.
-pub(super) fn read(template: &Template) -> Result<Vec<Unit>, Vec<Diagnostic>> {
+pub(super) fn read(template: &Template, lib_rewrite: LibRewrite) -> Result<Vec<Unit>, Vec<Diagnostic>> {
     let source = source(template);
-    let modules = load_template(&source, true).map_err(|error| refusal(template, &error))?;
+    let modules = load_template(&source, true, lib_rewrite).map_err(|error| refusal(template, &error))?;
     gatekeeper::check(&source, &modules).map_err(|errors| {
         let located = |error: &CompileError| match error.part {
             Some(part) => of_part(template, part, &error.error),

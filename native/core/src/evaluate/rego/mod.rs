@@ -16,6 +16,7 @@ use fleetgate_value::Value;
 pub(super) use front_end::source;
 
 use super::{Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
+use crate::compatibility::LibRewrite;
 use crate::diagnostic::Diagnostic;
 use crate::template::Template;
 
@@ -28,11 +29,14 @@ const MAX_ENTRIES: u64 = 5_000_000;
 
 /// Compiles Rego.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RegoDriver;
+pub struct RegoDriver {
+    /// Which references to libraries a template's Rego may use.
+    pub lib_rewrite: LibRewrite,
+}
 
 impl Driver for RegoDriver {
     fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
-        let units = front_end::read(template)?;
+        let units = front_end::read(template, self.lib_rewrite)?;
         let program = compile(&units, Options::default()).map_err(|errors| {
             errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>()
         })?;
@@ -80,7 +84,8 @@ impl Instance for RegoInstance {
         let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
         let documents = Documents { input: Some(input(evaluation)), data };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
-            Ok(document) => document.map_or_else(|| Ok(Vec::new()), |document| results::violations(&document)),
+            Ok(document) => document
+                .map_or_else(|| Ok(Vec::new()), |document| results::violations(&document, evaluation.nonstring_msg)),
             Err(error) => Err(evaluation_error(&error, evaluation)),
         }
     }

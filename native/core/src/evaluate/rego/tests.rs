@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{Budget, Driver, Evaluation, EvaluationError, ExhaustedBudget, Program};
 use super::RegoDriver;
+use crate::compatibility::{LibRewrite, NonstringMsg};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Snapshot;
 use crate::template::{RegoVersion, SourceText, Template, read_template};
@@ -32,7 +33,16 @@ fn template(version: RegoVersion, rego: &str, libs: &[&str]) -> Template {
 }
 
 fn compile(version: RegoVersion, rego: &str, libs: &[&str]) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
-    RegoDriver.compile(&template(version, rego, libs))
+    compile_as(LibRewrite::Shallow, version, rego, libs)
+}
+
+fn compile_as(
+    lib_rewrite: LibRewrite,
+    version: RegoVersion,
+    rego: &str,
+    libs: &[&str],
+) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
+    RegoDriver { lib_rewrite }.compile(&template(version, rego, libs))
 }
 
 fn v0(body: &str) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
@@ -64,6 +74,7 @@ fn run_with(
         parameters: &crate::json::of_text(parameters),
         inventory: &Snapshot::empty(),
         budget,
+        nonstring_msg: NonstringMsg::default(),
     };
     let violations = program.instance().evaluate(&evaluation)?;
     Ok(violations.into_iter().map(|violation| violation.message).collect())
@@ -192,6 +203,14 @@ fn libraries() {
     }
     let nested = "violation[{\"msg\": m}] { m := sprintf(\"%v\", [data.lib.helpers.f(1)]) }";
     assert!(refusal(with(nested)).contains("undefined function"));
+    let deep =
+        |body: &str| compile_as(LibRewrite::Deep, RegoVersion::V0, &format!("package p\n{body}"), &[lib]).unwrap();
+    for body in [
+        "violation[{\"msg\": m}] { m := sprintf(\"%v\", [data.lib.helpers.g]) }",
+        "violation[{\"msg\": m}] { m := sprintf(\"%v\", [data.lib.helpers.f(4)]) }",
+    ] {
+        assert_eq!(run_with(&deep(body), "{}", "{}", Duration::from_secs(5)).unwrap(), ["5"], "{body}");
+    }
     let entry = "package p\nviolation[{\"msg\": \"m\"}] { true }";
     for package in ["lib", "library.x", "other"] {
         let lib = format!("package {package}\nx = 1");

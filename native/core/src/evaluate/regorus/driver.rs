@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use super::super::rego::RegoDriver;
 use super::super::{Driver, Instance, Program};
 use super::SecondProgram;
 use crate::diagnostic::Diagnostic;
 use crate::template::Template;
 
-/// Compiles with another driver, whose programs decide, and gives each a second program where that is possible.
+/// Compiles with the driver whose programs decide, and gives each a second program where that is possible.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CrossCheckedDriver<D>(pub D);
+pub struct CrossCheckedDriver(pub RegoDriver);
 
-impl<D: Driver> Driver for CrossCheckedDriver<D> {
+impl Driver for CrossCheckedDriver {
     fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
         let first = self.0.compile(template)?;
-        let second = SecondProgram::compile(template, first.referential()).ok().map(Arc::new);
+        let second = SecondProgram::compile(template, first.referential(), self.0.lib_rewrite).ok().map(Arc::new);
         Ok(Arc::new(CrossCheckedProgram { first, second }))
     }
 }

@@ -25,6 +25,7 @@ use regorus::{Engine, LimitError, PolicyLengthConfig, Value as Foreign};
 pub use driver::CrossCheckedDriver;
 
 use super::{Evaluation, EvaluationError, ExhaustedBudget, Violation, rego, results};
+use crate::compatibility::LibRewrite;
 use crate::template::Template;
 use convert::{from_regorus, to_regorus};
 
@@ -56,9 +57,9 @@ impl SecondProgram {
     ///
     /// # Errors
     /// Why the template is not cross-checked.
-    pub fn compile(template: &Template, referential: bool) -> Result<Self, String> {
+    pub fn compile(template: &Template, referential: bool, lib_rewrite: LibRewrite) -> Result<Self, String> {
         let source = rego::source(template);
-        let loaded = load_template(&source, true).map_err(|error| error.to_string())?;
+        let loaded = load_template(&source, true, lib_rewrite).map_err(|error| error.to_string())?;
         let (mut names, mut excluded) = (BTreeSet::new(), None);
         let mut modules = Vec::new();
         for module in std::iter::once(loaded.entry).chain(loaded.libs) {
@@ -167,7 +168,7 @@ impl SecondInstance {
         let outcome = ready.run(evaluation)?;
         match outcome {
             Ok(Foreign::Undefined) => Some(Ok(Vec::new())),
-            Ok(document) => Some(results::violations(&from_regorus(&document)?)),
+            Ok(document) => Some(results::violations(&from_regorus(&document)?, evaluation.nonstring_msg)),
             Err(EvaluationError::Budget(_)) => None,
             Err(EvaluationError::Program(text)) if exclusions::of_error(&text).is_some() => None,
             Err(error) => Some(Err(error)),

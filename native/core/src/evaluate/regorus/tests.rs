@@ -11,7 +11,7 @@ use super::super::rego::RegoDriver;
 use super::super::{Budget, Driver, Evaluation, EvaluationError, Pool, Program, Violation};
 use super::driver::CrossCheckedProgram;
 use super::{CrossCheckedDriver, SecondProgram};
-use crate::compatibility::Compatibility;
+use crate::compatibility::{Compatibility, LibRewrite};
 use crate::decide::{Caller, CrossCheck, Engine, Limits};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Inventories, Snapshot};
@@ -40,7 +40,7 @@ fn template(body: &str, libs: &[&str]) -> Template {
 }
 
 fn second(body: &str, libs: &[&str]) -> Result<Arc<SecondProgram>, String> {
-    SecondProgram::compile(&template(body, libs), true).map(Arc::new)
+    SecondProgram::compile(&template(body, libs), true, LibRewrite::Shallow).map(Arc::new)
 }
 
 type Outcome = Result<Vec<Violation>, EvaluationError>;
@@ -192,7 +192,7 @@ fn an_evaluation_without_end_is_not_compared() {
 fn deep_programs_are_compiled_or_left_out() {
     let nested = "[".repeat(200) + &"]".repeat(200);
     let body = format!("violation[{{\"msg\": \"m\"}}] {{ x := {nested} }}");
-    assert!(CrossCheckedDriver(RegoDriver).compile(&template(&body, &[])).is_ok());
+    assert!(CrossCheckedDriver(RegoDriver::default()).compile(&template(&body, &[])).is_ok());
 }
 
 /// A driver whose second programs are made of a text as it stands.
@@ -240,7 +240,7 @@ fn a_wrong_answer_is_told_and_changes_nothing() {
     let drivers: [(Arc<dyn Driver>, f64, &[&str]); 3] = [
         (Arc::new(Unnormalised(text)), 1.0, &["Kind/c"]),
         (Arc::new(Unnormalised(text)), 0.0, &[]),
-        (Arc::new(CrossCheckedDriver(RegoDriver)), 1.0, &[]),
+        (Arc::new(CrossCheckedDriver(RegoDriver::default())), 1.0, &[]),
     ];
     for (driver, share, expected) in drivers {
         let engine = engine(driver, share);
