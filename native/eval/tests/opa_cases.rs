@@ -150,13 +150,13 @@ fn answers(case: &Case, version: Version) -> Result<Vec<Answer>, Vec<Error>> {
         (None, None) => None,
     };
     let data = case.data.as_ref().and_then(|data| value(data).as_object().cloned()).unwrap_or_default();
-    let source = QuerySource { modules: &modules, query: &case.query, version, expressions: false, prints: false };
+    let source = QuerySource { modules: &modules, query: &case.query, version, package: "", imports: &[], expressions: false, prints: false };
     run(source, Documents { input, data }, case.strict_error)
 }
 
 fn term_value(term: &str) -> Value {
     let text = format!("x = {term}");
-    let source = QuerySource { modules: &[], query: &text, version: Version::V1, expressions: false, prints: false };
+    let source = QuerySource { modules: &[], query: &text, version: Version::V1, package: "", imports: &[], expressions: false, prints: false };
     let answers = run(source, Documents { input: None, data: Object::default() }, false).unwrap();
     answers[0].bindings[0].1.clone()
 }
@@ -164,7 +164,9 @@ fn term_value(term: &str) -> Value {
 fn run(source: QuerySource<'_>, documents: Documents, strict: bool) -> Result<Vec<Answer>, Vec<Error>> {
     let query = query(source)?;
     let settings = Settings { budget: Budget::default(), strict, now_nanos: 1_700_000_000_000_000_000 };
-    query.answers(documents, settings, &mut Workspace::default()).map_err(|error| vec![error])
+    let mut workspace = Workspace::default();
+    workspace.builtins.yaml_core_schema = true;
+    query.answers(documents, settings, &mut workspace).map_err(|error| vec![error])
 }
 
 fn compare(case: &Case, found: &[Answer]) -> Verdict {

@@ -106,6 +106,17 @@ fn bytes_that_are_not_utf8() {
 }
 
 #[test]
+fn wide_numbers_reach_as_far_as_opa_calculates() {
+    let wide = |text: &str| parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Wide).map(|value| text_of(&value));
+    for text in ["1e400", "-2.5E+30000", "12345678901234567890.10"] {
+        assert_eq!(wide(text).as_deref(), Ok(text));
+    }
+    for text in ["1e40000", "1e2147483648", "1e99999999999999999999"] {
+        assert_eq!(wide(text), Err(Error { kind: ErrorKind::NumberRange, offset: 0 }), "{text}");
+    }
+}
+
+#[test]
 fn integers_are_exact_up_to_the_range_of_a_double() {
     let digits = "1".repeat(309);
     assert_eq!(text_of(&read(&digits).unwrap()), digits);
