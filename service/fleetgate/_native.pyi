@@ -53,7 +53,7 @@ class RegoAnswers:
 
     @property
     def json(self) -> bytes:
-        """A JSON array with an object for each answer, as in ``result`` of ``opa eval``. Numbers are as Rego has them."""
+        """A JSON array with an object for each answer, as in ``result`` of ``opa eval``; numbers as Rego has them."""
     @property
     def prints(self) -> list[str]:
         """Lines that ``print`` wrote."""
@@ -63,9 +63,9 @@ def evaluate_rego(
     modules: Sequence[tuple[str, str]],
     *,
     data: Sequence[tuple[str, Sequence[str], bytes]] = ...,
-    input: tuple[str, bytes] | None = None,
+    input: tuple[str, bytes] | None = None,  # noqa: A002 (Rego's name)
     v0: bool = False,
-    package: str = "",
+    package: str = ...,
     imports: Sequence[str] = ...,
     expressions: bool = False,
     strict: bool = False,
@@ -73,10 +73,10 @@ def evaluate_rego(
 ) -> RegoAnswers:
     """Evaluate a query against modules (name, text).
 
-    ``data`` are documents (name, path below ``data``, text) that are merged; ``input`` is (name, text). A text is JSON, or
-    YAML where its name does not end in ``.json``. ``expressions`` answers as ``opa eval`` does, with the values of expressions,
-    of which ``False`` is one; without it an answer has bindings only. ``strict`` makes errors of built-ins errors of
-    the query. Raises :class:`~fleetgate.engine.exceptions.RegoError`.
+    ``data`` are documents (name, path below ``data``, text) that are merged; ``input`` is (name, text). A text is JSON,
+    or YAML where its name does not end in ``.json``. ``expressions`` answers as ``opa eval`` does, with the values of
+    expressions, of which ``False`` is one; without it an answer has bindings only. ``strict`` makes errors of built-ins
+    errors of the query. Raises :class:`~fleetgate.engine.exceptions.RegoError`.
     """
 
 @final

@@ -51,7 +51,9 @@ def evaluate(  # noqa: PLR0917 (each is an option of the command)
     input_path: Annotated[
         str | None, typer.Option("--input", "-i", metavar="FILE", help="The input, JSON or YAML.", show_default=False)
     ] = None,
-    stdin_input: Annotated[bool, typer.Option("--stdin-input", "-I", help="Read the input from standard input.")] = False,
+    stdin_input: Annotated[
+        bool, typer.Option("--stdin-input", "-I", help="Read the input from standard input.")
+    ] = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the query from standard input.")] = False,
     output: Annotated[EvalFormat, typer.Option("--format", "-f", help="Format.")] = EvalFormat.JSON,
     package: Annotated[str, typer.Option("--package", help="Package that the query is in.", show_default=False)] = "",
@@ -64,7 +66,9 @@ def evaluate(  # noqa: PLR0917 (each is an option of the command)
         bool, typer.Option("--strict-builtin-errors", help="Errors of built-in functions are errors.")
     ] = False,
     v0_compatible: Annotated[bool, typer.Option("--v0-compatible", help="Read Rego as before OPA 1.0.")] = False,
-    v1_compatible: Annotated[bool, typer.Option("--v1-compatible", help="Read Rego as since OPA 1.0: the default.")] = False,
+    v1_compatible: Annotated[
+        bool, typer.Option("--v1-compatible", help="Read Rego as since OPA 1.0: the default.")
+    ] = False,
     timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="Such as 500ms or 2m.")] = "60s",
 ) -> None:
     """Evaluate a Rego query and print its answers, as opa eval does.

@@ -1,6 +1,6 @@
 //! A query from its texts to its answers as JSON, as `opa eval` gives them.
 
-use fleetgate_rego::Version;
+use fleetgate_rego::{Release, Version};
 use fleetgate_value::json::to_vec;
 use fleetgate_value::{Number, Value};
 
@@ -52,7 +52,6 @@ pub struct Outcome {
 pub fn evaluate(evaluation: &Evaluation<'_>) -> Outcome {
     let mut workspace = Workspace::default();
     workspace.builtins.prints = Some(Vec::new());
-    workspace.builtins.yaml_core_schema = true;
     let answers = answers(evaluation, &mut workspace);
     Outcome { answers, prints: workspace.builtins.prints.take().unwrap_or_default() }
 }
@@ -69,7 +68,12 @@ fn answers(evaluation: &Evaluation<'_>, workspace: &mut Workspace) -> Result<Vec
         expressions: evaluation.expressions,
         prints: true,
     })?;
-    let settings = Settings { budget: evaluation.budget, strict: evaluation.strict, now_nanos: evaluation.now_nanos };
+    let settings = Settings {
+        budget: evaluation.budget,
+        strict: evaluation.strict,
+        now_nanos: evaluation.now_nanos,
+        release: Release::Opa1_22,
+    };
     let answers = query.answers(Documents { input, data }, settings, workspace).map_err(|error| vec![error])?;
     let answers = answers.into_iter().map(|answer| shown(answer, query.expressions())).collect();
     Ok(to_vec(&Value::array(answers)))

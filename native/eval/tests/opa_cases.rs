@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fleetgate_eval::{Answer, Budget, Documents, Error, QuerySource, Settings, Workspace, query};
-use fleetgate_rego::Version;
+use fleetgate_rego::{Release, Version};
 use fleetgate_value::json::{KeyCache, Numbers};
 use fleetgate_value::{Object, Value};
 
@@ -121,7 +121,7 @@ fn value(json: &serde_json::Value) -> Value {
 fn verdict(case: &Case, version: Version) -> Verdict {
     let result = answers(case, version);
     match (&result, &case.want_error_code, &case.want_error) {
-        (Err(errors), Some(code), _) if errors.iter().any(|error| error.code == code) => Verdict::Right,
+        (Err(errors), Some(code), None) if errors.iter().any(|error| error.code == code) => Verdict::Right,
         (Err(errors), _, Some(text)) if errors.iter().any(|error| error.to_string().contains(text.as_str())) => Verdict::Right,
         (Err(errors), ..) => refusal(errors),
         (Ok(found), Some(code), _) => Verdict::Wrong(format!("wanted {code}, got {}", shown(found))),
@@ -163,10 +163,8 @@ fn term_value(term: &str) -> Value {
 
 fn run(source: QuerySource<'_>, documents: Documents, strict: bool) -> Result<Vec<Answer>, Vec<Error>> {
     let query = query(source)?;
-    let settings = Settings { budget: Budget::default(), strict, now_nanos: 1_700_000_000_000_000_000 };
-    let mut workspace = Workspace::default();
-    workspace.builtins.yaml_core_schema = true;
-    query.answers(documents, settings, &mut workspace).map_err(|error| vec![error])
+    let settings = Settings { budget: Budget::default(), strict, now_nanos: 1_700_000_000_000_000_000, release: Release::Opa1_22 };
+    query.answers(documents, settings, &mut Workspace::default()).map_err(|error| vec![error])
 }
 
 fn compare(case: &Case, found: &[Answer]) -> Verdict {

@@ -30,7 +30,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class RegoLocation:
-    """A place in a module, or in a query, whose file is empty. ``row`` and ``col`` are 1-based; columns count characters."""
+    """A place in a module, or in a query, whose file is empty. ``row`` and ``col`` are 1-based."""
 
     file: str
     row: int
@@ -42,8 +42,8 @@ class RegoDefect:
     """One thing that is wrong with a query, its modules or its documents, or went wrong in evaluating it."""
 
     code: str
-    """OPA's code, such as ``rego_parse_error`` or ``eval_conflict_error``; ``rego_unsupported_error`` for what OPA does and
-    fleetgate does not. Empty for documents that cannot be read, as in OPA."""
+    """OPA's code, such as ``rego_parse_error`` or ``eval_conflict_error``; ``rego_unsupported_error`` for what OPA does
+    and fleetgate does not. Empty for documents that cannot be read, as in OPA."""
     message: str
     location: RegoLocation | None = None
 

@@ -37,14 +37,14 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Return the answers of a query, each a dictionary of its variables' values; none where it is undefined.
 
-    ``modules`` are texts by file name. ``data`` and ``input`` are what JSON can say; without ``input`` a reference to it
-    is undefined. Values are plain Python: sets are sorted lists, keys of objects are strings, integers are ``int``,
-    other numbers ``float``, or :class:`decimal.Decimal` where a double is not exactly the number. Both are taken as well.
+    ``modules`` are texts by file name. ``data`` and ``input`` are what JSON can say; without ``input`` a reference to
+    it is undefined. Values are plain Python: sets are sorted lists, keys of objects are strings, integers are ``int``,
+    other numbers ``float``, or :class:`decimal.Decimal` where a double is not exactly the number; all are taken too.
 
     What ``print`` writes goes to standard error. ``timeout`` is in seconds.
 
-    Raises :class:`~fleetgate.engine.RegoError` with OPA's code, message and location (None where there is none): for what
-    does not parse or compile, for conflicts, for errors of built-ins where ``strict_builtin_errors`` says so, and
+    Raises :class:`~fleetgate.engine.RegoError` with OPA's code, message and location (None where there is none): for
+    what does not parse or compile, for conflicts, for errors of built-ins where ``strict_builtin_errors`` says so, and
     ``eval_cancel_error`` when the time is up. Raises TypeError and ValueError for what JSON cannot say.
     """
     if rego_version not in {"v0", "v1"}:

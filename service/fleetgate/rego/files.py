@@ -9,6 +9,7 @@ from pathlib import Path
 _MAX_DEPTH = 32
 """Depth of directories: ends a circle of links."""
 
+_MODULE = ".rego"
 _DATA = frozenset({".json", ".yaml", ".yml"})
 
 _PACKAGE = re.compile(rb"^\s*package\s", re.MULTILINE)
@@ -38,14 +39,13 @@ def load(paths: list[str]) -> Files:
     In directories every ``.rego``, ``.json``, ``.yaml`` and ``.yml`` is read; data below a directory inside belongs
     below its name. Raises NotLoadedError.
     """
-    files, problems = Files(), list[str]()
-    seen: set[tuple[str, tuple[str, ...]]] = set()
+    loader = _Loader()
     for path in paths:
         place, name = _split(path)
-        _load(Path(name), place, 0, files, seen, problems)
-    if problems:
-        raise NotLoadedError(problems)
-    return files
+        loader.load(Path(name), place)
+    if loader.problems:
+        raise NotLoadedError(loader.problems)
+    return loader.files
 
 
 def _split(path: str) -> tuple[tuple[str, ...], str]:
@@ -53,36 +53,37 @@ def _split(path: str) -> tuple[tuple[str, ...], str]:
     return (tuple(prefix.split(".")), rest) if colon and prefix else ((), path)
 
 
-def _load(
-    path: Path,
-    place: tuple[str, ...],
-    depth: int,
-    files: Files,
-    seen: set[tuple[str, tuple[str, ...]]],
-    problems: list[str],
-) -> None:
-    try:
-        if path.is_dir():
-            if depth > _MAX_DEPTH:
-                problems.append(f"{path}: more than {_MAX_DEPTH} directories deep")
-                return
-            inside = (*place, path.name) if depth else place
-            for entry in sorted(path.iterdir()):
-                _load(entry, inside, depth + 1, files, seen, problems)
-        elif path.suffix == ".rego":
-            files.modules[str(path)] = path.read_bytes().decode()
-        elif path.suffix in _DATA:
-            if (str(path), place) not in seen:
-                seen.add((str(path), place))
-                files.data.append((str(path), place, path.read_bytes()))
-        elif depth == 0:
-            # Named by itself it is what it looks like, such as the pipe of a shell's process substitution.
-            text = path.read_bytes()
-            if _PACKAGE.search(text):
-                files.modules[str(path)] = text.decode()
-            else:
-                files.data.append((str(path), place, text))
-    except OSError as error:
-        problems.append(f"{path}: {(error.strerror or str(error)).lower()}")
-    except UnicodeDecodeError:
-        problems.append(f"{path}: not UTF-8")
+class _Loader:
+    def __init__(self) -> None:
+        self.files = Files()
+        self.problems: list[str] = []
+        self._seen: set[tuple[Path, tuple[str, ...]]] = set()
+
+    def load(self, path: Path, place: tuple[str, ...], depth: int = 0) -> None:
+        try:
+            if path.is_dir():
+                self._load_directory(path, (*place, path.name) if depth else place, depth)
+            elif depth == 0 or path.suffix == _MODULE or path.suffix in _DATA:
+                self._load_file(path, place)
+        except OSError as error:
+            self.problems.append(f"{path}: {(error.strerror or str(error)).lower()}")
+        except UnicodeDecodeError:
+            self.problems.append(f"{path}: not UTF-8")
+
+    def _load_directory(self, path: Path, place: tuple[str, ...], depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            self.problems.append(f"{path}: more than {_MAX_DEPTH} directories deep")
+            return
+        for entry in sorted(path.iterdir()):
+            self.load(entry, place, depth + 1)
+
+    def _load_file(self, path: Path, place: tuple[str, ...]) -> None:
+        if (path, place) in self._seen:
+            return
+        self._seen.add((path, place))
+        text = path.read_bytes()
+        # What has no name of its kind is what it looks like, such as the pipe of a shell's process substitution.
+        if path.suffix == _MODULE or (path.suffix not in _DATA and _PACKAGE.search(text)):
+            self.files.modules[str(path)] = text.decode()
+        else:
+            self.files.data.append((str(path), place, text))

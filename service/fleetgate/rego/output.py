@@ -86,7 +86,11 @@ def _pretty(answers: list[Answer]) -> str:
         return "undefined\n"
     first = answers[0]
     values = _values(first)
-    if len(answers) == 1 and not first["bindings"] and (len(values) == 1 or all(isinstance(one, bool) for one in values)):
+    if (
+        len(answers) == 1
+        and not first["bindings"]
+        and (len(values) == 1 or all(isinstance(one, bool) for one in values))
+    ):
         return _block(values[0])
     names = sorted(first["bindings"])
     # An expression that only holds says nothing beside bindings.

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fleetgate_value::json::MAX_DEPTH;
 use fleetgate_value::{Number, Value, go};
-use libyaml_safer::{Encoding, EventData, Parser, ScalarStyle};
+use libyaml_safer::{Encoding, ErrorKind, EventData, Mark, Parser, ScalarStyle};
 
 use super::scalar::{Scalar, Schema, resolve};
 use crate::encode::base64;
@@ -64,7 +64,7 @@ fn events(text: &str, schema: Schema) -> Result<Vec<Event>, String> {
         // The port panics where the original leans on the zero byte behind its buffer.
         let event = catch_unwind(AssertUnwindSafe(|| parser.parse()))
             .map_err(|_| "the parser failed".to_owned())?
-            .map_err(|error| error.problem().to_owned())?;
+            .map_err(|error| problem(&error))?;
         let cut_off = in_content && usize::try_from(event.end_mark.index).is_ok_and(|end| end > text.len());
         let (event, anchor) = match event.data {
             EventData::DocumentEnd { .. } if schema == Schema::Core => {
@@ -104,6 +104,16 @@ fn events(text: &str, schema: Schema) -> Result<Vec<Event>, String> {
             anchors.insert(anchor, events.len());
         }
         events.push(event);
+    }
+}
+
+/// The problem in go-yaml's words, with the line where it is not the first one.
+fn problem(error: &libyaml_safer::Error) -> String {
+    let line = |mark: Option<Mark>| mark.map(|mark| mark.line).filter(|line| *line != 0);
+    let scanned = u64::from(error.kind() == ErrorKind::Scanner);
+    match line(error.context_mark()).or_else(|| line(error.problem_mark())) {
+        Some(line) => format!("line {}: {}", line + scanned, error.problem()),
+        None => error.problem().to_owned(),
     }
 }
 
