@@ -26,8 +26,8 @@ pub struct Evaluation<'a> {
     pub package: &'a str,
     /// What the query imports.
     pub imports: &'a [&'a str],
-    /// Answer with the values of expressions, as `opa eval` does; otherwise an answer has bindings only, and an expression that
-    /// is `false` has none.
+    /// Answer as `opa eval` does: with the values of expressions, and refusing rules where `data` is filled. Otherwise an answer
+    /// has bindings only, and an expression that is `false` has none.
     pub expressions: bool,
     /// Errors of built-ins are errors of the evaluation.
     pub strict: bool,
@@ -68,6 +68,10 @@ fn answers(evaluation: &Evaluation<'_>, workspace: &mut Workspace) -> Result<Vec
         expressions: evaluation.expressions,
         prints: true,
     })?;
+    let conflicts = if evaluation.expressions { query.conflicts_with(&data) } else { Vec::new() };
+    if !conflicts.is_empty() {
+        return Err(conflicts);
+    }
     let settings = Settings {
         budget: evaluation.budget,
         strict: evaluation.strict,
@@ -97,7 +101,7 @@ fn shown(answer: Answer, expressions: &[Expression]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use std::time::Duration;
 
@@ -169,6 +173,41 @@ mod tests {
         let outcome = evaluate(&Evaluation { query: "data.p.a", modules: &[module], ..QUESTION });
         assert_eq!(outcome.prints, ["seen <undefined>"]);
         assert_eq!(outcome.answers.unwrap_err().first().unwrap().code, "eval_conflict_error");
+    }
+
+    #[test]
+    fn a_query_is_checked_as_a_rule_is() {
+        for (query, code, message) in [
+            ("x := 1; x := 2", "rego_compile_error", "var x assigned above"),
+            ("count(1)", "rego_type_error", "count: invalid argument(s)"),
+            ("foo(1)", "rego_type_error", "undefined function foo"),
+            ("x > 1", "rego_unsafe_var_error", "var x is unsafe"),
+            ("data.p.f", "rego_type_error", "function data.p.f used as reference, not called"),
+        ] {
+            let modules = [("p.rego", "package p\nf(x) := x\nq := f(1)")];
+            let errors = evaluate(&Evaluation { query, modules: &modules, ..QUESTION }).answers.unwrap_err();
+            assert_eq!((errors[0].code, &*errors[0].message), (code, message), "{query}");
+            assert_eq!(errors[0].location.as_ref().map(|location| &*location.file), Some(""), "{query}");
+        }
+        let modules = [("p.rego", "package p\nq := 1")];
+        let asked = |query, package| ask(Evaluation { query, modules: &modules, package, expressions: false, ..QUESTION });
+        assert_eq!(asked("x = data", ""), r#"[{"bindings":{"x":{"p":{"q":1}}}}]"#);
+        assert_eq!(asked("x = data.p", "p"), r#"[{"bindings":{"x":{"q":1}}}]"#);
+    }
+
+    #[test]
+    fn rules_may_not_be_where_data_is() {
+        let modules = [("p.rego", "package p\n\nq := 1")];
+        let evaluation = |text, expressions| {
+            let data = [DataFile { name: "d.json", path: &[], text }];
+            evaluate(&Evaluation { query: "data.p", modules: &modules, data: &data, expressions, ..QUESTION }).answers
+        };
+        for text in [&br#"{"p": {"q": 2}}"#[..], br#"{"p": 1}"#] {
+            let errors = evaluation(text, true).unwrap_err();
+            assert_eq!(errors[0].to_string(), "p.rego:3: rego_compile_error: conflicting rule for data path p/q found");
+        }
+        assert!(evaluation(br#"{"p": {"r": 2}}"#, true).is_ok());
+        assert!(evaluation(br#"{"p": {"q": 2}}"#, false).is_ok());
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use fleetgate_builtins::Function;
 use fleetgate_rego::Span;
-use fleetgate_value::{Str, Value};
+use fleetgate_value::{Object, Str, Value};
+
+use crate::error::Error;
 
 /// Index of a [`Rule`] in its program.
 pub(crate) type RuleId = usize;
@@ -250,6 +252,26 @@ impl Program {
     #[must_use]
     pub const fn is_volatile(&self) -> bool {
         self.volatile
+    }
+}
+
+impl Program {
+    /// `rego_compile_error` for each rule at a path that base documents fill, as OPA's commands and servers have it.
+    pub(crate) fn conflicts_with(&self, data: &Object) -> Vec<Error> {
+        let conflict = |rule: &Rule| {
+            let (first, rest) = rule.path.split_first()?;
+            let mut at = data.get_str(first)?;
+            for name in rest {
+                match at {
+                    Value::Object(object) => at = object.get_str(name)?,
+                    _ => break,
+                }
+            }
+            let message = format!("conflicting rule for data path {} found", rule.path.join("/"));
+            let place = rule.definitions.iter().chain(&rule.default).next()?.place;
+            Some(crate::compile::located(Error::new("rego_compile_error", message), place, self))
+        };
+        self.rules.iter().filter_map(conflict).collect()
     }
 }
 

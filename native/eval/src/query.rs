@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use fleetgate_rego::ast::{self, Body, Call, Expr, ExprKind, Module, Package, Rule, Term, TermRef};
 use fleetgate_rego::{
-    Capabilities, Diagnostic, LineIndex, Position, Release, Span, Version, builtins, hoist_negated, parse_module, parse_query, resolve,
+    Capabilities, Code, Diagnostic, LineIndex, Position, Release, Span, Version, builtins, hoist_negated, parse_module, parse_query, resolve,
     visit,
 };
-use fleetgate_value::Value;
+use fleetgate_value::{Object, Value};
 
 use crate::compile::{CompiledQuery, Options, Unit, compile, compile_query};
 use crate::error::{Error, Location};
@@ -16,6 +16,9 @@ use crate::run::{Documents, Settings, Workspace};
 
 /// Names that the values of expressions are bound to.
 const CAPTURED: &str = "__fg_expression_";
+
+/// The rule that a query is checked in.
+const QUERY: &str = "__fg_query";
 
 /// A package for a query that is asked outside of all packages, to parse its imports by.
 const UNNAMED: &str = "query";
@@ -78,18 +81,18 @@ pub fn query(source: QuerySource<'_>) -> Result<Query, Vec<Error>> {
         units.push(Unit { name: (*name).into(), text: (*text).into(), module });
     }
     let body = parse_query(source.query, &capabilities).map_err(|errors| located(&errors, "", source.query))?;
+    let surroundings = surroundings(&source, &capabilities)?;
     let modules: Vec<Module> = units.iter().map(|unit| unit.module.clone()).collect();
-    resolve::check(&modules).map_err(|errors| {
+    check(&modules, asked(&surroundings, body.clone())).map_err(|errors| {
         let one = |error: &resolve::ModuleError| {
             let unit = units.get(error.module);
-            let (name, text) = unit.map_or(("", ""), |unit| (&*unit.name, &*unit.text));
+            let (name, text) = unit.map_or(("", source.query), |unit| (&*unit.name, &*unit.text));
             diagnostic(&error.error, name, text)
         };
         errors.iter().map(one).collect::<Vec<_>>()
     })?;
     let options = Options { prints: source.prints };
     let mut program = compile(&units, options)?;
-    let surroundings = surroundings(&source, &capabilities)?;
     let expressions = if source.expressions { written(&body, source.query) } else { Vec::new() };
     let body = hoisted(if source.expressions { captured(body) } else { body });
     let unit = Unit { name: "".into(), text: source.query.into(), module: surroundings };
@@ -99,6 +102,12 @@ pub fn query(source: QuerySource<'_>) -> Result<Query, Vec<Error>> {
 }
 
 impl Query {
+    /// Rules whose documents, or documents above them, are in `data` already.
+    #[must_use]
+    pub fn conflicts_with(&self, data: &Object) -> Vec<Error> {
+        self.program.conflicts_with(data)
+    }
+
     /// The query's expressions, whose values [`Answer::expressions`] has; none where they were not asked for.
     #[must_use]
     pub fn expressions(&self) -> &[Expression] {
@@ -130,6 +139,33 @@ impl Query {
         })?;
         Ok(answers)
     }
+}
+
+/// Checks modules, and the query as the body of a rule among them.
+fn check(modules: &[Module], query: Module) -> Result<(), Vec<resolve::ModuleError>> {
+    let all: Vec<Module> = modules.iter().cloned().chain([query]).collect();
+    match resolve::check(&all) {
+        // A query may ask for what it is put into, such as all of `data`.
+        Err(errors) if errors.iter().any(|error| error.error.code == Code::Recursion) => resolve::check(modules),
+        checked => checked,
+    }
+}
+
+/// The module in which a query is the body of a rule.
+fn asked(surroundings: &Module, body: Body) -> Module {
+    let span = Span::default();
+    let name = Term::var(span, QUERY);
+    let value = Some(Term::new(span, ast::Value::Bool(true)));
+    let head = ast::Head {
+        name: Some(QUERY.into()),
+        reference: vec![name],
+        value,
+        generated_value: true,
+        has_if: true,
+        ..ast::Head::default()
+    };
+    let rule = Rule { span, is_default: false, head, body, generated_body: false, else_rule: None };
+    Module { rules: vec![rule], ..surroundings.clone() }
 }
 
 /// The expressions of a query that have a value; declarations have none.

@@ -66,7 +66,7 @@ class _Loader:
             elif depth == 0 or path.suffix == _MODULE or path.suffix in _DATA:
                 self._load_file(path, place)
         except OSError as error:
-            self.problems.append(f"{path}: {(error.strerror or str(error)).lower()}")
+            self.problems.append(f"stat {path}: {(error.strerror or str(error)).lower()}")
         except UnicodeDecodeError:
             self.problems.append(f"{path}: not UTF-8")
 

@@ -23,6 +23,9 @@ use flatten::Flatten;
 use layout::Layout;
 use names::Globals;
 
+/// What names begin with that no policy wrote.
+const GENERATED: &str = "__fg_";
+
 /// A module to compile: its syntax, and its name and text for errors.
 #[derive(Debug, Clone)]
 pub struct Unit {
@@ -154,7 +157,7 @@ fn compile_clause(
 }
 
 fn unsafe_var(name: &str, place: Place, program: &Program) -> Error {
-    let shown = if name.starts_with('$') { "_" } else { name };
+    let shown = if name.starts_with('$') || name.starts_with(GENERATED) { "_" } else { name };
     let message =
         if name.is_empty() { "expression is unsafe".to_owned() } else { format!("var {shown} is unsafe") };
     located(Error::new("rego_unsafe_var_error", message), place, program)

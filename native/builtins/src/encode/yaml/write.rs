@@ -92,6 +92,8 @@ impl Writer<'_> {
         if items.is_empty() {
             return self.put(if place == Place::Value { " []" } else { "[]" });
         }
+        // go-yaml v3 indents what a key has, v2 does not.
+        let indent = if place == Place::Value && self.context.yaml_core_schema { indent + INDENT } else { indent };
         for (index, item) in items.iter().enumerate() {
             if index > 0 || place == Place::Value {
                 self.indent(indent)?;
