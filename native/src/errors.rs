@@ -15,7 +15,10 @@ pub(crate) enum Failure {
     Policy(Vec<Diagnostic>),
     Inventory(Unfit),
     /// A query, with what was printed before.
-    Rego { errors: Vec<RegoError>, prints: Vec<String> },
+    Rego {
+        errors: Vec<RegoError>,
+        prints: Vec<String>,
+    },
     Panic(String),
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn evaluate_rego(
     strict: bool,
     timeout_seconds: f64,
 ) -> PyResult<RegoAnswers> {
-    let time = Duration::try_from_secs_f64(timeout_seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let time =
+        Duration::try_from_secs_f64(timeout_seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
     let modules: Vec<(&str, &str)> = modules.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let data: Vec<DataFile<'_>> = data.iter().map(|(name, path, text)| DataFile { name, path, text }).collect();
     let imports: Vec<&str> = imports.iter().map(String::as_str).collect();

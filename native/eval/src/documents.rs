@@ -48,9 +48,8 @@ pub fn merge_data(files: &[DataFile<'_>]) -> Result<Object, Vec<Error>> {
     let mut errors = Vec::new();
     for file in files {
         let merged = read_document(file.name, file.text).and_then(|value| {
-            let value = file.path.iter().rev().fold(value, |value, name| {
-                Value::object(vec![(name.as_str().into(), value)])
-            });
+            let value =
+                file.path.iter().rev().fold(value, |value, name| Value::object(vec![(name.as_str().into(), value)]));
             let Value::Object(object) = value else {
                 return Err(Error::new("", format!("{}: document must be of type object", file.name)));
             };
@@ -110,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_second_value_names_the_file_and_the_place() {
-        let errors = merge_data(&[file("1.json", &[], r#"{"a": {"b": 1}}"#), file("2.json", &[], r#"{"a": {"b": 1}}"#)]);
+        let errors =
+            merge_data(&[file("1.json", &[], r#"{"a": {"b": 1}}"#), file("2.json", &[], r#"{"a": {"b": 1}}"#)]);
         let errors: Vec<String> = errors.unwrap_err().into_iter().map(|error| error.message).collect();
         assert_eq!(errors, ["2.json: merge error: conflicting values at data.a.b"]);
     }

@@ -58,7 +58,8 @@ pub fn evaluate(evaluation: &Evaluation<'_>) -> Outcome {
 
 fn answers(evaluation: &Evaluation<'_>, workspace: &mut Workspace) -> Result<Vec<u8>, Vec<Error>> {
     let data = merge_data(evaluation.data)?;
-    let input = evaluation.input.map(|(name, text)| read_document(name, text)).transpose().map_err(|error| vec![error])?;
+    let input =
+        evaluation.input.map(|(name, text)| read_document(name, text)).transpose().map_err(|error| vec![error])?;
     let query = query(QuerySource {
         modules: evaluation.modules,
         query: evaluation.query,
@@ -89,8 +90,13 @@ fn shown(answer: Answer, expressions: &[Expression]) -> Value {
         let values = answer.expressions.into_iter().zip(expressions);
         let values = values.map(|(value, Expression { text, position })| {
             let number = |count: u32| Value::Number(Number::Int(count.into()));
-            let location = Value::object(vec![("col".into(), number(position.col)), ("row".into(), number(position.row))]);
-            Value::object(vec![("location".into(), location), ("text".into(), text.as_str().into()), ("value".into(), value)])
+            let location =
+                Value::object(vec![("col".into(), number(position.col)), ("row".into(), number(position.row))]);
+            Value::object(vec![
+                ("location".into(), location),
+                ("text".into(), text.as_str().into()),
+                ("value".into(), value),
+            ])
         });
         fields.push(("expressions".into(), Value::array(values.collect())));
     }
@@ -163,7 +169,13 @@ mod tests {
         let module = ("p.rego", "package a.b\np := 7");
         let asked = Evaluation { query: "p", modules: &[module], package: "a.b", expressions: false, ..QUESTION };
         assert_eq!(ask(asked), r#"[{"bindings":{}}]"#);
-        let asked = Evaluation { query: "x := b.p", modules: &[module], imports: &["data.a.b"], expressions: false, ..QUESTION };
+        let asked = Evaluation {
+            query: "x := b.p",
+            modules: &[module],
+            imports: &["data.a.b"],
+            expressions: false,
+            ..QUESTION
+        };
         assert_eq!(ask(asked), r#"[{"bindings":{"x":7}}]"#);
     }
 
@@ -190,7 +202,8 @@ mod tests {
             assert_eq!(errors[0].location.as_ref().map(|location| &*location.file), Some(""), "{query}");
         }
         let modules = [("p.rego", "package p\nq := 1")];
-        let asked = |query, package| ask(Evaluation { query, modules: &modules, package, expressions: false, ..QUESTION });
+        let asked =
+            |query, package| ask(Evaluation { query, modules: &modules, package, expressions: false, ..QUESTION });
         assert_eq!(asked("x = data", ""), r#"[{"bindings":{"x":{"p":{"q":1}}}}]"#);
         assert_eq!(asked("x = data.p", "p"), r#"[{"bindings":{"x":{"q":1}}}]"#);
     }

@@ -172,33 +172,75 @@ pub(crate) enum Gather {
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     /// Holds where the path leads to a value.
-    Get { base: Base, path: Vec<Operand>, out: Slot },
+    Get {
+        base: Base,
+        path: Vec<Operand>,
+        out: Slot,
+    },
     /// Holds for each entry of the collection at a path: key or index (of a set the member itself) and value.
-    Scan { base: Base, path: Vec<Operand>, key: Slot, value: Slot },
+    Scan {
+        base: Base,
+        path: Vec<Operand>,
+        key: Slot,
+        value: Slot,
+    },
     /// Holds where the call has a value; where that is not needed, it must not be false.
-    Call { callee: Callee, args: Vec<Operand>, out: Option<Slot> },
+    Call {
+        callee: Callee,
+        args: Vec<Operand>,
+        out: Option<Slot>,
+    },
     /// Holds for each value inside a value, itself included, with the path to it.
-    Walk { value: Operand, out: Slot },
+    Walk {
+        value: Operand,
+        out: Slot,
+    },
     /// Holds where two values compare so.
-    Compare { how: Comparison, left: Operand, right: Operand, out: Option<Slot> },
+    Compare {
+        how: Comparison,
+        left: Operand,
+        right: Operand,
+        out: Option<Slot>,
+    },
     /// Holds where the value is not false.
     Test(Operand),
     /// Holds where the value is an array of so many items.
     IsArray(Operand, usize),
     /// Holds where the value is an object of so many entries.
     IsObject(Operand, usize),
-    MakeArray { items: Vec<Operand>, out: Slot },
-    MakeSet { members: Vec<Operand>, out: Slot },
-    MakeObject { pairs: Vec<(Operand, Operand)>, out: Slot },
-    Comprehension { gather: Gather, body: Block, out: Slot },
+    MakeArray {
+        items: Vec<Operand>,
+        out: Slot,
+    },
+    MakeSet {
+        members: Vec<Operand>,
+        out: Slot,
+    },
+    MakeObject {
+        pairs: Vec<(Operand, Operand)>,
+        out: Slot,
+    },
+    Comprehension {
+        gather: Gather,
+        body: Block,
+        out: Slot,
+    },
     /// Holds where the block has no answer.
     Not(Block),
     /// Holds where one of the blocks has an answer.
     Any(Vec<Block>),
     /// Holds where the block has an answer for each entry of the domain.
-    Every { domain: Operand, key: Slot, value: Slot, body: Block },
+    Every {
+        domain: Operand,
+        key: Slot,
+        value: Slot,
+        body: Block,
+    },
     /// Holds for each answer of the block under replaced documents and functions.
-    With { targets: Vec<With>, body: Block },
+    With {
+        targets: Vec<With>,
+        body: Block,
+    },
     /// Never holds.
     Fail,
 }
@@ -312,7 +354,10 @@ fn detach_block(block: &mut Block) {
             }
             Op::Call { args, .. } => args.iter_mut().for_each(detach),
             Op::Compare { left, right, .. } => [left, right].into_iter().for_each(detach),
-            Op::Walk { value: operand, .. } | Op::Test(operand) | Op::IsArray(operand, _) | Op::IsObject(operand, _) => {
+            Op::Walk { value: operand, .. }
+            | Op::Test(operand)
+            | Op::IsArray(operand, _)
+            | Op::IsObject(operand, _) => {
                 detach(operand);
             }
             Op::MakeArray { items, .. } | Op::MakeSet { members: items, .. } => items.iter_mut().for_each(detach),

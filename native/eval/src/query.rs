@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use fleetgate_rego::ast::{self, Body, Call, Expr, ExprKind, Module, Package, Rule, Term, TermRef};
 use fleetgate_rego::{
-    Capabilities, Code, Diagnostic, LineIndex, Position, Release, Span, Version, builtins, hoist_negated, parse_module, parse_query, resolve,
-    visit,
+    Capabilities, Code, Diagnostic, LineIndex, Position, Release, Span, Version, builtins, hoist_negated, parse_module,
+    parse_query, resolve, visit,
 };
 use fleetgate_value::{Object, Value};
 
@@ -76,8 +76,7 @@ pub fn query(source: QuerySource<'_>) -> Result<Query, Vec<Error>> {
     let capabilities = Capabilities::of(Release::Opa1_22, source.version);
     let mut units = Vec::with_capacity(source.modules.len());
     for (name, text) in source.modules {
-        let module =
-            parse_module(text, &capabilities).map_err(|errors| located(&errors, name, text))?;
+        let module = parse_module(text, &capabilities).map_err(|errors| located(&errors, name, text))?;
         units.push(Unit { name: (*name).into(), text: (*text).into(), module });
     }
     let body = parse_query(source.query, &capabilities).map_err(|errors| located(&errors, "", source.query))?;
@@ -127,7 +126,8 @@ impl Query {
         let mut answers = Vec::new();
         let names: Vec<&Arc<str>> = self.compiled.bindings.iter().map(|(name, _)| name).collect();
         self.program.answers(&self.compiled, documents, settings, workspace, |values| {
-            let mut answer = Answer { bindings: Vec::new(), expressions: vec![Value::Bool(true); self.expressions.len()] };
+            let mut answer =
+                Answer { bindings: Vec::new(), expressions: vec![Value::Bool(true); self.expressions.len()] };
             for (name, value) in names.iter().zip(values) {
                 let index = name.strip_prefix(CAPTURED).and_then(|index| index.parse::<usize>().ok());
                 match index.and_then(|index| answer.expressions.get_mut(index)) {
@@ -227,7 +227,8 @@ fn iterates(body: &Body) -> bool {
     let mut found = false;
     visit::body_terms(body, &mut |term| {
         if let Some((root, path)) = term.as_ref_parts().and_then(<[TermRef]>::split_first) {
-            let relation = root.as_var().and_then(|name| builtins::find(name)).is_some_and(builtins::Builtin::is_relation);
+            let relation =
+                root.as_var().and_then(|name| builtins::find(name)).is_some_and(builtins::Builtin::is_relation);
             found |= relation || path.iter().any(|part| part.as_var().is_some());
         }
         !found && !is_comprehension(term)

@@ -61,10 +61,12 @@ def _parts(value: Any, line: str) -> Iterator[str]:
             yield _scalar(value)
         case int():
             yield str(Decimal(value)) if abs(value) >= _LONG else int.__repr__(value)
+        case float() if math.isfinite(value):
+            yield float.__repr__(value)
+        case Decimal() if value.is_finite():
+            yield str(value)
         case float() | Decimal():
-            if not math.isfinite(value):
-                raise ValueError(f"{value} is no number of JSON")
-            yield float.__repr__(value) if isinstance(value, float) else str(value)
+            raise ValueError(f"{value} is no number of JSON")
         case Mapping():
             yield from _object(value, line)
         case list() | tuple():

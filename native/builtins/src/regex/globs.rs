@@ -119,7 +119,8 @@ fn class(glob: &str, rest: &mut Chars<'_>, room: &mut usize) -> Result<BTreeSet<
         match next {
             (']', false) => return Ok(members),
             ('-', false) => {
-                let range = |rest: &Chars<'_>, what: &str| invalid(glob, rest, format_args!("range character '-' {what}"));
+                let range =
+                    |rest: &Chars<'_>, what: &str| invalid(glob, rest, format_args!("range character '-' {what}"));
                 let low: char =
                     previous.take().ok_or_else(|| range(rest, "must be preceded by a Unicode character"))?;
                 if rest.clone().nth(1).is_none() {

@@ -96,7 +96,12 @@ impl<'a, 'c> Flatten<'a, 'c> {
     }
 
     /// A body inside an expression.
-    fn nested(&mut self, body: &Body, heads: &[TermRef], patterns: &[&TermRef]) -> Compiled<(Nested, Vec<Term>, Vec<Var>)> {
+    fn nested(
+        &mut self,
+        body: &Body,
+        heads: &[TermRef],
+        patterns: &[&TermRef],
+    ) -> Compiled<(Nested, Vec<Term>, Vec<Var>)> {
         let scope = self.scopes.open();
         let mut vars = Vec::new();
         for pattern in patterns {

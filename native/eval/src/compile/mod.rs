@@ -51,7 +51,11 @@ pub struct Options {
 pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> {
     let units: Vec<Unit> = units
         .iter()
-        .map(|unit| Unit { module: hoist_negated(unit.module.clone()), name: unit.name.clone(), text: unit.text.clone() })
+        .map(|unit| Unit {
+            module: hoist_negated(unit.module.clone()),
+            name: unit.name.clone(),
+            text: unit.text.clone(),
+        })
         .collect();
     let modules: Vec<&Module> = units.iter().map(|unit| &unit.module).collect();
     let mut program = Program { sources: units.iter().map(source).collect(), ..Program::default() };
@@ -158,8 +162,7 @@ fn compile_clause(
 
 fn unsafe_var(name: &str, place: Place, program: &Program) -> Error {
     let shown = if name.starts_with('$') || name.starts_with(GENERATED) { "_" } else { name };
-    let message =
-        if name.is_empty() { "expression is unsafe".to_owned() } else { format!("var {shown} is unsafe") };
+    let message = if name.is_empty() { "expression is unsafe".to_owned() } else { format!("var {shown} is unsafe") };
     located(Error::new("rego_unsafe_var_error", message), place, program)
 }
 

@@ -72,9 +72,11 @@ impl<'p> Machine<'p> {
     }
 
     fn conflict(&self, definition: &Definition) -> Box<Error> {
-        let rule = self.program.rules.iter().find(|rule| {
-            rule.definitions.iter().chain(&rule.default).any(|other| std::ptr::eq(other, definition))
-        });
+        let rule = self
+            .program
+            .rules
+            .iter()
+            .find(|rule| rule.definitions.iter().chain(&rule.default).any(|other| std::ptr::eq(other, definition)));
         let is_function = rule.is_some_and(|rule| matches!(rule.kind, RuleKind::Function(_)));
         let path = || rule.map(|rule| reference(&rule.path)).unwrap_or_default();
         let message = match (self.release, is_function) {

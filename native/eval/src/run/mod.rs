@@ -192,7 +192,11 @@ impl<'p> Machine<'p> {
     }
 
     /// Runs with a frame of its own.
-    fn in_frame<T>(&mut self, slots: usize, run: impl FnOnce(&mut Self) -> Result<T, Box<Error>>) -> Result<T, Box<Error>> {
+    fn in_frame<T>(
+        &mut self,
+        slots: usize,
+        run: impl FnOnce(&mut Self) -> Result<T, Box<Error>>,
+    ) -> Result<T, Box<Error>> {
         let base = self.frame.len();
         self.meter.deeper()?;
         self.frame.resize(base + slots, Value::Null);

@@ -330,7 +330,10 @@ const WIDEST: i64 = 30_103;
 fn in_wide_range(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let whole = mantissa.split('.').next().unwrap_or_default().trim_start_matches('-');
-    let size = i64::try_from(whole.len()).ok().zip(exponent.parse::<i64>().ok()).and_then(|(digits, exponent)| digits.checked_add(exponent));
+    let size = i64::try_from(whole.len())
+        .ok()
+        .zip(exponent.parse::<i64>().ok())
+        .and_then(|(digits, exponent)| digits.checked_add(exponent));
     in_range(text) || size.is_some_and(|size| size.abs() <= WIDEST)
 }
 

@@ -61,9 +61,14 @@ fn what_json_has_no_word_for() {
 
 #[test]
 fn doubles_are_those_of_go() {
-    for (text, expected) in
-        [("999999", "999999"), ("1000000", "1e+06"), ("12345678901234567", "1.2345678901234568e+16"), ("1.0", "1"), ("1e2", "100"), ("-0.0", "-0")]
-    {
+    for (text, expected) in [
+        ("999999", "999999"),
+        ("1000000", "1e+06"),
+        ("12345678901234567", "1.2345678901234568e+16"),
+        ("1.0", "1"),
+        ("1e2", "100"),
+        ("-0.0", "-0"),
+    ] {
         let value = parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Doubles).unwrap();
         assert_eq!(text_of(&value), expected, "{text}");
     }
@@ -107,7 +112,8 @@ fn bytes_that_are_not_utf8() {
 
 #[test]
 fn wide_numbers_reach_as_far_as_opa_calculates() {
-    let wide = |text: &str| parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Wide).map(|value| text_of(&value));
+    let wide =
+        |text: &str| parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Wide).map(|value| text_of(&value));
     for text in ["1e400", "-2.5E+30000", "12345678901234567890.10"] {
         assert_eq!(wide(text).as_deref(), Ok(text));
     }

@@ -21,7 +21,8 @@ const fn schema(context: &Context) -> Schema {
 }
 
 fn unmarshal(context: &mut Context, operands: &[Value]) -> Answer {
-    read::first_document(string(operands, 1)?, schema(context)).map_err(|defect| Error::Builtin(format!("yaml: {defect}")))
+    read::first_document(string(operands, 1)?, schema(context))
+        .map_err(|defect| Error::Builtin(format!("yaml: {defect}")))
 }
 
 fn is_valid(context: &mut Context, operands: &[Value]) -> Answer {

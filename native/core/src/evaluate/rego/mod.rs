@@ -32,8 +32,9 @@ pub struct RegoDriver;
 impl Driver for RegoDriver {
     fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
         let units = front_end::read(template)?;
-        let program = compile(&units, Options::default())
-            .map_err(|errors| errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>())?;
+        let program = compile(&units, Options::default()).map_err(|errors| {
+            errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>()
+        })?;
         let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
         Ok(Arc::new(RegoProgram { program: Arc::new(program), entry }))
     }
