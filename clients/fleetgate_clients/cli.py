@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "fleetgate.commands"
 SERVER_DISTRIBUTION = "fleetgate"
-SERVER_VERBS = ("serve", "config", "verify", "test", "lint")
+SERVER_VERBS = ("serve", "config", "verify", "test", "lint", "eval")
 """Verbs that only the server distribution has: the thin command names it instead of denying that they exist."""
 
 UNUSABLE = 2
@@ -35,6 +35,7 @@ EXAMPLES = {
     "verify": "fleetgate verify policies/...                  # run the suites of a policy library",
     "test": "fleetgate test -f policies.yaml -f pod.yaml    # review manifests against policies, no cluster needed",
     "lint": "fleetgate lint policies/                       # what is refused, and what is suspicious",
+    "eval": "fleetgate eval -d policy.rego data.policy.deny # ask Rego, as opa eval does",
     "serve": "fleetgate serve --policies policies --insecure # answer reviews over gRPC",
     "webhook": "fleetgate webhook --cluster NAME --help        # the admission webhook of one cluster",
     "loadtest": "fleetgate loadtest --help                      # how many reviews per second, and how late",

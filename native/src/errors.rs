@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
 use fleetgate_core::inventory::Unfit;
+use fleetgate_eval::Error as RegoError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -13,6 +14,11 @@ pub(crate) enum Failure {
     Call(CallError),
     Policy(Vec<Diagnostic>),
     Inventory(Unfit),
+    /// A query, with what was printed before.
+    Rego {
+        errors: Vec<RegoError>,
+        prints: Vec<String>,
+    },
     Panic(String),
 }
 
@@ -69,6 +75,10 @@ impl Failure {
             Self::Inventory(Unfit { index, message }) => {
                 class(py, "InvalidRequest")?.call1((format!("objects[{index}]"), message))
             }
+            Self::Rego { errors, prints } => {
+                let errors: Vec<_> = errors.iter().map(|error| defect(py, error)).collect::<PyResult<_>>()?;
+                class(py, "RegoError")?.call1((PyTuple::new(py, errors)?, PyTuple::new(py, prints)?))
+            }
             Self::Panic(message) => class(py, "InternalError")?.call1((message,)),
         }
     }
@@ -84,4 +94,11 @@ fn described<'py>(py: Python<'py>, diagnostic: &Diagnostic) -> PyResult<Bound<'p
     let hint = diagnostic.hint.as_deref().unwrap_or_default();
     let message = diagnostic.message.as_str();
     class(py, "Diagnostic")?.call1((diagnostic.code, message, path, line, column, diagnostic.field.as_str(), hint))
+}
+
+fn defect<'py>(py: Python<'py>, error: &RegoError) -> PyResult<Bound<'py, PyAny>> {
+    let location = error.location.as_ref().map(|location| {
+        class(py, "RegoLocation")?.call1((&*location.file, location.position.row, location.position.col))
+    });
+    class(py, "RegoDefect")?.call1((error.code, error.message.as_str(), location.transpose()?))
 }

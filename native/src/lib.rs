@@ -8,6 +8,7 @@ mod enter;
 mod errors;
 mod generation;
 mod lint;
+mod rego;
 
 use pyo3::prelude::*;
 
@@ -26,6 +27,8 @@ mod _native {
     use super::generation::Generation;
     #[pymodule_export]
     use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
+    #[pymodule_export]
+    use super::rego::{RegoAnswers, evaluate_rego};
 
     /// SHA-256 over the sources that this was built from; the build script computes it.
     #[pymodule_export]

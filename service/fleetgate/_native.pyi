@@ -16,7 +16,9 @@ __all__ = [
     "LintReport",
     "LintRule",
     "REGORUS_VERSION",
+    "RegoAnswers",
     "SOURCE_DIGEST",
+    "evaluate_rego",
     "lint_files",
     "lint_rules",
     "read_documents",
@@ -43,6 +45,38 @@ def read_documents(path: str, data: bytes) -> list[Document]:
     """Split and convert a file. Empty documents are left out.
 
     Raises :class:`~fleetgate.engine.exceptions.PolicyError` with a located diagnostic for what does not parse.
+    """
+
+@final
+class RegoAnswers:
+    """What a query was answered with."""
+
+    @property
+    def json(self) -> bytes:
+        """A JSON array with an object for each answer, as in ``result`` of ``opa eval``; numbers as Rego has them."""
+    @property
+    def prints(self) -> list[str]:
+        """Lines that ``print`` wrote."""
+
+def evaluate_rego(
+    query: str,
+    modules: Sequence[tuple[str, str]],
+    *,
+    data: Sequence[tuple[str, Sequence[str], bytes]] = ...,
+    input: tuple[str, bytes] | None = None,  # noqa: A002 (Rego's name)
+    v0: bool = False,
+    package: str = ...,
+    imports: Sequence[str] = ...,
+    expressions: bool = False,
+    strict: bool = False,
+    timeout_seconds: float = 60.0,
+) -> RegoAnswers:
+    """Evaluate a query against modules (name, text).
+
+    ``data`` are documents (name, path below ``data``, text) that are merged; ``input`` is (name, text). A text is JSON,
+    or YAML where its name does not end in ``.json``. ``expressions`` answers as ``opa eval`` does, with the values of
+    expressions, of which ``False`` is one; without it an answer has bindings only. ``strict`` makes errors of built-ins
+    errors of the query. Raises :class:`~fleetgate.engine.exceptions.RegoError`.
     """
 
 @final

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from fleetgate_clients.cli import Verb
 
+from .eval_command import register as register_eval
 from .lint_command import register as register_lint
 from .suite_commands import register as register_suite_verbs
 
@@ -71,6 +72,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(config, name="config")
     register_suite_verbs(app)
     register_lint(app)
+    register_eval(app)
 
 
 def serve(ctx: typer.Context, config: ConfigFile = None) -> None:

@@ -27,7 +27,7 @@ def test_help_starts_with_examples_of_installed_verbs() -> None:
     assert help_text.returncode == 0
     assert help_text.stdout.startswith("Examples:\n  fleetgate verify policies/...")
     examples = help_text.stdout.partition("\n\n")[0]
-    for verb in ("verify", "test", "lint", "serve", "webhook", "loadtest", "config"):
+    for verb in ("verify", "test", "lint", "eval", "serve", "webhook", "loadtest", "config"):
         assert f"fleetgate {verb} " in examples
 
 
@@ -41,7 +41,7 @@ def test_help_lists_verbs_under_the_distribution_that_brings_them() -> None:
     assert "Not installed" not in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["test", "--help"], ["lint", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in ("verify", "test", "lint", "eval"))])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = textwrap.dedent(f"""
         import sys

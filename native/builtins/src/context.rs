@@ -17,6 +17,9 @@ pub struct Context {
     pub rounded_integers: bool,
     /// Lines that `print` wrote; gathered where it is `Some`, dropped otherwise.
     pub prints: Option<Vec<String>>,
+    /// YAML is read as OPA reads it from 1.22 on, where `yes` is a text and what follows the first document must be YAML too;
+    /// otherwise as Gatekeeper's OPA reads it.
+    pub yaml_core_schema: bool,
     /// What stays the same within one query (`uuid.rfc4122(k)`, `rand.intn(s, n)`); cleared when a query starts.
     memo: HashMap<String, fleetgate_value::Value>,
     /// Caches that outlive queries, by their type.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use fleetgate_rego::Position;
 
+/// The code of what OPA does and this does not; the message is the reason.
+pub const UNSUPPORTED: &str = "rego_unsupported_error";
+
 /// Where an error is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {

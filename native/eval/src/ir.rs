@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use fleetgate_builtins::Function;
 use fleetgate_rego::Span;
-use fleetgate_value::{Str, Value};
+use fleetgate_value::{Object, Str, Value};
+
+use crate::error::Error;
 
 /// Index of a [`Rule`] in its program.
 pub(crate) type RuleId = usize;
@@ -170,33 +172,75 @@ pub(crate) enum Gather {
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     /// Holds where the path leads to a value.
-    Get { base: Base, path: Vec<Operand>, out: Slot },
+    Get {
+        base: Base,
+        path: Vec<Operand>,
+        out: Slot,
+    },
     /// Holds for each entry of the collection at a path: key or index (of a set the member itself) and value.
-    Scan { base: Base, path: Vec<Operand>, key: Slot, value: Slot },
+    Scan {
+        base: Base,
+        path: Vec<Operand>,
+        key: Slot,
+        value: Slot,
+    },
     /// Holds where the call has a value; where that is not needed, it must not be false.
-    Call { callee: Callee, args: Vec<Operand>, out: Option<Slot> },
+    Call {
+        callee: Callee,
+        args: Vec<Operand>,
+        out: Option<Slot>,
+    },
     /// Holds for each value inside a value, itself included, with the path to it.
-    Walk { value: Operand, out: Slot },
+    Walk {
+        value: Operand,
+        out: Slot,
+    },
     /// Holds where two values compare so.
-    Compare { how: Comparison, left: Operand, right: Operand, out: Option<Slot> },
+    Compare {
+        how: Comparison,
+        left: Operand,
+        right: Operand,
+        out: Option<Slot>,
+    },
     /// Holds where the value is not false.
     Test(Operand),
     /// Holds where the value is an array of so many items.
     IsArray(Operand, usize),
     /// Holds where the value is an object of so many entries.
     IsObject(Operand, usize),
-    MakeArray { items: Vec<Operand>, out: Slot },
-    MakeSet { members: Vec<Operand>, out: Slot },
-    MakeObject { pairs: Vec<(Operand, Operand)>, out: Slot },
-    Comprehension { gather: Gather, body: Block, out: Slot },
+    MakeArray {
+        items: Vec<Operand>,
+        out: Slot,
+    },
+    MakeSet {
+        members: Vec<Operand>,
+        out: Slot,
+    },
+    MakeObject {
+        pairs: Vec<(Operand, Operand)>,
+        out: Slot,
+    },
+    Comprehension {
+        gather: Gather,
+        body: Block,
+        out: Slot,
+    },
     /// Holds where the block has no answer.
     Not(Block),
     /// Holds where one of the blocks has an answer.
     Any(Vec<Block>),
     /// Holds where the block has an answer for each entry of the domain.
-    Every { domain: Operand, key: Slot, value: Slot, body: Block },
+    Every {
+        domain: Operand,
+        key: Slot,
+        value: Slot,
+        body: Block,
+    },
     /// Holds for each answer of the block under replaced documents and functions.
-    With { targets: Vec<With>, body: Block },
+    With {
+        targets: Vec<With>,
+        body: Block,
+    },
     /// Never holds.
     Fail,
 }
@@ -254,6 +298,26 @@ impl Program {
 }
 
 impl Program {
+    /// `rego_compile_error` for each rule at a path that base documents fill, as OPA's commands and servers have it.
+    pub(crate) fn conflicts_with(&self, data: &Object) -> Vec<Error> {
+        let conflict = |rule: &Rule| {
+            let (first, rest) = rule.path.split_first()?;
+            let mut at = data.get_str(first)?;
+            for name in rest {
+                match at {
+                    Value::Object(object) => at = object.get_str(name)?,
+                    _ => break,
+                }
+            }
+            let message = format!("conflicting rule for data path {} found", rule.path.join("/"));
+            let place = rule.definitions.iter().chain(&rule.default).next()?.place;
+            Some(crate::compile::located(Error::new("rego_compile_error", message), place, self))
+        };
+        self.rules.iter().filter_map(conflict).collect()
+    }
+}
+
+impl Program {
     /// A copy that shares no memory with this one, for an evaluation context of its own: threads that count references to
     /// the same constants slow each other down.
     #[must_use]
@@ -290,7 +354,10 @@ fn detach_block(block: &mut Block) {
             }
             Op::Call { args, .. } => args.iter_mut().for_each(detach),
             Op::Compare { left, right, .. } => [left, right].into_iter().for_each(detach),
-            Op::Walk { value: operand, .. } | Op::Test(operand) | Op::IsArray(operand, _) | Op::IsObject(operand, _) => {
+            Op::Walk { value: operand, .. }
+            | Op::Test(operand)
+            | Op::IsArray(operand, _)
+            | Op::IsObject(operand, _) => {
                 detach(operand);
             }
             Op::MakeArray { items, .. } | Op::MakeSet { members: items, .. } => items.iter_mut().for_each(detach),

@@ -7,13 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod compile;
+mod documents;
 mod error;
+mod evaluation;
 mod ir;
 mod query;
 mod run;
 
 pub use compile::{Options, Unit, compile};
-pub use error::{Error, Exhausted, Location};
+pub use documents::{DataFile, merge_data, read_document};
+pub use fleetgate_rego::Version;
+
+pub use error::{Error, Exhausted, Location, UNSUPPORTED};
+pub use evaluation::{Evaluation, Outcome, evaluate};
 pub use ir::Program;
-pub use query::{Answer, Query, QuerySource, query};
+pub use query::{Answer, Expression, Query, QuerySource, query};
 pub use run::{Budget, DocumentId, Documents, Settings, Workspace};

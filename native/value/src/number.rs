@@ -51,7 +51,11 @@ impl Number {
     /// A finite double as Go's `float64` becomes a number of OPA; others are 0, which no reader lets through.
     #[must_use]
     pub fn from_double(double: f64) -> Self {
-        if double.is_finite() && double.fract() == 0.0 && double.abs() < 1e6 && !(double == 0.0 && double.is_sign_negative()) {
+        if double.is_finite()
+            && double.fract() == 0.0
+            && double.abs() < 1e6
+            && !(double == 0.0 && double.is_sign_negative())
+        {
             #[allow(clippy::cast_possible_truncation, reason = "an integer below a million")]
             return Self::Int(double as i64);
         }
@@ -115,7 +119,8 @@ fn is_json_number(text: &str) -> bool {
         let (mantissa, exponent) = rest.split_at(at);
         (mantissa, exponent.get(1..))
     });
-    let (integer, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(integer, rest)| (integer, Some(rest)));
+    let (integer, fraction) =
+        mantissa.split_once('.').map_or((mantissa, None), |(integer, rest)| (integer, Some(rest)));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits(integer)
         && (integer.len() == 1 || !integer.starts_with('0'))
@@ -194,7 +199,9 @@ mod tests {
 
     #[test]
     fn the_text_is_kept() {
-        for text in ["0", "-0", "1", "1.0", "1e6", "1e+06", "1000000", "0.10", "123456789012345678901234567890", "1E400", "-5"] {
+        for text in
+            ["0", "-0", "1", "1.0", "1e6", "1e+06", "1000000", "0.10", "123456789012345678901234567890", "1E400", "-5"]
+        {
             assert_eq!(number(text).to_string(), text);
         }
         for text in ["", "-", "01", "1.", ".5", "1e", "+1", "0x1", "1_0", " 1", "NaN"] {
@@ -222,9 +229,15 @@ mod tests {
 
     #[test]
     fn doubles_print_as_go_prints_them() {
-        for (double, text) in
-            [(999_999.0, "999999"), (1e6, "1e+06"), (20_971_520.0, "2.097152e+07"), (-0.0, "-0"), (0.0001, "0.0001"), (1e-5, "1e-05"), (1_217_384_407_607_098.25, "1.2173844076070982e+15")]
-        {
+        for (double, text) in [
+            (999_999.0, "999999"),
+            (1e6, "1e+06"),
+            (20_971_520.0, "2.097152e+07"),
+            (-0.0, "-0"),
+            (0.0001, "0.0001"),
+            (1e-5, "1e-05"),
+            (1_217_384_407_607_098.25, "1.2173844076070982e+15"),
+        ] {
             assert_eq!(Number::from_double(double).to_string(), text);
         }
         assert_eq!(Number::from_double(1e6), Number::Int(1_000_000));

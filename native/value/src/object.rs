@@ -150,7 +150,11 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_keys_counts() {
-        let object = Object::from_pairs(vec![("b".into(), 1_i64.into()), ("a".into(), 2_i64.into()), ("b".into(), 3_i64.into())]);
+        let object = Object::from_pairs(vec![
+            ("b".into(), 1_i64.into()),
+            ("a".into(), 2_i64.into()),
+            ("b".into(), 3_i64.into()),
+        ]);
         assert_eq!(object.len(), 2);
         assert_eq!(object.get(&"b".into()), Some(&3_i64.into()));
         assert_eq!(object.get_str("c"), None);

@@ -28,6 +28,36 @@ class Diagnostic:
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
+@dataclass(frozen=True, slots=True)
+class RegoLocation:
+    """A place in a module, or in a query, whose file is empty. ``row`` and ``col`` are 1-based."""
+
+    file: str
+    row: int
+    col: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegoDefect:
+    """One thing that is wrong with a query, its modules or its documents, or went wrong in evaluating it."""
+
+    code: str
+    """OPA's code, such as ``rego_parse_error`` or ``eval_conflict_error``; ``rego_unsupported_error`` for what OPA does
+    and fleetgate does not. Empty for documents that cannot be read, as in OPA."""
+    message: str
+    location: RegoLocation | None = None
+
+    def __str__(self) -> str:
+        """Render as ``file:row: code: message``, as OPA does."""
+        if self.location is None:
+            place = ""
+        elif self.location.file:
+            place = f"{self.location.file}:{self.location.row}"
+        else:
+            place = f"{self.location.row}:{self.location.col}"
+        return ": ".join(part for part in (place, self.code, self.message) if part)
+
+
 class EngineError(Exception):
     """Base of all errors of the core."""
 
@@ -76,6 +106,19 @@ class Overloaded(EngineError):  # noqa: N818
     def __init__(self, retry_after_seconds: float) -> None:
         super().__init__(f"all evaluation contexts are busy; try again in {retry_after_seconds:.3f} s")
         self.retry_after_seconds = retry_after_seconds
+
+
+class RegoError(EngineError):
+    """A query has no answer. ``code``, ``message`` and ``location`` are those of the first defect."""
+
+    def __init__(self, defects: tuple[RegoDefect, ...], prints: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join(map(str, defects)))
+        self.defects = defects
+        self.prints = prints
+        """Lines that ``print`` wrote before."""
+        self.code = defects[0].code
+        self.message = defects[0].message
+        self.location = defects[0].location
 
 
 class InternalError(EngineError):

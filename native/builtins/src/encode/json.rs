@@ -16,7 +16,7 @@ pub(crate) const TABLE: Table = &[
 
 fn read(context: &mut Context, text: &str) -> Result<Value, Error> {
     let keys = context.cache::<KeyCache>();
-    parse(text.as_bytes(), keys, Numbers::Exact).map_err(|error| Error::Builtin(error.to_string()))
+    parse(text.as_bytes(), keys, Numbers::Wide).map_err(|error| Error::Builtin(error.to_string()))
 }
 
 fn unmarshal(context: &mut Context, operands: &[Value]) -> Answer {

@@ -4,6 +4,8 @@
 //! search that backtracks and is not always right; its answers are these.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::Chars;
 
 use crate::Error;
 
@@ -57,15 +59,19 @@ pub(super) fn intersect(left: &str, right: &str) -> Result<bool, Error> {
     Search { steps: 0 }.normal(left, right, 0)
 }
 
-fn invalid(what: &str) -> Error {
-    Error::Builtin(format!("{what}: the input provided is invalid"))
+/// What is wrong with a glob, of which `rest` is still to be read.
+fn invalid(glob: &str, rest: &Chars<'_>, what: impl fmt::Display) -> Error {
+    let read = glob.chars().count() - rest.clone().count();
+    Error::Builtin(format!("input:{glob}, pos:{read}, {what}: the input provided is invalid"))
 }
 
 /// A character of the text, and whether it is escaped.
-fn character(rest: &mut std::str::Chars<'_>) -> Result<Option<(char, bool)>, Error> {
+fn character(glob: &str, rest: &mut Chars<'_>) -> Result<Option<(char, bool)>, Error> {
+    let before = rest.clone();
     match rest.next() {
         Some('\\') => {
-            let escaped = rest.next().ok_or_else(|| invalid("input ends with a \\ (escape) character"))?;
+            let escaped =
+                rest.next().ok_or_else(|| invalid(glob, &before, "input ends with a \\ (escape) character"))?;
             Ok(Some((escaped, true)))
         }
         other => Ok(other.map(|plain| (plain, false))),
@@ -76,12 +82,14 @@ fn tokens(text: &str) -> Result<Vec<Token>, Error> {
     let mut rest = text.chars();
     let mut room = MOST_CHARACTERS;
     let mut tokens: Vec<Token> = Vec::new();
-    while let Some(next) = character(&mut rest)? {
+    while let Some(next) = character(text, &mut rest)? {
         let kind = match next {
             ('.', false) => Kind::Any,
-            ('[', false) => Kind::Class(class(&mut rest, &mut room)?),
-            (']', false) => return Err(invalid("set-close ']' with no preceding '['")),
-            ('*' | '+', false) => return Err(invalid("flag must be preceded by a non-flag")),
+            ('[', false) => Kind::Class(class(text, &mut rest, &mut room)?),
+            (']', false) => return Err(invalid(text, &rest, "set-close ']' with no preceding '['")),
+            (flag @ ('*' | '+'), false) => {
+                return Err(invalid(text, &rest, format_args!("flag '{flag}' must be preceded by a non-flag")));
+            }
             (other, _) => Kind::Character(other),
         };
         let flag = match rest.clone().next() {
@@ -103,24 +111,30 @@ fn tokens(text: &str) -> Result<Vec<Token>, Error> {
 }
 
 /// A class, after its `[`.
-fn class(rest: &mut std::str::Chars<'_>, room: &mut usize) -> Result<BTreeSet<char>, Error> {
+fn class(glob: &str, rest: &mut Chars<'_>, room: &mut usize) -> Result<BTreeSet<char>, Error> {
     let mut members = BTreeSet::new();
     let mut previous = None;
     loop {
-        let Some(next) = character(rest)? else { return Err(invalid("found [ without matching ]")) };
+        let Some(next) = character(glob, rest)? else { return Err(invalid(glob, rest, "found [ without matching ]")) };
         match next {
             (']', false) => return Ok(members),
             ('-', false) => {
+                let range =
+                    |rest: &Chars<'_>, what: &str| invalid(glob, rest, format_args!("range character '-' {what}"));
                 let low: char =
-                    previous.take().ok_or_else(|| invalid("range character '-' must be preceded by a character"))?;
-                let high = match character(rest)? {
+                    previous.take().ok_or_else(|| range(rest, "must be preceded by a Unicode character"))?;
+                if rest.clone().nth(1).is_none() {
+                    return Err(range(rest, "must be followed by a Unicode character"));
+                }
+                let high = match character(glob, rest)? {
                     None | Some((']' | '-', false)) => {
-                        return Err(invalid("range character '-' must be followed by a character"));
+                        return Err(range(rest, "cannot be followed by a special symbol"));
                     }
                     Some((high, _)) => high,
                 };
                 if high < low {
-                    return Err(invalid("range is out of order"));
+                    let what = format_args!("range is out of order: '{high}' comes before '{low}' in Unicode");
+                    return Err(invalid(glob, rest, what));
                 }
                 let width = usize::try_from(u32::from(high) - u32::from(low)).unwrap_or(usize::MAX);
                 *room = room.checked_sub(width).ok_or(Error::Size)?;

@@ -12,7 +12,7 @@ use super::atom::{Atom, AtomKind, GatherTerms, Nested, Root, Term, Var, WithTerm
 use super::names::{Document, Global};
 use super::scope::{Scopes, VarInfo};
 use super::{ClauseContext, Compiled};
-use crate::error::Error;
+use crate::error::{Error, UNSUPPORTED};
 use crate::ir::{Callee, Comparison, Program, Target};
 
 /// The atoms of one clause.
@@ -96,7 +96,12 @@ impl<'a, 'c> Flatten<'a, 'c> {
     }
 
     /// A body inside an expression.
-    fn nested(&mut self, body: &Body, heads: &[TermRef], patterns: &[&TermRef]) -> Compiled<(Nested, Vec<Term>, Vec<Var>)> {
+    fn nested(
+        &mut self,
+        body: &Body,
+        heads: &[TermRef],
+        patterns: &[&TermRef],
+    ) -> Compiled<(Nested, Vec<Term>, Vec<Var>)> {
         let scope = self.scopes.open();
         let mut vars = Vec::new();
         for pattern in patterns {
@@ -617,7 +622,10 @@ impl<'a, 'c> Flatten<'a, 'c> {
 
     fn builtin(&mut self, name: &str, span: Span) -> Compiled<Callee> {
         let Some(function) = fleetgate_builtins::find(name) else {
-            return Err(self.error("rego_type_error", format!("undefined function {name}"), span));
+            return Err(match fleetgate_rego::builtins::find(name) {
+                Some(_) => self.error(UNSUPPORTED, format!("built-in function {name} is not supported"), span),
+                None => self.error("rego_type_error", format!("undefined function {name}"), span),
+            });
         };
         let varies = matches!(name, "time.now_ns" | "uuid.rfc4122" | "rand.intn");
         self.program.volatile |= varies;

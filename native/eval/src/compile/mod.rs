@@ -24,6 +24,9 @@ use flatten::Flatten;
 use layout::Layout;
 use names::Globals;
 
+/// What names begin with that no policy wrote.
+const GENERATED: &str = "__fg_";
+
 /// A module to compile: its syntax, and its name and text for errors.
 #[derive(Debug, Clone)]
 pub struct Unit {
@@ -49,7 +52,11 @@ pub struct Options {
 pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> {
     let units: Vec<Unit> = units
         .iter()
-        .map(|unit| Unit { module: hoist_negated(unit.module.clone()), name: unit.name.clone(), text: unit.text.clone() })
+        .map(|unit| Unit {
+            module: hoist_negated(unit.module.clone()),
+            name: unit.name.clone(),
+            text: unit.text.clone(),
+        })
         .collect();
     let modules: Vec<&Module> = units.iter().map(|unit| &unit.module).collect();
     let mut program = Program { sources: units.iter().map(source).collect(), ..Program::default() };
@@ -164,9 +171,8 @@ fn compile_clause(
 }
 
 fn unsafe_var(name: &str, place: Place, program: &Program) -> Error {
-    let shown = if name.starts_with('$') { "_" } else { name };
-    let message =
-        if name.is_empty() { "expression is unsafe".to_owned() } else { format!("var {shown} is unsafe") };
+    let shown = if name.starts_with('$') || name.starts_with(GENERATED) { "_" } else { name };
+    let message = if name.is_empty() { "expression is unsafe".to_owned() } else { format!("var {shown} is unsafe") };
     located(Error::new("rego_unsafe_var_error", message), place, program)
 }
 

@@ -270,7 +270,15 @@ impl Order {
         }
     }
 
-    fn part(&mut self, whole: &Operand, key: Operand, pattern: &Term, bound: &mut Bound, place: Place, steps: &mut Block) {
+    fn part(
+        &mut self,
+        whole: &Operand,
+        key: Operand,
+        pattern: &Term,
+        bound: &mut Bound,
+        place: Place,
+        steps: &mut Block,
+    ) {
         let out = self.slot();
         steps.push(Step { place, op: Op::Get { base: Base::Value(whole.clone()), path: vec![key], out } });
         self.matching(Operand::Slot(out), pattern, bound, place, steps);

@@ -102,7 +102,8 @@ impl Scopes {
 
     /// Registers the variables that a body owns, which is open already; `terms` belong to it as well.
     pub(super) fn own(&mut self, body: &Body, terms: &[TermRef], globals: &Globals) {
-        let before: BTreeSet<Arc<str>> = self.frames.last().into_iter().flat_map(|frame| frame.names.keys()).cloned().collect();
+        let before: BTreeSet<Arc<str>> =
+            self.frames.last().into_iter().flat_map(|frame| frame.names.keys()).cloned().collect();
         for expr in &body.exprs {
             self.declarations(expr);
         }
@@ -116,10 +117,8 @@ impl Scopes {
         terms.iter().for_each(|term| direct_in_term(term, &mut found));
         for (name, span) in found {
             let own = self.frames.last().is_some_and(|frame| frame.names.contains_key(&name));
-            let taken = own
-                || matches!(&*name, "input" | "data")
-                || globals.contains_key(&name)
-                || self.find(&name).is_some();
+            let taken =
+                own || matches!(&*name, "input" | "data") || globals.contains_key(&name) || self.find(&name).is_some();
             if !taken {
                 self.declare(&name, span);
             }

@@ -47,7 +47,7 @@ impl Meter {
     /// Counts one step.
     pub(super) fn step(&mut self) -> Result<(), Box<Error>> {
         self.steps += 1;
-        if self.steps % CLOCK_INTERVAL == 0 { self.look() } else { Ok(()) }
+        if self.steps.is_multiple_of(CLOCK_INTERVAL) { self.look() } else { Ok(()) }
     }
 
     #[cold]

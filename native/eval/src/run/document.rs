@@ -1,5 +1,6 @@
 //! Documents that rules define.
 
+use fleetgate_rego::Release;
 use fleetgate_value::Value;
 
 use super::partial::Parts;
@@ -71,14 +72,20 @@ impl<'p> Machine<'p> {
     }
 
     fn conflict(&self, definition: &Definition) -> Box<Error> {
-        let is_function = self.program.rules.iter().any(|rule| {
-            matches!(rule.kind, RuleKind::Function(_))
-                && rule.definitions.iter().any(|other| std::ptr::eq(other, definition))
-        });
-        let message = if is_function {
-            "functions must not produce multiple outputs for same inputs"
-        } else {
-            "complete rules must not produce multiple outputs"
+        let rule = self
+            .program
+            .rules
+            .iter()
+            .find(|rule| rule.definitions.iter().chain(&rule.default).any(|other| std::ptr::eq(other, definition)));
+        let is_function = rule.is_some_and(|rule| matches!(rule.kind, RuleKind::Function(_)));
+        let path = || rule.map(|rule| reference(&rule.path)).unwrap_or_default();
+        let message = match (self.release, is_function) {
+            (Release::Opa1_17, true) => "functions must not produce multiple outputs for same inputs".to_owned(),
+            (Release::Opa1_17, false) => "complete rules must not produce multiple outputs".to_owned(),
+            (Release::Opa1_22, true) => {
+                format!("function {} produced conflicting values for the same inputs", path())
+            }
+            (Release::Opa1_22, false) => format!("rule {} produced conflicting values", path()),
         };
         self.error("eval_conflict_error", message, definition.place)
     }
@@ -173,6 +180,24 @@ impl<'p> Machine<'p> {
         path.reverse();
         path
     }
+}
+
+/// A path below `data` as Rego writes it.
+fn reference(path: &[fleetgate_value::Str]) -> String {
+    let mut text = "data".to_owned();
+    for name in path {
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_name {
+            text.push('.');
+            text.push_str(name);
+        } else {
+            text.push('[');
+            text.push_str(&Value::String(name.clone()).to_string());
+            text.push(']');
+        }
+    }
+    text
 }
 
 /// Both documents in one. Where both say something, it is the base document that counts.

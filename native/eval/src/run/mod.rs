@@ -17,6 +17,7 @@ mod walk;
 use std::sync::Arc;
 
 use fleetgate_builtins::Context;
+use fleetgate_rego::Release;
 use fleetgate_value::{Object, Value};
 
 use crate::error::Error;
@@ -68,6 +69,7 @@ struct Machine<'p> {
     world: World,
     builtins: Context,
     strict: bool,
+    release: Release,
     meter: Meter,
 }
 
@@ -89,6 +91,8 @@ pub struct Settings {
     pub strict: bool,
     /// The time, in nanoseconds since 1970.
     pub now_nanos: i64,
+    /// Whose words errors have, and how YAML is read.
+    pub release: Release,
 }
 
 impl Program {
@@ -147,6 +151,7 @@ impl Program {
         cache.resize(self.rules.len(), Cached::Unknown);
         let mut builtins = std::mem::take(&mut workspace.builtins);
         builtins.start(settings.now_nanos);
+        builtins.yaml_core_schema = settings.release == Release::Opa1_22;
         let mut machine = Machine {
             program: self,
             frame: std::mem::take(&mut workspace.frame),
@@ -154,6 +159,7 @@ impl Program {
             world: World { input, data, replaced: None, cache },
             builtins,
             strict: settings.strict,
+            release: settings.release,
             meter: Meter::start(settings.budget),
         };
         let result = run(&mut machine);
@@ -186,7 +192,11 @@ impl<'p> Machine<'p> {
     }
 
     /// Runs with a frame of its own.
-    fn in_frame<T>(&mut self, slots: usize, run: impl FnOnce(&mut Self) -> Result<T, Box<Error>>) -> Result<T, Box<Error>> {
+    fn in_frame<T>(
+        &mut self,
+        slots: usize,
+        run: impl FnOnce(&mut Self) -> Result<T, Box<Error>>,
+    ) -> Result<T, Box<Error>> {
         let base = self.frame.len();
         self.meter.deeper()?;
         self.frame.resize(base + slots, Value::Null);

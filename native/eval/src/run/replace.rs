@@ -29,9 +29,10 @@ impl Replaced {
 impl World {
     /// The same documents, with all functions their own.
     pub(super) fn without_functions(&self) -> Self {
-        let replaced = self.replaced.as_deref().map(|replaced| {
-            Arc::new(Replaced { documents: replaced.documents.clone(), functions: Vec::new() })
-        });
+        let replaced = self
+            .replaced
+            .as_deref()
+            .map(|replaced| Arc::new(Replaced { documents: replaced.documents.clone(), functions: Vec::new() }));
         let cache = vec![Cached::Unknown; self.cache.len()];
         Self { input: self.input.clone(), data: self.data.clone(), replaced, cache }
     }

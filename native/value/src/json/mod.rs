@@ -31,8 +31,10 @@ pub enum Numbers {
     /// print with an exponent.
     #[default]
     Doubles,
-    /// Exactly what is written.
+    /// Exactly what is written, within the range of a double.
     Exact,
+    /// Exactly what is written, within the range that OPA calculates in: a binary exponent of 100,000.
+    Wide,
 }
 
 /// Why a text is no JSON value.

@@ -255,6 +255,7 @@ impl<'a> Reader<'a> {
         let text = self.slice(start, self.at);
         let number = match self.numbers {
             Numbers::Exact => in_range(text).then(|| Number::from_json_text(text)),
+            Numbers::Wide => in_wide_range(text).then(|| Number::from_json_text(text)),
             // Most numbers are small integers, which are doubles as they stand.
             Numbers::Doubles if integer && text.len() <= 6 && text != "-0" => text.parse().ok().map(Number::Int),
             Numbers::Doubles => text.parse().ok().filter(|double: &f64| double.is_finite()).map(Number::from_double),
@@ -321,6 +322,19 @@ impl<'a> Reader<'a> {
 /// Go refuses numbers beyond the range of a double. That also bounds what calculating with them costs.
 fn in_range(text: &str) -> bool {
     (text.len() < 17 && !text.contains(['e', 'E'])) || text.parse().is_ok_and(|double: f64| double.is_finite())
+}
+
+/// Decimal digits of a number with OPA's greatest binary exponent.
+const WIDEST: i64 = 30_103;
+
+fn in_wide_range(text: &str) -> bool {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let whole = mantissa.split('.').next().unwrap_or_default().trim_start_matches('-');
+    let size = i64::try_from(whole.len())
+        .ok()
+        .zip(exponent.parse::<i64>().ok())
+        .and_then(|(digits, exponent)| digits.checked_add(exponent));
+    in_range(text) || size.is_some_and(|size| size.abs() <= WIDEST)
 }
 
 enum Text<'a> {

@@ -61,9 +61,14 @@ fn what_json_has_no_word_for() {
 
 #[test]
 fn doubles_are_those_of_go() {
-    for (text, expected) in
-        [("999999", "999999"), ("1000000", "1e+06"), ("12345678901234567", "1.2345678901234568e+16"), ("1.0", "1"), ("1e2", "100"), ("-0.0", "-0")]
-    {
+    for (text, expected) in [
+        ("999999", "999999"),
+        ("1000000", "1e+06"),
+        ("12345678901234567", "1.2345678901234568e+16"),
+        ("1.0", "1"),
+        ("1e2", "100"),
+        ("-0.0", "-0"),
+    ] {
         let value = parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Doubles).unwrap();
         assert_eq!(text_of(&value), expected, "{text}");
     }
@@ -102,6 +107,18 @@ fn bytes_that_are_not_utf8() {
     for (text, offset) in [(&b"\"\xff\""[..], 1), (b"\"\xc0\xaf\"", 1), (b"[\"\xed\xa0\x80\"]", 2), (b"1\x80", 1)] {
         let error = parse(text, &mut KeyCache::default(), Numbers::Exact).unwrap_err();
         assert_eq!(error, Error { kind: ErrorKind::Utf8, offset }, "{text:?}");
+    }
+}
+
+#[test]
+fn wide_numbers_reach_as_far_as_opa_calculates() {
+    let wide =
+        |text: &str| parse(text.as_bytes(), &mut KeyCache::default(), Numbers::Wide).map(|value| text_of(&value));
+    for text in ["1e400", "-2.5E+30000", "12345678901234567890.10"] {
+        assert_eq!(wide(text).as_deref(), Ok(text));
+    }
+    for text in ["1e40000", "1e2147483648", "1e99999999999999999999"] {
+        assert_eq!(wide(text), Err(Error { kind: ErrorKind::NumberRange, offset: 0 }), "{text}");
     }
 }
 

@@ -11,9 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fleetgate_value::json::MAX_DEPTH;
 use fleetgate_value::{Number, Value, go};
-use libyaml_safer::{Encoding, EventData, Parser, ScalarStyle};
+use libyaml_safer::{Encoding, ErrorKind, EventData, Mark, Parser, ScalarStyle};
 
-use super::scalar::{Scalar, resolve};
+use super::scalar::{Scalar, Schema, resolve};
 use crate::encode::base64;
 use crate::text::from_bytes;
 
@@ -37,19 +37,20 @@ enum Event {
     MappingEnd,
 }
 
-/// The first document of a text; null where there is none. What follows it is not read, as in go-yaml.
+/// The first document of a text; null where there is none. What follows it is not read under [`Schema::Old`], as in go-yaml, and
+/// must be YAML under [`Schema::Core`].
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn first_document(text: &str) -> Result<Value, String> {
-    let events = events(text.strip_prefix('\u{feff}').unwrap_or(text))?;
+pub(super) fn first_document(text: &str, schema: Schema) -> Result<Value, String> {
+    let events = events(text.strip_prefix('\u{feff}').unwrap_or(text), schema)?;
     if events.is_empty() {
         return Ok(Value::Null);
     }
-    Composer { events: &events, next: 0, open: Vec::new(), depth: 0, aliased: 0 }.node()
+    Composer { events: &events, schema, next: 0, open: Vec::new(), depth: 0, aliased: 0 }.node()
 }
 
-fn events(text: &str) -> Result<Vec<Event>, String> {
+fn events(text: &str, schema: Schema) -> Result<Vec<Event>, String> {
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
     // The parser does not survive a block scalar that the end of the text cuts off.
@@ -58,14 +59,23 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
     let bytes = if ended { Cow::Borrowed(text.as_bytes()) } else { Cow::Owned(format!("{text}\n").into_bytes()) };
     parser.set_input(Cursor::new(bytes));
     let (mut events, mut anchors, mut depth) = (Vec::new(), HashMap::new(), 0_usize);
+    let mut first = None;
     loop {
         // The port panics where the original leans on the zero byte behind its buffer.
         let event = catch_unwind(AssertUnwindSafe(|| parser.parse()))
             .map_err(|_| "the parser failed".to_owned())?
-            .map_err(|error| error.problem().to_owned())?;
+            .map_err(|error| problem(&error))?;
         let cut_off = in_content && usize::try_from(event.end_mark.index).is_ok_and(|end| end > text.len());
         let (event, anchor) = match event.data {
-            EventData::StreamEnd | EventData::DocumentEnd { .. } => return Ok(events),
+            EventData::DocumentEnd { .. } if schema == Schema::Core => {
+                first.get_or_insert(events.len());
+                anchors.clear();
+                continue;
+            }
+            EventData::StreamEnd | EventData::DocumentEnd { .. } => {
+                events.truncate(first.unwrap_or(events.len()));
+                return Ok(events);
+            }
             EventData::StreamStart { .. } | EventData::DocumentStart { .. } => continue,
             EventData::Scalar { anchor, tag, mut value, style, .. } => {
                 if cut_off && matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && value.ends_with('\n') {
@@ -97,8 +107,19 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
     }
 }
 
+/// The problem in go-yaml's words, with the line where it is not the first one.
+fn problem(error: &libyaml_safer::Error) -> String {
+    let line = |mark: Option<Mark>| mark.map(|mark| mark.line).filter(|line| *line != 0);
+    let scanned = u64::from(error.kind() == ErrorKind::Scanner);
+    match line(error.context_mark()).or_else(|| line(error.problem_mark())) {
+        Some(line) => format!("line {}: {}", line + scanned, error.problem()),
+        None => error.problem().to_owned(),
+    }
+}
+
 struct Composer<'e> {
     events: &'e [Event],
+    schema: Schema,
     next: usize,
     /// Nodes whose aliases are being unfolded, by their first events.
     open: Vec<usize>,
@@ -141,7 +162,7 @@ impl<'e> Composer<'e> {
             Event::MappingStart => self.mapping(),
             Event::Scalar { text, plain, tag } => {
                 self.charge(text.len())?;
-                scalar(text, *plain, tag.as_deref())
+                scalar(text, *plain, tag.as_deref(), self.schema)
             }
             Event::SequenceEnd | Event::MappingEnd => Err("did not find expected node content".to_owned()),
         };
@@ -218,7 +239,7 @@ impl<'e> Composer<'e> {
         if merges && text == "<<" {
             return Ok(None);
         }
-        key(text, *plain, tag.as_deref()).map(Some)
+        key(text, *plain, tag.as_deref(), self.schema).map(Some)
     }
 
     /// Merges a mapping, or a sequence of mappings of which the first wins, over what is there.
@@ -245,9 +266,9 @@ enum Tagged<'t> {
     Text(Cow<'t, str>),
 }
 
-fn tagged<'t>(text: &'t str, plain: bool, tag: Option<&str>) -> Result<Tagged<'t>, String> {
+fn tagged<'t>(text: &'t str, plain: bool, tag: Option<&str>, schema: Schema) -> Result<Tagged<'t>, String> {
     let wanted = match tag.map(|tag| tag.strip_prefix(TAG_PREFIX).unwrap_or_default()) {
-        None if plain => return Ok(Tagged::Resolved(resolve(text))),
+        None if plain => return Ok(Tagged::Resolved(resolve(text, schema))),
         Some("binary") => {
             let bytes = base64::standard(text).map_err(|_| "!!binary value contains invalid base64 data")?;
             return Ok(Tagged::Text(from_bytes(bytes).into()));
@@ -256,7 +277,7 @@ fn tagged<'t>(text: &'t str, plain: bool, tag: Option<&str>) -> Result<Tagged<'t
         // A tag that nobody knows leaves the text as it is.
         _ => return Ok(Tagged::Text(text.into())),
     };
-    let resolved = resolve(text);
+    let resolved = resolve(text, schema);
     let found = match resolved {
         Scalar::Null => "null",
         Scalar::Bool(_) => "bool",
@@ -273,8 +294,8 @@ fn tagged<'t>(text: &'t str, plain: bool, tag: Option<&str>) -> Result<Tagged<'t
     }
 }
 
-fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
-    Ok(match tagged(text, plain, tag)? {
+fn scalar(text: &str, plain: bool, tag: Option<&str>, schema: Schema) -> Result<Value, String> {
+    Ok(match tagged(text, plain, tag, schema)? {
         Tagged::Text(text) => text.into_owned().into(),
         Tagged::Resolved(Scalar::Null) => Value::Null,
         Tagged::Resolved(Scalar::Bool(holds)) => holds.into(),
@@ -288,8 +309,8 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
 }
 
 /// The string that a scalar becomes as a key.
-fn key(text: &str, plain: bool, tag: Option<&str>) -> Result<String, String> {
-    Ok(match tagged(text, plain, tag)? {
+fn key(text: &str, plain: bool, tag: Option<&str>, schema: Schema) -> Result<String, String> {
+    Ok(match tagged(text, plain, tag, schema)? {
         Tagged::Text(text) => text.into_owned(),
         Tagged::Resolved(Scalar::Bool(holds)) => holds.to_string(),
         Tagged::Resolved(Scalar::Int(integer)) => integer.to_string(),

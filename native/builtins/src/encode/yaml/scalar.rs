@@ -14,9 +14,20 @@ pub(super) enum Scalar {
     Text,
 }
 
+/// What plain scalars mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// As to go-yaml v2.
+    Old,
+    /// As to go-yaml v3, which follows YAML 1.2 in that only `true` and `false` are booleans.
+    Core,
+}
+
 /// Resolves the text of a scalar without quotes and without a tag.
-pub(super) fn resolve(text: &str) -> Scalar {
+pub(super) fn resolve(text: &str, schema: Schema) -> Scalar {
     match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" if schema == Schema::Core => Scalar::Text,
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" if schema == Schema::Core => Scalar::Text,
         "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Scalar::Bool(true),
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Scalar::Bool(false),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use fleetgate_value::{Number, Value, go};
 
-use super::scalar::{Scalar, resolve};
+use super::scalar::{Scalar, Schema, resolve};
 use crate::encode::json;
 use crate::text::Text;
 use crate::{Context, Error};
@@ -92,6 +92,8 @@ impl Writer<'_> {
         if items.is_empty() {
             return self.put(if place == Place::Value { " []" } else { "[]" });
         }
+        // go-yaml v3 indents what a key has, v2 does not.
+        let indent = if place == Place::Value && self.context.yaml_core_schema { indent + INDENT } else { indent };
         for (index, item) in items.iter().enumerate() {
             if index > 0 || place == Place::Value {
                 self.indent(indent)?;
@@ -173,7 +175,7 @@ fn check(text: &str) -> Result<(), Error> {
 /// A number by way of Go's types: integers of 64 bits, doubles beyond.
 fn number(number: &Number) -> String {
     let text = number.to_string();
-    match resolve(&text) {
+    match resolve(&text, Schema::Old) {
         Scalar::Int(integer) => integer.to_string(),
         Scalar::Float(double) => go::format_double(double),
         _ => text,
@@ -245,7 +247,7 @@ enum Quotes {
 impl Quotes {
     fn of(text: &str, is_key: bool) -> Self {
         let form = Form::of(text);
-        if !matches!(resolve(text), Scalar::Text) || is_base_60(text) || text.contains('\n') {
+        if !matches!(resolve(text, Schema::Old), Scalar::Text) || is_base_60(text) || text.contains('\n') {
             return Self::Double;
         }
         match form {

@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
+use fleetgate_rego::Release;
 use fleetgate_value::Value;
 
 pub(super) use front_end::source;
@@ -80,7 +81,7 @@ impl Instance for RegoInstance {
             time: evaluation.budget.time_left(),
             entries: MAX_ENTRIES,
         };
-        let settings = Settings { budget, strict: false, now_nanos: now_nanos() };
+        let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
         let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
         let documents = Documents { input: Some(input(evaluation)), data };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {

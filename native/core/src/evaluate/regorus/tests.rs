@@ -11,7 +11,7 @@ use super::super::rego::RegoDriver;
 use super::super::{Budget, Driver, Evaluation, EvaluationError, Pool, Program, Violation};
 use super::driver::CrossCheckedProgram;
 use super::{CrossCheckedDriver, SecondProgram};
-use crate::compatibility::{Compatibility, LibRewrite};
+use crate::compatibility::{Compatibility, LibRewrite, NonstringMsg};
 use crate::decide::{Caller, CrossCheck, Engine, Limits};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Inventories, Snapshot};
@@ -46,7 +46,7 @@ fn second(body: &str, libs: &[&str]) -> Result<Arc<SecondProgram>, String> {
 type Outcome = Result<Vec<Violation>, EvaluationError>;
 
 fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
-    let first = RegoDriver.compile(&template(body, libs)).unwrap_or_else(|defects| panic!("{body}: {defects:?}"));
+    let first = RegoDriver::default().compile(&template(body, libs)).unwrap_or_else(|defects| panic!("{body}: {defects:?}"));
     let second = second(body, libs).unwrap_or_else(|reason| panic!("{body}: {reason}"));
     let inventories = Inventories::default();
     inventories
@@ -62,6 +62,7 @@ fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
         parameters: &crate::json::of_text(r#"{"p": [1, 2]}"#),
         inventory: &inventories.pin("c"),
         budget,
+        nonstring_msg: NonstringMsg::default(),
     };
     let mut instance = second.instance();
     let again = instance.evaluate(&evaluation);
@@ -182,7 +183,7 @@ fn an_evaluation_without_end_is_not_compared() {
         Budget { instructions: 1, time: Duration::from_millis(20), deadline: Instant::now() + Duration::from_secs(60) };
     let nothing = crate::json::of_text("{}");
     let snapshot = Snapshot::empty();
-    let evaluation = Evaluation { review: &nothing, parameters: &nothing, inventory: &snapshot, budget };
+    let evaluation = Evaluation { review: &nothing, parameters: &nothing, inventory: &snapshot, budget, nonstring_msg: NonstringMsg::default() };
     let started = Instant::now();
     assert_eq!(second.instance().evaluate(&evaluation), None);
     assert!(started.elapsed() < Duration::from_secs(5));
@@ -200,7 +201,7 @@ struct Unnormalised(&'static str);
 
 impl Driver for Unnormalised {
     fn compile(&self, template: &Template) -> Result<Arc<dyn Program>, Vec<Diagnostic>> {
-        let first = RegoDriver.compile(template)?;
+        let first = RegoDriver::default().compile(template)?;
         let program = SecondProgram {
             modules: vec![format!("package template\n{}", self.0)],
             builtins: std::collections::BTreeSet::new(),
