@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def sections() -> dict[str, str]:
     for name, field in Settings.model_fields.items():
         model = _section(field)
         if model is not None:
-            found[name] = (model.__doc__ or "").strip()
+            found[name] = inspect.cleandoc(model.__doc__ or "")
     return found
 
 
