@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 
-RAW_OBJECT = re.compile(r"^(unable to match constraints: invalid request object: failed to unmarshal gkReview \w+) .*$", re.S)
+RAW_OBJECT = re.compile(
+    r"^(unable to match constraints: invalid request object: failed to unmarshal gkReview \w+) .*$", re.S
+)
 """Gatekeeper's text goes on with the object's JSON; an object's body stays out of our messages, which are logged."""
 
 HANDLE_REVIEW = re.compile(
-    r'^admission\.k8s\.gatekeeper\.sh: target\.HandleReview failed for target "admission\.k8s\.gatekeeper\.sh": (.*)\n$', re.S
+    r'^admission\.k8s\.gatekeeper\.sh: target\.HandleReview failed for target "admission\.k8s\.gatekeeper\.sh": (.*)\n$',
+    re.S,
 )
 """Its webhook finds the same fault before its client does, and says it without these words; so do we."""
 

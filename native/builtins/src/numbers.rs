@@ -15,7 +15,8 @@ fn range(context: &mut Context, operands: &[Value]) -> Answer {
 }
 
 fn range_step(context: &mut Context, operands: &[Value]) -> Answer {
-    let (from, to, step) = (any_size(context, operands, 1)?, any_size(context, operands, 2)?, any_size(context, operands, 3)?);
+    let (from, to, step) =
+        (any_size(context, operands, 1)?, any_size(context, operands, 2)?, any_size(context, operands, 3)?);
     if step <= BigInt::ZERO {
         return Err(Error::Builtin("numbers.range_step: step must be a positive integer".to_owned()));
     }

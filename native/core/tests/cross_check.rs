@@ -175,7 +175,9 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
         let published = &case.set.templates()[0];
         let kind = &published.template.kind;
         let Some(second) = published.program.second() else {
-            let reason = SecondProgram::compile(&published.template, published.program.referential(), LibRewrite::Shallow).unwrap_err();
+            let reason =
+                SecondProgram::compile(&published.template, published.program.referential(), LibRewrite::Shallow)
+                    .unwrap_err();
             comparison.differences.push(format!("{kind} is not cross-checked: {reason}"));
             continue;
         };

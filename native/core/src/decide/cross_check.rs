@@ -5,8 +5,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-
-
 use super::evaluation::{Outcome, Settings};
 use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, Violation};
 use crate::inventory::Snapshot;

@@ -8,7 +8,13 @@ fn value(json: &str) -> Value {
 
 fn admission(request: &str, namespace: &str) -> Result<Review, ReviewError> {
     let keys = &mut KeyCache::default();
-    Review::of_admission_request(request.as_bytes(), namespace.as_bytes(), Source::Unspecified, keys, &Compatibility::default())
+    Review::of_admission_request(
+        request.as_bytes(),
+        namespace.as_bytes(),
+        Source::Unspecified,
+        keys,
+        &Compatibility::default(),
+    )
 }
 
 const ALWAYS: &str = r#"{
@@ -91,7 +97,8 @@ fn a_plain_object_is_reviewed_as_audit_does() {
         }}"#
     );
     let keys = &mut KeyCache::default();
-    let review = Review::of_object(object.as_bytes(), b"", Source::Unspecified, keys, &Compatibility::default()).unwrap();
+    let review =
+        Review::of_object(object.as_bytes(), b"", Source::Unspecified, keys, &Compatibility::default()).unwrap();
     assert_eq!(review.value, value(&expected));
     assert!(!review.has_namespace());
     let cluster_scoped = br#"{"apiVersion": "v1", "kind": "Node"}"#;

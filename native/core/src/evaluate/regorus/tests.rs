@@ -46,7 +46,8 @@ fn second(body: &str, libs: &[&str]) -> Result<Arc<SecondProgram>, String> {
 type Outcome = Result<Vec<Violation>, EvaluationError>;
 
 fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
-    let first = RegoDriver::default().compile(&template(body, libs)).unwrap_or_else(|defects| panic!("{body}: {defects:?}"));
+    let first =
+        RegoDriver::default().compile(&template(body, libs)).unwrap_or_else(|defects| panic!("{body}: {defects:?}"));
     let second = second(body, libs).unwrap_or_else(|reason| panic!("{body}: {reason}"));
     let inventories = Inventories::default();
     inventories
@@ -183,7 +184,13 @@ fn an_evaluation_without_end_is_not_compared() {
         Budget { instructions: 1, time: Duration::from_millis(20), deadline: Instant::now() + Duration::from_secs(60) };
     let nothing = crate::json::of_text("{}");
     let snapshot = Snapshot::empty();
-    let evaluation = Evaluation { review: &nothing, parameters: &nothing, inventory: &snapshot, budget, nonstring_msg: NonstringMsg::default() };
+    let evaluation = Evaluation {
+        review: &nothing,
+        parameters: &nothing,
+        inventory: &snapshot,
+        budget,
+        nonstring_msg: NonstringMsg::default(),
+    };
     let started = Instant::now();
     assert_eq!(second.instance().evaluate(&evaluation), None);
     assert!(started.elapsed() < Duration::from_secs(5));
