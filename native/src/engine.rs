@@ -1,6 +1,6 @@
 //! `Engine`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Engine {
         constraint_seconds: f64,
         review_seconds: f64,
         cross_check: f64,
-        compatibility: Option<HashMap<String, String>>,
+        compatibility: Option<BTreeMap<String, String>>,
     ) -> PyResult<Self> {
         if !(0.0..=1.0).contains(&cross_check) {
             return Err(PyValueError::new_err("cross_check: a share from 0 to 1 is expected"));
@@ -133,7 +133,7 @@ impl Engine {
     }
 }
 
-fn switches(given: &HashMap<String, String>) -> PyResult<Compatibility> {
+fn switches(given: &BTreeMap<String, String>) -> PyResult<Compatibility> {
     let mut compatibility = Compatibility::default();
     for (switch, value) in given {
         compatibility.set(switch, value).map_err(|error| PyValueError::new_err(error.to_string()))?;
