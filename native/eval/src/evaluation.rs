@@ -224,6 +224,37 @@ mod tests {
     }
 
     #[test]
+    fn rules_know_their_metadata() {
+        let text = r#"# METADATA
+# title: P
+package p
+
+# METADATA
+# authors: [A B <a@b.c>]
+# custom: {n: 1}
+a := rego.metadata.rule() if true else := rego.metadata.rule()
+
+b := rego.metadata.chain()
+
+# METADATA
+# schemas: [{input: schema.x}]
+c := 1
+"#;
+        let known = text.split("# METADATA\n# schemas").next().unwrap();
+        let value = |text, query| {
+            evaluate(&Evaluation { query, modules: &[("p.rego", text)], expressions: false, ..QUESTION }).answers
+        };
+        let rule =
+            br#"[{"bindings":{"x":{"authors":[{"email":"a@b.c","name":"A B"}],"custom":{"n":1},"scope":"rule"}}}]"#;
+        assert_eq!(value(known, "x = data.p.a").unwrap(), rule);
+        let chain = br#"[{"bindings":{"x":[{"path":["p","b"]},{"annotations":{"scope":"package","title":"P"},"path":["p"]}]}}]"#;
+        assert_eq!(value(known, "x = data.p.b").unwrap(), chain);
+        let errors = value(text, "x = data.p.b").unwrap_err();
+        assert_eq!(errors[0].code, crate::error::UNSUPPORTED);
+        assert_eq!(errors[0].message, "metadata in line 12: schemas is not supported");
+    }
+
+    #[test]
     fn what_is_not_supported_says_so() {
         let query = "graphql.is_valid(\"\", \"\")";
         let errors = evaluate(&Evaluation { query, ..QUESTION }).answers.unwrap_err();

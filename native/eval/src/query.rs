@@ -90,7 +90,7 @@ pub fn query(source: QuerySource<'_>) -> Result<Query, Vec<Error>> {
         };
         errors.iter().map(one).collect::<Vec<_>>()
     })?;
-    let options = Options { prints: source.prints };
+    let options = Options { prints: source.prints, standalone: true };
     let mut program = compile(&units, options)?;
     let expressions = if source.expressions { written(&body, source.query) } else { Vec::new() };
     let body = hoisted(if source.expressions { captured(body) } else { body });

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use fleetgate_rego::Span;
 use fleetgate_rego::ast::{
-    Body, Call, Expr, ExprKind, Logical, Template, TemplatePart, Term as SyntaxTerm, TermRef, Value as Syntax, With,
+    Body, Call, Expr, ExprKind, Logical, Rule, Template, TemplatePart, Term as SyntaxTerm, TermRef, Value as Syntax,
+    With,
 };
 use fleetgate_value::{Number, Str, Value};
 
@@ -20,6 +21,8 @@ pub(super) struct Flatten<'a, 'c> {
     program: &'a mut Program,
     context: &'a ClauseContext<'c>,
     scopes: Scopes,
+    /// The rule that the clause is of, and whether it is behind an `else`.
+    rule: Option<(&'a Rule, bool)>,
 }
 
 /// The variables of a clause's arguments, in order, and what they must match.
@@ -36,7 +39,12 @@ pub(super) struct Flat {
 
 impl<'a, 'c> Flatten<'a, 'c> {
     pub(super) fn new(program: &'a mut Program, context: &'a ClauseContext<'c>) -> Self {
-        Self { program, context, scopes: Scopes::default() }
+        Self { program, context, scopes: Scopes::default(), rule: None }
+    }
+
+    /// The clause is of a rule, possibly behind an `else`.
+    pub(super) const fn of_rule(&mut self, rule: &'a Rule, is_else: bool) {
+        self.rule = Some((rule, is_else));
     }
 
     pub(super) fn finish(self) -> Flat {
@@ -285,6 +293,14 @@ impl<'a, 'c> Flatten<'a, 'c> {
         if call.is("print") {
             return self.print(call, span, out);
         }
+        if let Some(known) = self.metadata(call, span)? {
+            // Without an operand that takes it there is nothing that could fail.
+            if let [output] = call.args.as_slice() {
+                let output = self.term(output, out)?;
+                self.unify(output, Term::Const(known), span, out);
+            }
+            return Ok(());
+        }
         let callee = self.callee(call, span)?;
         let arity = self.arity(&callee, call);
         let (inputs, output) = match call.args.split_last() {
@@ -489,7 +505,22 @@ impl<'a, 'c> Flatten<'a, 'c> {
         Term::Var(result)
     }
 
+    /// What a call says of the rule's own metadata, if it asks for it.
+    fn metadata(&self, call: &Call, span: Span) -> Compiled<Option<Value>> {
+        let (Some((rule, is_else)), Some(path)) = (self.rule, call.path()) else { return Ok(None) };
+        let metadata = self.context.metadata;
+        let known = match &*path {
+            "rego.metadata.rule" => metadata.rule(self.context.source, rule, is_else),
+            "rego.metadata.chain" => metadata.chain(self.context.source, rule, is_else),
+            _ => return Ok(None),
+        };
+        known.map(Some).map_err(|why| self.error(UNSUPPORTED, why, span))
+    }
+
     fn call(&mut self, call: &Call, span: Span, out: &mut Vec<Atom>) -> Compiled<Term> {
+        if let Some(known) = self.metadata(call, span)? {
+            return Ok(Term::Const(known));
+        }
         let callee = self.callee(call, span)?;
         let args = self.terms(&call.args, out)?;
         let result = self.scopes.fresh(span);
@@ -623,8 +654,10 @@ impl<'a, 'c> Flatten<'a, 'c> {
     fn builtin(&mut self, name: &str, span: Span) -> Compiled<Callee> {
         let Some(function) = fleetgate_builtins::find(name) else {
             return Err(match fleetgate_rego::builtins::find(name) {
-                Some(_) => self.error(UNSUPPORTED, format!("built-in function {name} is not supported"), span),
-                None => self.error("rego_type_error", format!("undefined function {name}"), span),
+                Some(_) if self.context.options.standalone => {
+                    self.error(UNSUPPORTED, format!("built-in function {name} is not supported"), span)
+                }
+                _ => self.error("rego_type_error", format!("undefined function {name}"), span),
             });
         };
         let varies = matches!(name, "time.now_ns" | "uuid.rfc4122" | "rand.intn");

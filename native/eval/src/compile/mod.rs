@@ -8,6 +8,7 @@ mod atom;
 mod flatten;
 mod index;
 mod layout;
+mod metadata;
 mod names;
 mod order;
 mod scope;
@@ -22,6 +23,7 @@ use crate::error::{Error, Location};
 use crate::ir::{Clause, Definition, Leaf, Place, Program, Rule, RuleKind, Source};
 use flatten::Flatten;
 use layout::Layout;
+use metadata::Metadata;
 use names::Globals;
 
 /// What names begin with that no policy wrote.
@@ -43,6 +45,9 @@ pub struct Unit {
 pub struct Options {
     /// Keep calls of `print`; they are dropped otherwise, as in a cluster.
     pub prints: bool,
+    /// Not within Gatekeeper: rules know their metadata, and OPA's built-ins that are not here are refused as not supported.
+    /// Otherwise these are functions that nobody defined, as those that Gatekeeper takes from its OPA.
+    pub standalone: bool,
 }
 
 /// Compiles modules that passed [`fleetgate_rego::resolve::check`].
@@ -62,9 +67,10 @@ pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> 
     let mut program = Program { sources: units.iter().map(source).collect(), ..Program::default() };
     let layout = Layout::new(&modules, &mut program);
     let mut errors = Vec::new();
+    let metadata = Metadata::new(&units);
     for (number, unit) in units.iter().enumerate() {
         let globals = names::globals(&unit.module, &modules);
-        let context = ClauseContext { source: number, globals: &globals, options };
+        let context = ClauseContext { source: number, globals: &globals, options, metadata: &metadata };
         for (rule, placed) in unit.module.rules.iter().zip(layout.of_module(number)) {
             match definition(rule, placed, &context, &mut program) {
                 Ok((definition, slots)) => {
@@ -101,6 +107,7 @@ pub(crate) struct ClauseContext<'a> {
     source: usize,
     globals: &'a Globals,
     options: Options,
+    metadata: &'a Metadata<'a>,
 }
 
 impl ClauseContext<'_> {
@@ -135,6 +142,9 @@ fn compile_clause(
     program: &mut Program,
 ) -> Compiled<(Clause, usize)> {
     let mut flatten = Flatten::new(program, context);
+    if context.options.standalone {
+        flatten.of_rule(rule, !std::ptr::eq(rule, clause));
+    }
     let args = &rule.head.args;
     let path = rule.head.reference.get(placed.static_parts..).unwrap_or_default();
     let head = &clause.head;
@@ -201,7 +211,8 @@ pub(crate) fn compile_query(
 ) -> Compiled<CompiledQuery> {
     let globals = names::globals(&unit.module, modules);
     program.sources.push(source(unit));
-    let context = ClauseContext { source: program.sources.len() - 1, globals: &globals, options };
+    let metadata = Metadata::new(&[]);
+    let context = ClauseContext { source: program.sources.len() - 1, globals: &globals, options, metadata: &metadata };
     let mut flatten = Flatten::new(program, &context);
     let arguments = flatten.arguments(&[]);
     let atoms = flatten.body(body, &[], &arguments)?;
