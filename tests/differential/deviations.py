@@ -19,8 +19,8 @@ HANDLE_REVIEW = re.compile(
 """Its webhook finds the same fault before its client does, and says it without these words; so do we."""
 
 UNRECOGNIZED = re.compile(r"^unrecognized enforcement(Action| points):")
-"""Its client takes a Constraint of an unknown action or point and never enforces it, and so do we; only its webhook refuses
-it, as ours does for Constraints that reach /v1/admit."""
+"""Its client takes a Constraint of an unknown action or point and never enforces it, and so do we; only its webhook
+refuses it, as ours does for Constraints that reach /v1/admit."""
 
 
 def message(text: str) -> str:
