@@ -50,6 +50,12 @@ pub(super) fn of_error(text: &str) -> Option<&'static str> {
     ERRORS.iter().find_map(|(part, reason)| text.contains(part).then_some(*reason))
 }
 
+/// Whether the text of a number is that of an integer, which regorus keeps whatever its size.
+pub(super) fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    text != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A number that is written otherwise than regorus would write it: it keeps the value of `1e6` and `1.0`, OPA the text.
 pub(super) const SPELLED_NUMBER: &str = "a number whose spelling regorus does not keep";
 
@@ -60,7 +66,7 @@ pub(super) fn has_spelled_number(module: &Module) -> bool {
         found |= match Number::from_json_text(text) {
             Number::Int(_) => false,
             Number::Double(double) => double.fract() == 0.0,
-            Number::Text(_) => true,
+            Number::Text(text) => !is_integer(&text),
         };
     };
     for rule in &module.rules {
