@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_has_no_equal_is_not_converted() {
-        for text in ["1.0", "0.10", "-0", "1e400", "1e6"] {
+        for text in ["1.0", "0.10", "1e400", "1e6"] {
             assert_eq!(to_regorus(&Value::Number(super::Number::from_json_text(text))), None, "{text}");
         }
         let nested = (0..super::MAX_DEPTH).fold(Value::Null, |inner, _| Value::array(vec![inner]));
