@@ -1,6 +1,6 @@
 //! Values of ours to regorus's, and back.
 //!
-//! regorus keeps integers and doubles, OPA the text of a number. A number of another spelling (`1.0`, `0.10`, more digits
+//! regorus keeps integers and doubles, OPA the text of a number. A number of another spelling (`1.0`, `0.10`, more decimals
 //! than a double has) has no equal there, and neither has what is nested too deeply: such values are not converted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,7 @@ use std::mem::{Discriminant, discriminant};
 use fleetgate_value::{Number, Value};
 use regorus::Value as Foreign;
 
+use super::exclusions::is_integer;
 use crate::json::MAX_DEPTH;
 
 /// regorus's form of a value.
@@ -28,6 +29,7 @@ fn there(value: &Value, depth: usize) -> Option<Foreign> {
         Value::Bool(value) => Foreign::Bool(*value),
         Value::Number(Number::Int(integer)) => Foreign::from(*integer),
         Value::Number(Number::Double(double)) => Foreign::from(*double),
+        Value::Number(Number::Text(text)) if is_integer(text) => Foreign::from_numeric_string(text).ok()?,
         Value::Number(Number::Text(_)) => return None,
         Value::String(text) => Foreign::from(&**text),
         Value::Array(items) => Foreign::from(items.iter().map(|item| there(item, depth)).collect::<Option<Vec<_>>>()?),
@@ -83,6 +85,7 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
+            (any::<i64>(), any::<u32>()).prop_map(|(high, low)| integer(&format!("{high}{low:010}"))),
             any::<f64>().prop_map(|double| Value::Number(super::Number::from_double(double))),
             (-1e9..1e9_f64).prop_map(|double| Value::Number(super::Number::from_double(double.round()))),
             ".{0,8}".prop_map(Value::from),
@@ -96,6 +99,10 @@ mod tests {
         })
     }
 
+    fn integer(text: &str) -> Value {
+        Value::Number(super::Number::from_json_text(text))
+    }
+
     /// Equal values can be spelt differently: the round trip keeps the spelling too.
     fn spelt(value: &Value) -> String {
         format!("{value:?}")
@@ -104,7 +111,6 @@ mod tests {
     proptest! {
         #[test]
         fn values_come_back_as_they_went(value in values()) {
-            // A set keeps one of 5 and 5e+00; which of them is no property of the value.
             let there = to_regorus(&value);
             prop_assert!(there.is_some());
             let back = there.as_ref().and_then(from_regorus);
@@ -114,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_has_no_equal_is_not_converted() {
-        for text in ["1.0", "0.10", "123456789012345678901234567890", "1e400"] {
+        for text in ["1.0", "0.10", "1e400", "1e6"] {
             assert_eq!(to_regorus(&Value::Number(super::Number::from_json_text(text))), None, "{text}");
         }
         let nested = (0..super::MAX_DEPTH).fold(Value::Null, |inner, _| Value::array(vec![inner]));

@@ -1,6 +1,6 @@
 //! What is not cross-checked, and why: uses of which a difference would say nothing about either engine.
 
-use fleetgate_rego::ast::{Module, Value};
+use fleetgate_rego::ast::{Module, Rule, Value};
 use fleetgate_rego::visit;
 use fleetgate_value::Number;
 
@@ -50,26 +50,42 @@ pub(super) fn of_error(text: &str) -> Option<&'static str> {
     ERRORS.iter().find_map(|(part, reason)| text.contains(part).then_some(*reason))
 }
 
-/// A number that is written otherwise than regorus would write it: it keeps the value of `1e6` and `1.0`, OPA the text.
-pub(super) const SPELLED_NUMBER: &str = "a number whose spelling regorus does not keep";
+/// Whether the text of a number is that of an integer, which regorus keeps whatever its size.
+pub(super) fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    text != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
 
-/// Whether a module has a [`SPELLED_NUMBER`].
-pub(super) fn has_spelled_number(module: &Module) -> bool {
-    let mut found = false;
-    let mut look = |text: &str| {
-        found |= match Number::from_json_text(text) {
-            Number::Int(_) => false,
-            Number::Double(double) => double.fract() == 0.0,
-            Number::Text(_) => true,
-        };
-    };
+/// Why a module is not cross-checked, by what it holds; none for most.
+pub(super) fn of_module(module: &Module) -> Option<&'static str> {
+    let mut found = None;
+    for rule in module.rules.iter().flat_map(Rule::chain) {
+        for argument in &rule.head.args {
+            visit::walk_term(argument, &mut |term| {
+                // OPA unifies what is given with what the reference has; regorus holds for other values too.
+                if matches!(term.value, Value::Ref(_) | Value::Call(_)) {
+                    found = Some("a function's argument that is no pattern");
+                }
+                true
+            });
+        }
+    }
     for rule in &module.rules {
         visit::rule_terms(rule, &mut |term| {
-            if let Value::Number(text) = &term.value {
-                look(text);
+            if matches!(&term.value, Value::Number(text) if !is_kept(text)) {
+                found = Some("a number whose spelling regorus does not keep");
             }
             true
         });
     }
     found
+}
+
+/// Whether regorus keeps a number as it is written: of `1e6` and `1.0` it keeps the value, OPA the text.
+fn is_kept(text: &str) -> bool {
+    match Number::from_json_text(text) {
+        Number::Int(_) => true,
+        Number::Double(double) => double.fract() != 0.0,
+        Number::Text(text) => is_integer(&text),
+    }
 }

@@ -77,9 +77,7 @@ impl SecondProgram {
                 names.insert(name.to_owned());
                 Some(builtins::name(name))
             });
-            if exclusions::has_spelled_number(&module) {
-                excluded.get_or_insert_with(|| exclusions::SPELLED_NUMBER.to_owned());
-            }
+            excluded = excluded.or_else(|| exclusions::of_module(&module).map(ToOwned::to_owned));
             modules.push(emit(&module).map_err(|error| error.to_string())?.text);
         }
         if let Some(reason) = excluded {

@@ -153,11 +153,17 @@ fn what_says_nothing_is_not_compared() {
         ("x := uuid.rfc4122(\"k\")", "uuid.rfc4122"),
         ("x := rand.intn(\"k\", 5)", "rand.intn"),
         ("x := count([1]) with count as 3", "replaced"),
+        ("x := 1; f(2)", "argument"),
         ("x := 1e6", "spelling"),
         ("x := [1.0]", "spelling"),
         ("x := -0.0", "spelling"),
     ] {
-        let refused = second(&shows(body), &[]).unwrap_err();
+        let body = if reason == "argument" {
+            format!("{}\nf(input.review.a[_]) {{ true }}", shows(body))
+        } else {
+            shows(body)
+        };
+        let refused = second(&body, &[]).unwrap_err();
         assert!(refused.contains(reason), "{body}: {refused}");
     }
     // Numbers of a spelling that regorus cannot keep, in the review and in an answer of a built-in.
