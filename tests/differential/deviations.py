@@ -13,7 +13,7 @@ RAW_OBJECT = re.compile(
 """Gatekeeper's text goes on with the object's JSON; an object's body stays out of our messages, which are logged."""
 
 HANDLE_REVIEW = re.compile(
-    r'^admission\.k8s\.gatekeeper\.sh: target\.HandleReview failed for target "admission\.k8s\.gatekeeper\.sh": (.*)\n$',
+    r'^admission\.k8s\.gatekeeper\.sh: target\.HandleReview failed for target "[^"]*": (.*)\n$',
     re.S,
 )
 """Its webhook finds the same fault before its client does, and says it without these words; so do we."""

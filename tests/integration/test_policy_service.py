@@ -188,7 +188,7 @@ def test_what_is_published_is_listed(serve: Serve, tmp_path: Path) -> None:
     assert (labels.bundle, labels.line, labels.constraints) == (str(DATA / "labels"), 1, 2)
     assert labels.path.endswith("labels.yaml")
     assert labels.language == "rego/v0"
-    assert labels.engine in {"vm", "interpreter"}
+    assert labels.engine == "rego"
     constraints = server.policy.ListConstraints(policy_pb2.ListConstraintsRequest(), timeout=TIMEOUT)
     assert [(one.kind, one.name, one.enforcement_action, one.scope) for one in constraints.constraints] == [
         ("K8sLabels", "owner", "deny", "fleet"),

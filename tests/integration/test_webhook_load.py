@@ -53,7 +53,9 @@ def test_metrics(tmp_path: Path) -> None:
             re.findall(r'^fleetgate_webhook_request_duration_seconds_count\{.*outcome="(\w+)".*\} (\S+)$', text, re.M)
         )
         assert counts == {"allow": "1.0", "invalid": "1.0", "error": "1.0"}
-        assert re.search(r'^rpc_client_call_duration_seconds_count\{.*status_code="OK".*\} 1.0$', text, re.M)
+        assert re.search(
+            r'^rpc_client_call_duration_seconds_count\{.*status_code="OK".*\} 2.0$', text, re.M
+        )  # the service is asked before a Namespace that is not found is missed
         assert re.search(r"^fleetgate_webhook_namespaces(_ratio)?\{.*\} 1.0$", text, re.M)
         expiry = re.search(r"^fleetgate_webhook_certificate_expiry_seconds\{.*\} (\S+)$", text, re.M)
         assert expiry is not None
