@@ -138,6 +138,6 @@ lint: build ## formatting, lints, types, import rules, generated files
 # Each stage has a budget; together they stay under 40 minutes on two cold cores.
 .PHONY: check
 check: ## what CI runs
-	timeout 900 $(MAKE) lint
-	timeout 720 $(MAKE) test
-	timeout 780 $(MAKE) e2e
+	timeout 630 $(MAKE) lint
+	timeout 810 $(MAKE) test
+	timeout 950 $(MAKE) e2e
