@@ -7,17 +7,18 @@ use fleetgate_value::Value;
 pub struct Labels<'a>(Option<&'a fleetgate_value::Object>);
 
 impl<'a> Labels<'a> {
-    /// The labels of an object's `metadata`. A map with a value that is not a string counts as none at all, as in
-    /// apimachinery's accessors.
+    /// The labels of an object's `metadata`. As in apimachinery's accessors a null is an empty label, and a map with a value
+    /// of another type counts as none at all.
     pub fn of_metadata(metadata: &'a Value) -> Self {
         let Value::Object(metadata) = metadata else { return Self(None) };
         let Some(Value::Object(labels)) = metadata.get(super::facts::key::labels()) else { return Self(None) };
-        Self(labels.values().all(|value| matches!(value, Value::String(_))).then_some(labels))
+        Self(labels.values().all(|value| matches!(value, Value::String(_) | Value::Null)).then_some(labels))
     }
 
-    fn get(&self, key: &Value) -> Option<&'a str> {
+    pub(super) fn get(&self, key: &Value) -> Option<&'a str> {
         match self.0?.get(key)? {
             Value::String(value) => Some(value),
+            Value::Null => Some(""),
             _ => None,
         }
     }

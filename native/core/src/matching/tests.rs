@@ -305,3 +305,14 @@ fn an_object_without_a_namespace_of_its_own_has_the_request_s() {
     assert_eq!(run(json!({"excludedNamespaces": ["prod"]})), Ok(false));
     assert!(run(json!({"namespaceSelector": {}})).unwrap_err().contains("missing Namespace"));
 }
+
+#[test]
+fn a_label_that_is_null_is_empty_and_other_types_are_no_labels() {
+    let labels = |json: &str| {
+        let metadata = crate::json::of_text(&format!(r#"{{"labels": {json}}}"#));
+        let labels = super::Labels::of_metadata(&metadata);
+        ["a", "b"].map(|name| labels.get(&Value::from(name)).map(str::to_owned))
+    };
+    assert_eq!(labels(r#"{"a": null, "b": "x"}"#), [Some(String::new()), Some("x".to_owned())]);
+    assert_eq!(labels(r#"{"a": 1, "b": "x"}"#), [None, None]);
+}

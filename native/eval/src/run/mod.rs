@@ -152,6 +152,7 @@ impl Program {
         let mut builtins = std::mem::take(&mut workspace.builtins);
         builtins.start(settings.now_nanos);
         builtins.yaml_core_schema = settings.release == Release::Opa1_22;
+        builtins.rounded_integers = settings.release == Release::Opa1_17;
         let mut machine = Machine {
             program: self,
             frame: std::mem::take(&mut workspace.frame),

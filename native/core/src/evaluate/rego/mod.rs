@@ -62,9 +62,7 @@ impl Program for RegoProgram {
 
     fn instance(&self) -> Box<dyn Instance> {
         let program = self.program.detached();
-        let mut workspace = Workspace::default();
-        workspace.builtins.rounded_integers = true;
-        Box::new(RegoInstance { program, entry: self.entry, workspace })
+        Box::new(RegoInstance { program, entry: self.entry, workspace: Workspace::default() })
     }
 }
 

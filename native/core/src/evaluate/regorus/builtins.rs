@@ -23,6 +23,7 @@ pub(super) type Shared = Arc<Mutex<Surroundings>>;
 pub(super) fn start(shared: &Shared) {
     let mut surroundings = shared.lock().unwrap_or_else(PoisonError::into_inner);
     surroundings.context.start(0);
+    surroundings.context.rounded_integers = true;
     surroundings.incomparable = false;
 }
 
