@@ -91,7 +91,7 @@ def _core_table(report: dict[str, Any]) -> str:
     return (
         f"Core in process, one core: {report['pods']} Pods, {report['templates']} templates, "
         f"{report['programsPerPass']} programs and {report['violationsPerPass']} violations per pass\n"
-        + "".join(f"left out, because the core refuses it: {reason}\n" for reason in report["refused"])
+        + "".join(f"left out, not measured: {reason}\n" for reason in report["refused"])
         + _table("WHAT MEAN-MS P50-MS P99-MS REVIEWS/S", rows)
         + f"{report['ratio']:.2f} x the floor; at most 1.2 x the floor + JSON = {report['barMs']:.3f} ms: {verdict}\n"
     )
@@ -113,7 +113,7 @@ def _service_table(report: service.ServiceReport) -> str:
     return (
         f"Service: CPU per RPC in µs, medians of {report.rounds} alternating rounds of {report.requests} reviews "
         f"({report.request_bytes} bytes in, {report.answer_bytes} out) by {report.templates} templates\n"
-        + "".join(f"left out, because the core refuses it: {reason}\n" for reason in report.refused)
+        + "".join(f"left out, not measured: {reason}\n" for reason in report.refused)
         + _table("CALLERS SAMPLED SERVICE IDENTITY CORE PYTHON RPC/S IDENTITY-RPC/S P50-MS P99-MS", rows)
         + "PYTHON = SERVICE - IDENTITY - CORE (median of the rounds' differences), at most "
         f"{report.python_share_bar * 1e6:.0f} at 1 caller and 1% sampling: {verdict}\n"
