@@ -87,7 +87,7 @@ impl<'p> Machine<'p> {
             for (slot, arg) in args.into_iter().enumerate() {
                 machine.set(slot, arg);
             }
-            machine.complete(&rule.definitions, |_| {})
+            machine.complete(rule, &rule.definitions)
         })?;
         match (value, &rule.default) {
             (None, Some(default)) => self.default_value(rule, default),

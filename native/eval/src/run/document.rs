@@ -32,7 +32,7 @@ impl<'p> Machine<'p> {
     fn define(&mut self, rule: &'p Rule) -> Answer {
         let value = self.in_frame(rule.slots, |machine| match rule.kind {
             RuleKind::Partial => machine.partial(rule).map(Some),
-            RuleKind::Complete | RuleKind::Function(_) => machine.complete(&rule.definitions, |_| {}),
+            RuleKind::Complete | RuleKind::Function(_) => machine.complete(rule, &rule.definitions),
         })?;
         match (value, &rule.default) {
             (None, Some(default)) => self.default_value(rule, default),
@@ -41,15 +41,14 @@ impl<'p> Machine<'p> {
     }
 
     pub(super) fn default_value(&mut self, rule: &'p Rule, default: &'p Definition) -> Answer {
-        self.in_frame(rule.slots, |machine| machine.complete(std::slice::from_ref(default), |_| {}))
+        self.in_frame(rule.slots, |machine| machine.complete(rule, std::slice::from_ref(default)))
     }
 
-    /// The one value of all definitions. `restore` puts back what a definition may have overwritten in the frame.
-    pub(super) fn complete(&mut self, definitions: &'p [Definition], restore: impl Fn(&mut Self)) -> Answer {
+    /// The one value of all definitions, which are of the rule.
+    pub(super) fn complete(&mut self, rule: &'p Rule, definitions: &'p [Definition]) -> Answer {
         let mut found: Option<Value> = None;
         for definition in definitions {
             for clause in &definition.clauses {
-                restore(self);
                 let Leaf::Value(leaf) = &clause.leaf else { continue };
                 let is_constant = matches!(leaf, crate::ir::Operand::Const(_));
                 let mut held = false;
@@ -58,7 +57,7 @@ impl<'p> Machine<'p> {
                     let value = machine.value(leaf);
                     match &found {
                         Some(other) if other == value => {}
-                        Some(_) => return Err(machine.conflict(definition)),
+                        Some(_) => return Err(machine.conflict(rule, definition)),
                         None => found = Some(value.clone()),
                     }
                     Ok(!is_constant)
@@ -71,14 +70,9 @@ impl<'p> Machine<'p> {
         Ok(found)
     }
 
-    fn conflict(&self, definition: &Definition) -> Box<Error> {
-        let rule = self
-            .program
-            .rules
-            .iter()
-            .find(|rule| rule.definitions.iter().chain(&rule.default).any(|other| std::ptr::eq(other, definition)));
-        let is_function = rule.is_some_and(|rule| matches!(rule.kind, RuleKind::Function(_)));
-        let path = || rule.map(|rule| reference(&rule.path)).unwrap_or_default();
+    fn conflict(&self, rule: &Rule, definition: &Definition) -> Box<Error> {
+        let is_function = matches!(rule.kind, RuleKind::Function(_));
+        let path = || reference(&rule.path);
         let message = match (self.release, is_function) {
             (Release::Opa1_17, true) => "functions must not produce multiple outputs for same inputs".to_owned(),
             (Release::Opa1_17, false) => "complete rules must not produce multiple outputs".to_owned(),
