@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tests.differential import deviations
@@ -130,7 +130,8 @@ def _why(reason: str) -> str:
 
 
 def differences(theirs: ReviewAnswer, ours: ReviewAnswer) -> list[Difference]:
-    """Compare two answers to a review."""
+    """Compare two answers to a review, what differs on purpose passed over."""
+    theirs = _in_our_form(theirs)
     if theirs.undecodable or ours.undecodable:
         if theirs.undecodable and ours.undecodable:
             return []
@@ -142,6 +143,11 @@ def differences(theirs: ReviewAnswer, ours: ReviewAnswer) -> list[Difference]:
     missing = Counter(theirs.violations)
     missing.subtract(ours.violations)
     return _paired(sorted((+missing).elements()), sorted((-missing).elements()))
+
+
+def _in_our_form(theirs: ReviewAnswer) -> ReviewAnswer:
+    found = (one._replace(message=deviations.message(one.message)) for one in theirs.violations)
+    return replace(theirs, violations=tuple(sorted(found)), error=deviations.error(theirs.error))
 
 
 def _paired(missing: list[Violation], extra: list[Violation]) -> list[Difference]:

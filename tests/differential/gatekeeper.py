@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.differential import deviations
 from tests.differential.answers import Answers, ReviewAnswer, Violation, canonical
 from tests.differential.world import Json, Review, World
 
@@ -35,14 +34,14 @@ def _review(item: dict[str, Json]) -> ReviewAnswer:
     error = item.get("review_error", "")
     if error:
         # What other templates found is lost on the wire: the webhook answers 500 with the error alone.
-        return ReviewAnswer(error=deviations.error(error))
+        return ReviewAnswer(error=error)
     found = (
         Violation(
             kind=result["kind"],
             name=result["name"],
             action=result["action"],
             scoped=tuple(sorted(result.get("scoped", ()))),
-            message=deviations.message(result["msg"]),
+            message=result["msg"],
             details=canonical(result["details"]),
         )
         for result in item.get("results", ())
