@@ -478,7 +478,7 @@ fn a_deep_object_of_gatekeepers_is_refused() {
 const RECORDED: &str = include_str!("../../../../tests/data/gatekeeper_webhook.jsonl");
 
 /// Questions about Gatekeeper's own objects that are refused in other words, those of Go's decoder and of apimachinery.
-const IN_OTHER_WORDS: [&str; 12] = [
+const IN_OTHER_WORDS: [&str; 27] = [
     "template with a bad label",
     "template with a kind that is no name",
     "template of an unknown version",
@@ -491,6 +491,21 @@ const IN_OTHER_WORDS: [&str; 12] = [
     "constraint with a bad namespaceSelector",
     "constraint whose spec is a list",
     "constraint without an object",
+    "assign of an unknown version",
+    "assign without an object",
+    "assign that is of another kind",
+    "assign whose location is a number",
+    "assign whose match is a list",
+    "assign whose match has a number",
+    "assign whose parameters are a list",
+    "image v1",
+    "set of no list",
+    "expansion v1",
+    "expansion whose source is a list",
+    "provider v1",
+    "provider whose timeout is a text",
+    "provider whose timeout is a fraction",
+    "provider whose CA is no certificate",
 ];
 
 #[test]

@@ -1,8 +1,17 @@
 //! Objects of Gatekeeper's own groups at admission: checked as Gatekeeper's webhook checks them before any policy is asked
 //! (`validateGatekeeperResources` in `pkg/webhook/policy.go` of Gatekeeper 3.23.1).
 //!
-//! Constraints are held against the published templates. What fleetgate does not support yet (mutations, external data) is
-//! let through: Gatekeeper, if it runs there, has its own opinion.
+//! Constraints are held against the published templates. Mutators, ExpansionTemplates and Providers are checked although
+//! fleetgate does not act on them: whoever applies one learns at once what Gatekeeper will not take.
+
+mod decode;
+mod expansion;
+mod image;
+mod location;
+mod mutators;
+mod path_tests;
+mod provider;
+mod schema;
 
 use serde_json::Value;
 
@@ -17,7 +26,7 @@ const GROUPS: [&str; 7] = [
     "constraints.gatekeeper.sh",
     "expansion.gatekeeper.sh",
     "externaldata.gatekeeper.sh",
-    "mutations.gatekeeper.sh",
+    mutators::GROUP,
     STATUS_GROUP,
     "templates.gatekeeper.sh",
 ];
@@ -63,6 +72,9 @@ pub(super) fn admit(request: &[u8], set: &PolicySet) -> Result<(), Refusal> {
         (Config::GROUP, "Config") if name != Config::NAME => {
             Err(Refusal::user_error("config resource must have name 'config'"))
         }
+        ("expansion.gatekeeper.sh", "ExpansionTemplate") => expansion::admit(object()?),
+        (mutators::GROUP, kind) => mutators::admit(kind, object),
+        ("externaldata.gatekeeper.sh", "Provider") => provider::admit(object()?),
         _ => Ok(()),
     }
 }
