@@ -79,6 +79,12 @@ def test_assertions_that_do_not(assertion: Assertion, messages: list[str], probl
     assert unmet(assertion, messages) == f"unexpected number of violations: {problem}"
 
 
+@pytest.mark.parametrize("count", [-1, "maybe", "3", ""])
+def test_no_case_has_a_count_that_is_none(count: int | str) -> None:
+    problem = 'invalid yaml: assertion.violation, if set, must be a nonnegative integer, "yes", or "no"'
+    assert unmet(Assertion(count), ["a", "b"]) == f"{problem}: got messages [a b]"
+
+
 def test_an_assertion_with_a_wrong_pattern_fails() -> None:
     assert unmet(Assertion("no", "("), []).startswith("message contains invalid regular expression: missing )")
 

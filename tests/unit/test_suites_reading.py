@@ -69,14 +69,28 @@ tests:
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [("yes", "yes"), ("no", "no"), ('"yes"', "yes"), ("0", 0), ("12", 12), ("null", "yes"), ("~", "yes"), ("", "yes")],
+    [
+        ("yes", "yes"),
+        ("no", "no"),
+        ('"yes"', "yes"),
+        ("0", 0),
+        ("12", 12),
+        ("null", "yes"),
+        ("~", "yes"),
+        ("", "yes"),
+        ("-1", -1),
+        ("maybe", "maybe"),
+        ("Yes", "Yes"),
+        ("on", "on"),
+        ('"3"', "3"),
+    ],
 )
 def test_violations_are_strings_where_yaml_1_1_sees_booleans(tmp_path: Path, written: str, read: int | str) -> None:
     case = case_of(tmp_path, f"{{name: c, object: o.yaml, assertions: [{{violations: {written}}}]}}")
     assert case.assertions == (Assertion(read),)
 
 
-@pytest.mark.parametrize("written", ["-1", "maybe", "true", "Yes", "YES", "on", '"3"', "1.5", "[1]", "{}", "0x10"])
+@pytest.mark.parametrize("written", ["true", "False", "1.5", "[1]", "{}", "0x10", "2147483648"])
 def test_other_violations_are_refused_with_their_place(tmp_path: Path, written: str) -> None:
     with pytest.raises(SuiteError) as refused:
         case_of(tmp_path, f"{{name: c, object: o.yaml, assertions: [{{violations: {written}}}]}}")

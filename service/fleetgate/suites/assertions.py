@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .model import Assertion
 
 
+_NO_COUNT = 'invalid yaml: assertion.violation, if set, must be a nonnegative integer, "yes", or "no"'
+
+
 def unmet(assertion: Assertion, messages: Sequence[str]) -> str:
     """Return why the violations with these messages do not satisfy ``assertion``; empty where they do."""
     try:
@@ -25,8 +28,10 @@ def unmet(assertion: Assertion, messages: Sequence[str]) -> str:
             met, want = count > 0, "at least 1"
         case "no":
             met, want = count == 0, "none"
-        case number:
+        case int(number) if number >= 0:
             met, want = count == number, f"exactly {number}"
+        case _:
+            return f"{_NO_COUNT}: got messages [{' '.join(messages)}]"
     if met:
         return ""
     containing = f" containing {json.dumps(assertion.message)}" if assertion.message is not None else ""

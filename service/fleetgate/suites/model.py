@@ -17,6 +17,7 @@ class Assertion:
     """Something that must hold of the violations of a case.
 
     ``violations`` counts those whose message matches: ``"yes"`` at least one, ``"no"`` none, a number exactly so many.
+    Anything else holds of no case.
     ``message`` is an RE2 regular expression, not anchored; without it every violation counts.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STRING = "tag:yaml.org,2002:str"
+_BOOLEAN = "tag:yaml.org,2002:bool"
 _INTEGER = "tag:yaml.org,2002:int"
+_COUNT = re.compile("-?[0-9]+")
 _NULL = "tag:yaml.org,2002:null"
 _DEEPEST = 100
 """Levels of nesting; a Suite needs six."""
@@ -117,9 +120,10 @@ class _Reader:
         if node is None or node.tag == _NULL:
             return "yes"
         if isinstance(node, yaml.ScalarNode):
-            if node.value in ("yes", "no"):
+            # Other texts and numbers below zero fail their case, not the Suite, as with gator.
+            if node.tag == _STRING or (node.tag == _BOOLEAN and node.value not in _TRUE | _FALSE):
                 return str(node.value)
-            if node.tag == _INTEGER and node.value.isascii() and node.value.isdigit():
+            if node.tag == _INTEGER and _COUNT.fullmatch(node.value) and abs(int(node.value)) < 1 << 31:
                 return int(node.value)
         raise self.error(node, field, 'must be "yes", "no" or a nonnegative integer')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fleetgate_clients.output.documents import json_text, yaml_text
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .manifests import Result
+    from .reviewing import Found
 
 TARGET = "admission.k8s.gatekeeper.sh"
 _GATOR_INDENT = 4
 _GO_EXPONENT = 1e21
 """From here on Go writes a number with an exponent."""
+_WIDEST = (1 << 53) - 1
+"""Every integer up to here is a double."""
+_UNMATCHED = "unable to match constraints: "
+"""How Gatekeeper begins the message of a Constraint that it could not match."""
 _STYLES = {"deny": "red", "warn": "yellow", "dryrun": "cyan"}
 
 
@@ -65,7 +71,7 @@ def _document(result: Result) -> dict[str, Any]:
     found = result.found
     optional: dict[str, Any] = {
         "msg": found.message,
-        "metadata": {"details": _like_go(json.loads(found.details))} if found.details else {},
+        "metadata": _metadata(found),
         "constraint": _like_go(result.constraint),
         "enforcementAction": found.action,
         "scopedActions": list(found.scoped_actions),
@@ -73,9 +79,25 @@ def _document(result: Result) -> dict[str, Any]:
     return {
         "target": TARGET,
         **{key: value for key, value in optional.items() if value},
-        "violatingObject": _like_go(result.violating.fields),
+        "violatingObject": _like_go(_of_doubles(result.violating.fields)),
         "trace": None,
     }
+
+
+def _metadata(found: Found) -> dict[str, Any]:
+    """Return the details: null ones of a program that failed, none of a Constraint that could not be matched."""
+    if found.details:
+        return {"details": _like_go(json.loads(found.details))}
+    return {} if found.message.startswith(_UNMATCHED) else {"details": None}
+
+
+def _of_doubles(value: Any) -> Any:
+    """Make doubles of the integers that are too wide for one: the object went through Go's JSON."""
+    if isinstance(value, dict):
+        return {key: _of_doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_of_doubles(item) for item in value]
+    return float(value) if isinstance(value, int) and abs(value) > _WIDEST else value
 
 
 def _like_go(value: Any) -> Any:
@@ -84,4 +106,6 @@ def _like_go(value: Any) -> Any:
         return {key: _like_go(value[key]) for key in sorted(value)}
     if isinstance(value, list):
         return [_like_go(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _GO_EXPONENT else value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _GO_EXPONENT:
+        return int(Decimal(repr(value)))
+    return value
