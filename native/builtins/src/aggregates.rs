@@ -44,14 +44,22 @@ fn members<'a>(operands: &'a [Value], wanted: &[Kind]) -> Result<&'a [Value], Er
 const SET_OR_ARRAY: &[Kind] = &[Kind::Set, Kind::Array];
 const ARRAY_OR_SET: &[Kind] = &[Kind::Array, Kind::Set];
 
-fn sum(_: &mut Context, operands: &[Value]) -> Answer {
+fn sum(context: &mut Context, operands: &[Value]) -> Answer {
     let members = members(operands, SET_OR_ARRAY)?;
-    let machine = members.iter().try_fold(0_i64, |sum, member| sum.checked_add(member.as_number()?.as_i64()?));
-    if let Some(sum) = machine {
-        return Ok(sum.into());
-    }
-    if let Some(sum) = of_integers(members, BigInt::ZERO, |sum, integer| Ok(sum + integer))? {
-        return integer::answer(&sum);
+    if context.rounded_integers {
+        // Machine integers that wrap around, or else binary floating point.
+        let add = |sum: i64, member: &Value| Some(sum.wrapping_add(member.as_number()?.as_i64()?));
+        if let Some(sum) = members.iter().try_fold(0, add) {
+            return Ok(sum.into());
+        }
+    } else {
+        let machine = members.iter().try_fold(0_i64, |sum, member| sum.checked_add(member.as_number()?.as_i64()?));
+        if let Some(sum) = machine {
+            return Ok(sum.into());
+        }
+        if let Some(sum) = of_integers(members, BigInt::ZERO, |sum, integer| Ok(sum + integer))? {
+            return integer::answer(&sum);
+        }
     }
     let mut sum = Float::from(0);
     for member in members {
@@ -60,11 +68,19 @@ fn sum(_: &mut Context, operands: &[Value]) -> Answer {
     Ok(Value::Number(Number::from(&sum)))
 }
 
-fn product(_: &mut Context, operands: &[Value]) -> Answer {
+fn product(context: &mut Context, operands: &[Value]) -> Answer {
     let members = members(operands, SET_OR_ARRAY)?;
     let machine = members.iter().try_fold(1_i64, |product, member| product.checked_mul(member.as_number()?.as_i64()?));
-    if let Some(product) = machine {
+    // A zero of floating point has a sign.
+    if let Some(product) = machine.filter(|product| *product != 0 || !context.rounded_integers) {
         return Ok(product.into());
+    }
+    if context.rounded_integers {
+        let mut product = Float::from(1);
+        for member in members {
+            product = product.mul(&number(operands, member)?.to_float());
+        }
+        return Ok(Value::Number(Number::from(&product)));
     }
     let times = |product: BigInt, integer: BigInt| {
         integer::fits(product.bits() + integer.bits())?;

@@ -28,21 +28,55 @@ struct Operation {
     machine: fn(i64, i64) -> Option<i64>,
     integer: fn(&BigInt, &BigInt) -> BigInt,
     float: fn(&Float, &Float) -> Float,
+    /// Whether floating point, in which numbers of more than three digits are calculated, has a negative zero.
+    signed_zero: fn(i64, i64) -> bool,
     /// Bits that the integer result may have, by the bits of the operands.
     bits: fn(u64, u64) -> u64,
 }
 
-const PLUS: Operation =
-    Operation { machine: i64::checked_add, integer: |a, b| a + b, float: Float::add, bits: |a, b| a.max(b) + 1 };
-const MINUS: Operation =
-    Operation { machine: i64::checked_sub, integer: |a, b| a - b, float: Float::sub, bits: |a, b| a.max(b) + 1 };
-const TIMES: Operation =
-    Operation { machine: i64::checked_mul, integer: |a, b| a * b, float: Float::mul, bits: |a, b| a + b };
+const PLUS: Operation = Operation {
+    machine: i64::checked_add,
+    integer: |a, b| a + b,
+    float: Float::add,
+    signed_zero: |_, _| false,
+    bits: |a, b| a.max(b) + 1,
+};
+const MINUS: Operation = Operation {
+    machine: i64::checked_sub,
+    integer: |a, b| a - b,
+    float: Float::sub,
+    signed_zero: |_, _| false,
+    bits: |a, b| a.max(b) + 1,
+};
+const TIMES: Operation = Operation {
+    machine: i64::checked_mul,
+    integer: |a, b| a * b,
+    float: Float::mul,
+    signed_zero: is_signed_zero,
+    bits: |a, b| a + b,
+};
+
+/// What OPA 1.17 takes for machine integers: up to three digits, the negative zero among them.
+fn short(number: &Number) -> Option<i64> {
+    let integer = number.as_i64().or_else(|| (number.to_f64() == 0.0 && number.to_string() == "-0").then_some(0));
+    integer.filter(|integer| (-999..=999).contains(integer))
+}
+
+const fn is_signed_zero(a: i64, b: i64) -> bool {
+    (a == 0 && b <= -1000) || (a <= -1000 && b == 0)
+}
 
 impl Operation {
     fn apply(&self, context: &Context, a: &Number, b: &Number) -> Answer {
+        if context.rounded_integers
+            && let (Some(a), Some(b)) = (short(a), short(b))
+            && let Some(result) = (self.machine)(a, b)
+        {
+            return Ok(result.into());
+        }
         if let (Number::Int(a), Number::Int(b)) = (a, b)
             && let Some(result) = (self.machine)(*a, *b)
+            && !(context.rounded_integers && (self.signed_zero)(*a, *b))
         {
             return Ok(result.into());
         }
@@ -95,7 +129,7 @@ fn divide(_: &mut Context, operands: &[Value]) -> Answer {
 }
 
 /// The remainder, which has the sign of the dividend.
-fn remainder(_: &mut Context, operands: &[Value]) -> Answer {
+fn remainder(context: &mut Context, operands: &[Value]) -> Answer {
     let (a, b) = (number(operands, 1)?, number(operands, 2)?);
     let zero = || Error::Builtin("modulo by zero".to_owned());
     if let (Number::Int(a), Number::Int(b)) = (a, b) {
@@ -104,10 +138,19 @@ fn remainder(_: &mut Context, operands: &[Value]) -> Answer {
         }
         return Ok(a.checked_rem(*b).unwrap_or(0).into());
     }
-    let (Some(a), Some(b)) = (a.to_bigint(), b.to_bigint()) else {
+    let integer = |number: &Number| {
+        if !context.rounded_integers {
+            return number.to_bigint();
+        }
+        let float = number.to_float();
+        float.is_integer().then(|| float.truncate())
+    };
+    let (Some(a), Some(b)) = (integer(a), integer(b)) else {
         return Err(Error::Builtin("modulo on floating-point number".to_owned()));
     };
-    if b == BigInt::ZERO {
+    // OPA 1.17 looks at 64 bits of it.
+    let low = b.iter_u64_digits().next().unwrap_or(0);
+    if b == BigInt::ZERO || (context.rounded_integers && low == 0) {
         return Err(zero());
     }
     integer::answer(&(a % b))
