@@ -4,19 +4,32 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::Number;
 
 use super::Schema;
 
 /// The range that a number does not fit, if any, as messages name it.
-pub(super) fn refused_number(number: &Number, schema: &Schema) -> Option<String> {
-    let (r#type, format) = (schema.r#type.as_str(), schema.format.as_str());
+pub(super) fn refused_number(number: f64, schema: &Schema) -> Option<String> {
+    let (r#type, format) = match schema.r#type.as_str() {
+        // Two types are as good as none here.
+        _ if schema.int_or_string => return None,
+        "integer" => ("integer", Some(schema.format.as_str()).filter(|format| matches!(*format, "int32" | "int64"))),
+        "number" => ("number", Some(schema.format.as_str()).filter(|format| matches!(*format, "float" | "double"))),
+        _ => return None,
+    };
     let fits = match (r#type, format) {
-        ("integer", "int32") => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-        ("number", "float") => number.as_f64().is_some_and(|number| number.abs() <= f64::from(f32::MAX)),
+        ("integer", Some("int32")) => within(number, f64::from(i32::MIN), f64::from(i32::MAX)),
+        // The largest double below 2^63.
+        ("integer", _) => within(number, -9_223_372_036_854_775_808.0, 9_223_372_036_854_774_784.0),
+        #[allow(clippy::cast_possible_truncation, reason = "whether it fits is what is asked")]
+        (_, Some("float")) => (number as f32).is_finite(),
         _ => true,
     };
-    (!fits).then(|| format!("{type} with format {format}"))
+    let named = format.map_or_else(|| "(default format)".to_owned(), |format| format!("with format {format}"));
+    (!fits).then(|| format!("{type} {named}"))
+}
+
+fn within(number: f64, least: f64, most: f64) -> bool {
+    number.fract() == 0.0 && least <= number && number <= most
 }
 
 /// Whether a text fits the schema's format.

@@ -7,6 +7,9 @@ use super::{Additional, Schema, SchemaError, child, format, type_name};
 /// Beyond it a double is no integer to Kubernetes: 2^53 - 1.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
+/// The part of a number by which an integer may be missed.
+const EPSILON: f64 = 1e-9;
+
 /// Every reason why the schema refuses the value; `path` is where the value stands.
 pub(crate) fn validate(value: &Value, schema: &Schema, path: &str) -> Vec<SchemaError> {
     let mut errors = Vec::new();
@@ -43,9 +46,7 @@ fn judge(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<SchemaErro
 
 fn is_a(value: &Value, name: &str) -> bool {
     match (name, value) {
-        ("integer", Value::Number(number)) => {
-            number.is_i64() || number.as_f64().is_some_and(|number| number.fract() == 0.0 && number.abs() <= MAX_SAFE)
-        }
+        ("integer", Value::Number(number)) => number.is_i64() || number.as_f64().is_some_and(is_json_integer),
         ("number", Value::Number(_)) => true,
         _ => name == type_name(value) && name != "number",
     }
@@ -74,8 +75,16 @@ fn equal(one: &Value, other: &Value) -> bool {
 fn numeric(number: &Number, schema: &Schema, path: &str, errors: &mut Vec<SchemaError>) {
     let mut refuse = |message: String| errors.push(SchemaError::new(path, message));
     let value = number.as_f64().unwrap_or(f64::NAN);
-    if let Some(range) = format::refused_number(number, schema) {
-        refuse(format!("Invalid value: \"\": Checked value must be of type {range} in {path}"));
+    for (what, number) in [
+        // Every integer of 64 bits fits but one that is asked to be shorter.
+        ("Checked", Some(value).filter(|_| !number.is_i64() || schema.format == "int32")),
+        ("MultipleOf", schema.multiple_of),
+        ("Maximum boundary", schema.maximum),
+        ("Minimum boundary", schema.minimum),
+    ] {
+        if let Some(range) = number.and_then(|number| format::refused_number(number, schema)) {
+            refuse(format!("Invalid value: \"\": {what} value must be of type {range} in {path}"));
+        }
     }
     if let Some(maximum) = schema.maximum {
         let (holds, text) = match schema.exclusive_maximum {
@@ -95,11 +104,21 @@ fn numeric(number: &Number, schema: &Schema, path: &str, errors: &mut Vec<Schema
             refuse(format!("Invalid value: {number}: {path} in body {text} {minimum}"));
         }
     }
-    if let Some(factor) = schema.multiple_of.filter(|factor| *factor != 0.0)
-        && (value / factor).fract() != 0.0
-    {
-        refuse(format!("Invalid value: {number}: {path} in body should be a multiple of {factor}"));
+    if let Some(factor) = schema.multiple_of {
+        let times = if factor < 1.0 { 1.0 / factor * value } else { value / factor };
+        if factor <= 0.0 || !is_json_integer(times) {
+            refuse(format!("Invalid value: {number}: {path} in body should be a multiple of {factor}"));
+        }
     }
+}
+
+/// swag's `IsFloat64AJSONInteger`: of a positive number a billionth may be missing.
+fn is_json_integer(number: f64) -> bool {
+    if !number.is_finite() || number.abs() > MAX_SAFE {
+        return false;
+    }
+    let whole = number.trunc();
+    number == whole || (whole > 0.0 && (number - whole) / (number + whole) < EPSILON)
 }
 
 fn textual(text: &str, schema: &Schema, path: &str, errors: &mut Vec<SchemaError>) {
