@@ -48,13 +48,21 @@ pub(super) fn evaluate(
             };
             outcomes.push((*position, outcome));
         }
-        if let Some(message) = unusable_message(&outcomes) {
+        let spread = settings.compatibility.error_spread;
+        let failure = outcomes.iter().find_map(|(_, outcome)| match outcome {
+            Err(EvaluationError::Program(message)) if spread == ErrorSpread::Kind => Some(message.clone()),
+            _ => None,
+        });
+        // A query that failed has no results, and so none that could not be used.
+        if failure.is_none()
+            && let Some(message) = unusable_message(&outcomes)
+        {
             // As the errors of Gatekeeper's client name the target and the driver.
             let message = format!("admission.k8s.gatekeeper.sh: Rego: {message}\n\n");
             answer.fail(500, message, ErrorReason::Evaluation);
             return Ok(());
         }
-        report(outcomes, of_kind, settings.compatibility.error_spread, answer);
+        report(outcomes, of_kind, failure.as_ref(), answer);
     }
     Ok(())
 }
@@ -93,13 +101,10 @@ fn unusable_message(outcomes: &[(usize, Outcome)]) -> Option<String> {
     })
 }
 
-fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], spread: ErrorSpread, answer: &mut Answer<'_>) {
-    let failure = outcomes.iter().find_map(|(_, outcome)| match outcome {
-        Err(EvaluationError::Program(message)) if spread == ErrorSpread::Kind => Some(message.clone()),
-        _ => None,
-    });
+/// `failure` is that of the query for all of them.
+fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], failure: Option<&String>, answer: &mut Answer<'_>) {
     for ((position, outcome), matched) in outcomes.into_iter().zip(of_kind) {
-        match (outcome, &failure) {
+        match (outcome, failure) {
             // One query for all Constraints of a kind: its failure is the result of each of them.
             (_, Some(failure)) if matched.auto_reject.is_none() => {
                 answer.violation(position, Violation::without_details(failure.clone()));

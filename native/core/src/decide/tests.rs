@@ -184,6 +184,19 @@ fn a_message_that_is_no_string_fails_the_review() {
     assert_eq!((error.code, &*error.message, error.reason()), (500, text, ErrorReason::Evaluation));
 }
 
+/// One query is asked for all Constraints of a kind, and where it fails there is no message to be wrong.
+#[test]
+fn an_error_of_one_constraint_goes_before_the_message_of_another() {
+    let rego = "violation[{\"msg\": 5}] { f(1) }\nf(x) = 1 { true }\nf(x) = 2 { x < input.parameters.n }";
+    let engine = with(&[
+        template("K", rego),
+        constraint("K", "a", json!({"parameters": {"n": 0}})),
+        constraint("K", "b", json!({"parameters": {"n": 5}})),
+    ]);
+    let conflict = "template:4: eval_conflict_error: functions must not produce multiple outputs for same inputs";
+    assert_eq!(found(&review(&engine, &create(&pod()))), [("a", conflict, "deny"), ("b", conflict, "deny")]);
+}
+
 #[test]
 fn budgets_leave_a_constraint_unanswered() {
     let rego = r#"violation[{"msg": "m"}] { count([1 | numbers.range(1, 2000)[_] > numbers.range(1, 2000)[_]]) > 0 }"#;
