@@ -15,6 +15,8 @@ pub struct Context {
     pub now_nanos: i64,
     /// Calculate as OPA before 1.18 did, Gatekeeper's 1.17.1 included: integers beyond 64 bits lose digits.
     pub rounded_integers: bool,
+    /// What is still as Gatekeeper's storage has it, where that makes a difference.
+    pub stored: Option<Box<crate::Stored>>,
     /// Lines that `print` wrote; gathered where it is `Some`, dropped otherwise.
     pub prints: Option<Vec<String>>,
     /// YAML is read as OPA reads it from 1.22 on, where `yes` is a text and what follows the first document must be YAML too;

@@ -37,6 +37,7 @@ mod regex;
 mod semver;
 mod sets;
 mod sprintf;
+mod stored;
 mod strings;
 mod subset;
 mod text;
@@ -48,6 +49,7 @@ mod uuid;
 pub use context::Context;
 pub use error::Error;
 pub use regex::Pattern;
+pub use stored::Stored;
 
 use fleetgate_value::Value;
 

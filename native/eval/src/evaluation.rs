@@ -79,7 +79,8 @@ fn answers(evaluation: &Evaluation<'_>, workspace: &mut Workspace) -> Result<Vec
         now_nanos: evaluation.now_nanos,
         release: Release::Opa1_22,
     };
-    let answers = query.answers(Documents { input, data }, settings, workspace).map_err(|error| vec![error])?;
+    let answers =
+        query.answers(Documents { input, data, stored: None }, settings, workspace).map_err(|error| vec![error])?;
     let answers = answers.into_iter().map(|answer| shown(answer, query.expressions())).collect();
     Ok(to_vec(&Value::array(answers)))
 }

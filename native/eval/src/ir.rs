@@ -33,6 +33,8 @@ pub struct Program {
     pub(crate) sources: Vec<Source>,
     /// Whether a base document below `data` is read.
     pub(crate) reads_data: bool,
+    /// Whether a built-in is called that prints stored numbers otherwise than others.
+    pub(crate) shows_stored: bool,
     /// Whether `time.now_ns` or another built-in whose answer is not fixed by its operands is called.
     pub(crate) volatile: bool,
 }
@@ -68,12 +70,27 @@ pub(crate) struct Rule {
     /// The path below `data`.
     pub(crate) path: Vec<Str>,
     pub(crate) kind: RuleKind,
-    /// In the order written.
+    /// In the order in which they are asked.
     pub(crate) definitions: Vec<Definition>,
     /// What it is where no definition holds.
     pub(crate) default: Option<Definition>,
     /// Values in its frame.
     pub(crate) slots: usize,
+    /// All clauses have one and the same constant for their value: the first that holds is enough.
+    pub(crate) is_constant: bool,
+    /// Something in it can fail, so that only those clauses may be asked that OPA's index finds.
+    pub(crate) is_looked_up: bool,
+}
+
+impl Rule {
+    /// The clauses of all definitions, without the default.
+    pub(crate) fn clauses(&self) -> impl Iterator<Item = &Clause> {
+        self.definitions.iter().flat_map(|definition| &definition.clauses)
+    }
+
+    pub(crate) fn clauses_mut(&mut self) -> impl Iterator<Item = &mut Clause> {
+        self.definitions.iter_mut().flat_map(|definition| &mut definition.clauses)
+    }
 }
 
 /// What definitions of a rule make together.
@@ -102,6 +119,53 @@ pub(crate) struct Clause {
     /// Below the rule's own path.
     pub(crate) suffix: Vec<Operand>,
     pub(crate) leaf: Leaf,
+    /// A constant is written as its value.
+    pub(crate) is_constant: bool,
+    /// What must hold for OPA to find it; nothing is said where that makes no difference.
+    pub(crate) found: Vec<Condition>,
+}
+
+impl Clause {
+    /// Whether it adds a member to a set at the rule's own path.
+    pub(crate) fn is_member(&self) -> bool {
+        self.suffix.is_empty() && matches!(self.leaf, Leaf::Member(_))
+    }
+}
+
+/// What a part of a document has to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    pub(crate) base: Base,
+    pub(crate) path: Vec<Operand>,
+    pub(crate) wanted: Wanted,
+}
+
+/// What is wanted of a value that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Wanted {
+    Anything,
+    /// One of these scalars, or a collection that has one of them among its values.
+    OneOf(Vec<Value>),
+    /// An array of so many items; anything where nothing is said.
+    Array(Vec<Option<Value>>),
+}
+
+impl Wanted {
+    pub(crate) fn fits(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Anything, _) => true,
+            (Self::OneOf(scalars), Value::Array(items)) => items.iter().any(|item| scalars.contains(item)),
+            (Self::OneOf(scalars), Value::Set(set)) => scalars.iter().any(|scalar| set.contains(scalar)),
+            (Self::OneOf(scalars), Value::Object(object)) => object.values().any(|item| scalars.contains(item)),
+            (Self::OneOf(scalars), scalar) => scalars.contains(scalar),
+            (Self::Array(wanted), Value::Array(items)) => {
+                let fits =
+                    |(wanted, item): (&Option<Value>, &Value)| wanted.as_ref().is_none_or(|wanted| wanted == item);
+                wanted.len() == items.len() && wanted.iter().zip(items.iter()).all(fits)
+            }
+            (Self::Array(_), _) => false,
+        }
+    }
 }
 
 /// What a clause defines at its path.
@@ -328,6 +392,7 @@ impl Program {
                 for clause in &mut definition.clauses {
                     detach_block(&mut clause.body);
                     clause.suffix.iter_mut().for_each(detach);
+                    clause.found.iter_mut().for_each(detach_condition);
                     let (Leaf::Value(operand) | Leaf::Member(operand)) = &mut clause.leaf;
                     detach(operand);
                 }
@@ -340,6 +405,15 @@ impl Program {
 fn detach(operand: &mut Operand) {
     if let Operand::Const(value) = operand {
         *value = value.detached();
+    }
+}
+
+fn detach_condition(condition: &mut Condition) {
+    condition.path.iter_mut().for_each(detach);
+    match &mut condition.wanted {
+        Wanted::Anything => {}
+        Wanted::OneOf(values) => values.iter_mut().for_each(|value| *value = value.detached()),
+        Wanted::Array(items) => items.iter_mut().flatten().for_each(|value| *value = value.detached()),
     }
 }
 

@@ -172,7 +172,7 @@ fn answers(case: &Case, version: Version) -> Result<Vec<Answer>, Vec<Error>> {
         expressions: false,
         prints: false,
     };
-    run(source, Documents { input, data }, case.strict_error)
+    run(source, Documents { input, data, stored: None }, case.strict_error)
 }
 
 fn term_value(term: &str) -> Value {
@@ -186,7 +186,7 @@ fn term_value(term: &str) -> Value {
         expressions: false,
         prints: false,
     };
-    let answers = run(source, Documents { input: None, data: Object::default() }, false).unwrap();
+    let answers = run(source, Documents { input: None, data: Object::default(), stored: None }, false).unwrap();
     answers[0].bindings[0].1.clone()
 }
 

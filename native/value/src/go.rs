@@ -12,6 +12,18 @@ pub fn format_double(double: f64) -> String {
     general(sign, &digits, exponent)
 }
 
+/// The number as `encoding/json` prints a `float64`: with an exponent below a millionth and from 10²¹ on.
+#[must_use]
+pub fn json_double(double: f64) -> String {
+    let sign = if double.is_sign_negative() { "-" } else { "" };
+    let (digits, exponent) = shortest(double);
+    if double == 0.0 || (-6..21).contains(&exponent) {
+        return plain(sign, &digits, exponent);
+    }
+    // It takes the zero out of `e-09`, but not out of `e+21`, which has none.
+    scientific(sign, &digits, exponent).replace("e-0", "e-")
+}
+
 /// The shortest digits that read back as the same double, without sign, and the power of ten of the first of them. Of two
 /// that are as near Go takes the even one.
 #[must_use]

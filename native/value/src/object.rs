@@ -35,6 +35,12 @@ impl Object {
         Self(pairs.into())
     }
 
+    /// Where it is in memory: the same for two objects that are one.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &Value) -> Option<&Value> {

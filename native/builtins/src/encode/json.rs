@@ -1,5 +1,7 @@
 //! `json.marshal`, `json.unmarshal` and the like, as Go's `encoding/json` reads and writes them.
 
+use std::borrow::Cow;
+
 use fleetgate_value::json::{KeyCache, Numbers, parse};
 use fleetgate_value::{Object, Value};
 
@@ -28,7 +30,12 @@ fn is_valid(context: &mut Context, operands: &[Value]) -> Answer {
 }
 
 fn marshal(context: &mut Context, operands: &[Value]) -> Answer {
-    Ok(text(context, any(operands, 1))?.into())
+    Ok(text(context, &printed(context, any(operands, 1)))?.into())
+}
+
+/// The value with the numbers that are printed: Go's of what Gatekeeper's storage still has.
+pub(super) fn printed<'v>(context: &Context, value: &'v Value) -> Cow<'v, Value> {
+    context.stored.as_ref().map_or(Cow::Borrowed(value), |stored| Cow::Owned(stored.printed(value)))
 }
 
 /// The compact JSON of a value.
@@ -92,7 +99,7 @@ fn marshal_with_options(context: &mut Context, operands: &[Value]) -> Answer {
     let layout = Some(Layout { prefix, indent });
     let mut writer = Writer { context, out: Text::new(context), layout, depth: 0 };
     writer.out.push_str(prefix)?;
-    writer.value(any(operands, 1))?;
+    writer.value(&printed(context, any(operands, 1)))?;
     Ok(writer.out.finish().into())
 }
 

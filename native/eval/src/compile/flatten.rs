@@ -662,6 +662,7 @@ impl<'a, 'c> Flatten<'a, 'c> {
         };
         let varies = matches!(name, "time.now_ns" | "uuid.rfc4122" | "rand.intn");
         self.program.volatile |= varies;
+        self.program.shows_stored |= matches!(name, "json.marshal" | "json.marshal_with_options" | "yaml.marshal");
         Ok(Callee::Builtin { name: name.into(), function })
     }
 

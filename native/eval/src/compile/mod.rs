@@ -5,6 +5,7 @@
 //! ([`order`]). A variable that no order binds is OPA's `rego_unsafe_var_error`.
 
 mod atom;
+mod failing;
 mod flatten;
 mod index;
 mod layout;
@@ -22,6 +23,7 @@ use fleetgate_rego::{LineIndex, Span, hoist_negated};
 use crate::error::{Error, Location};
 use crate::ir::{Clause, Definition, Leaf, Place, Program, Rule, RuleKind, Source};
 use flatten::Flatten;
+use index::Indexed;
 use layout::Layout;
 use metadata::Metadata;
 use names::Globals;
@@ -67,19 +69,24 @@ pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> 
     let mut program = Program { sources: units.iter().map(source).collect(), ..Program::default() };
     let layout = Layout::new(&modules, &mut program);
     let mut errors = Vec::new();
+    let mut indexed: Vec<Vec<Vec<Indexed>>> = Vec::new();
+    indexed.resize_with(program.rules.len(), Vec::new);
     let metadata = Metadata::new(&units);
     for (number, unit) in units.iter().enumerate() {
         let globals = names::globals(&unit.module, &modules);
         let context = ClauseContext { source: number, globals: &globals, options, metadata: &metadata };
         for (rule, placed) in unit.module.rules.iter().zip(layout.of_module(number)) {
             match definition(rule, placed, &context, &mut program) {
-                Ok((definition, slots)) => {
+                Ok((definition, slots, of_clauses)) => {
                     let Some(target) = program.rules.get_mut(placed.rule) else { continue };
                     target.slots = target.slots.max(slots);
                     if rule.is_default {
                         target.default = Some(definition);
                     } else {
                         target.definitions.push(definition);
+                        if let Some(of_rule) = indexed.get_mut(placed.rule) {
+                            of_rule.push(of_clauses);
+                        }
                     }
                 }
                 Err(found) => errors.extend(found),
@@ -89,12 +96,11 @@ pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> 
     if !errors.is_empty() {
         return Err(errors);
     }
-    for rule in &mut program.rules {
-        if rule.kind != RuleKind::Partial {
-            // Which of two definitions that conflict the error names depends on the order in which they are asked.
-            rule.definitions.sort_by_key(index::is_indexed);
-        }
+    for (rule, indexed) in program.rules.iter_mut().zip(indexed) {
+        rule.is_constant = rule.kind != RuleKind::Partial && index::is_constant(&rule.definitions);
+        index::arrange(rule, indexed);
     }
+    failing::mark(&mut program);
     Ok(program)
 }
 
@@ -123,15 +129,17 @@ fn definition(
     placed: &layout::Placed,
     context: &ClauseContext<'_>,
     program: &mut Program,
-) -> Compiled<(Definition, usize)> {
+) -> Compiled<(Definition, usize, Vec<Indexed>)> {
     let mut clauses = Vec::new();
+    let mut indexed = Vec::new();
     let mut slots = 0;
     for clause in rule.chain() {
-        let (compiled, used) = compile_clause(rule, clause, placed, context, program)?;
+        let (compiled, used, of_clause) = compile_clause(rule, clause, placed, context, program)?;
         clauses.push(compiled);
+        indexed.push(of_clause);
         slots = slots.max(used);
     }
-    Ok((Definition { place: context.place(rule.head.span), clauses }, slots))
+    Ok((Definition { place: context.place(rule.head.span), clauses }, slots, indexed))
 }
 
 fn compile_clause(
@@ -140,7 +148,7 @@ fn compile_clause(
     placed: &layout::Placed,
     context: &ClauseContext<'_>,
     program: &mut Program,
-) -> Compiled<(Clause, usize)> {
+) -> Compiled<(Clause, usize, Indexed)> {
     let mut flatten = Flatten::new(program, context);
     if context.options.standalone {
         flatten.of_rule(rule, !std::ptr::eq(rule, clause));
@@ -163,11 +171,13 @@ fn compile_clause(
         suffix.push(flatten.term(part, &mut atoms)?);
     }
     let leaf = flatten.term(leaf, &mut atoms)?;
+    let is_constant = matches!(leaf, atom::Term::Const(_));
     let flat = flatten.finish();
     let mut order = order::Order::new(flat.vars, context.source);
     let mut body = Vec::new();
     let mut bound = order.bind_arguments(&arguments);
-    order.plan(atoms, &mut bound, &mut body);
+    let mut indexed = Indexed::new(&arguments);
+    order.plan_seen(atoms, &mut bound, &mut body, &mut |atom| indexed.read(atom));
     let place = context.place(head.span);
     let suffix = suffix.iter().map(|term| order.operand(term, &bound, place, &mut body)).collect();
     let leaf = order.operand(&leaf, &bound, place, &mut body);
@@ -177,7 +187,7 @@ fn compile_clause(
         return Err(unsafe_vars.into_iter().map(|(name, place)| unsafe_var(&name, place, program)).collect());
     }
     let leaf = if is_member { Leaf::Member(leaf) } else { Leaf::Value(leaf) };
-    Ok((Clause { body, suffix, leaf }, slots))
+    Ok((Clause { body, suffix, leaf, is_constant, found: Vec::new() }, slots, indexed))
 }
 
 fn unsafe_var(name: &str, place: Place, program: &Program) -> Error {
@@ -238,5 +248,5 @@ pub(crate) fn compile_query(
 type PartialRoots = BTreeSet<Vec<Arc<str>>>;
 
 fn new_rule(path: Vec<Arc<str>>, kind: RuleKind) -> Rule {
-    Rule { path, kind, definitions: Vec::new(), default: None, slots: 0 }
+    Rule { path, kind, definitions: Vec::new(), default: None, slots: 0, is_constant: false, is_looked_up: false }
 }

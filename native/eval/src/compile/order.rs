@@ -66,10 +66,22 @@ impl Order {
 
     /// Orders the atoms and appends their steps. Variables that stay unbound are noted.
     pub(super) fn plan(&mut self, atoms: Vec<Atom>, bound: &mut Bound, steps: &mut Block) {
+        self.plan_seen(atoms, bound, steps, &mut |_| {});
+    }
+
+    /// [`Order::plan`] that shows each atom in the order found, without those of bodies inside.
+    pub(super) fn plan_seen(
+        &mut self,
+        atoms: Vec<Atom>,
+        bound: &mut Bound,
+        steps: &mut Block,
+        see: &mut dyn FnMut(&Atom),
+    ) {
         let mut left: Vec<Option<Atom>> = atoms.into_iter().map(Some).collect();
         loop {
             let next = left.iter_mut().find(|atom| atom.as_ref().is_some_and(|atom| is_ready(atom, bound)));
             let Some(atom) = next.and_then(Option::take) else { break };
+            see(&atom);
             self.emit(atom, bound, steps);
         }
         for atom in left.into_iter().flatten() {

@@ -32,6 +32,8 @@ impl<'p> Machine<'p> {
             },
             Callee::Rule(rule) => {
                 let args: Vec<Value> = args.iter().map(|arg| self.value(arg).clone()).collect();
+                // Answers of functions are kept by their arguments, which are hashed for it.
+                args.iter().for_each(|arg| self.turn(arg));
                 self.function(*rule, args)
             }
         }
@@ -62,8 +64,18 @@ impl<'p> Machine<'p> {
     }
 
     fn builtin(&mut self, name: &str, function: Function, args: &[Value], place: Place) -> Answer {
+        if let Some(stored) = &mut self.builtins.stored {
+            args.iter().for_each(|arg| stored.pass(arg));
+        }
         let error = match function(&mut self.builtins, args) {
-            Ok(value) => return Ok(Some(value)),
+            Ok(value) => {
+                if name == "object.get"
+                    && let (Some(stored), Some(object)) = (&mut self.builtins.stored, args.first())
+                {
+                    stored.step(object, &value);
+                }
+                return Ok(Some(value));
+            }
             Err(error) => error,
         };
         let located = |code| Err(self.error(code, format!("{name}: {error}"), place));

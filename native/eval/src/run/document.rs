@@ -6,9 +6,10 @@ use fleetgate_value::Value;
 use super::partial::Parts;
 use super::{Cached, Machine};
 use crate::error::Error;
-use crate::ir::{Clause, Definition, Leaf, NodeId, Rule, RuleId, RuleKind};
+use crate::ir::{Clause, Definition, Leaf, NodeId, Operand, Rule, RuleId, RuleKind};
 
 type Answer = Result<Option<Value>, Box<Error>>;
+type Done = Result<(), Box<Error>>;
 
 impl<'p> Machine<'p> {
     /// The value of a rule's document. It is found out once.
@@ -21,7 +22,19 @@ impl<'p> Machine<'p> {
         let Some(rule) = self.program.rules.get(id) else { return Ok(None) };
         let value = match self.replaced_document(rule) {
             Some(replacement) => replacement,
-            None => self.define(rule)?,
+            None => match self.define(rule) {
+                Ok(value) => value,
+                Err(error) => {
+                    if rule.kind == RuleKind::Partial {
+                        self.late = None;
+                    }
+                    // What comes next is asked with the first value, and then the error is reported.
+                    if let (Some(value), Some(slot)) = (&self.late, self.world.cache.get_mut(id)) {
+                        *slot = Cached::Defined(value.clone());
+                    }
+                    return Err(error);
+                }
+            },
         };
         if let Some(slot) = self.world.cache.get_mut(id) {
             *slot = value.clone().map_or(Cached::Undefined, Cached::Defined);
@@ -47,27 +60,101 @@ impl<'p> Machine<'p> {
     /// The one value of all definitions, which are of the rule.
     pub(super) fn complete(&mut self, rule: &'p Rule, definitions: &'p [Definition]) -> Answer {
         let mut found: Option<Value> = None;
+        let result = if rule.is_looked_up {
+            self.complete_looked_up(rule, definitions, &mut found)
+        } else {
+            self.complete_plain(rule, definitions, &mut found)
+        };
+        match result {
+            Ok(()) => Ok(found),
+            Err(error) => {
+                self.late = found;
+                Err(error)
+            }
+        }
+    }
+
+    fn complete_plain(&mut self, rule: &'p Rule, definitions: &'p [Definition], found: &mut Option<Value>) -> Done {
         for definition in definitions {
             for clause in &definition.clauses {
-                let Leaf::Value(leaf) = &clause.leaf else { continue };
-                let is_constant = matches!(leaf, crate::ir::Operand::Const(_));
-                let mut held = false;
-                self.block(&clause.body, 0, &mut |machine| {
-                    held = true;
-                    let value = machine.value(leaf);
-                    match &found {
-                        Some(other) if other == value => {}
-                        Some(_) => return Err(machine.conflict(rule, definition)),
-                        None => found = Some(value.clone()),
+                if self.clause(rule, definition, clause, is_constant(clause), found)? {
+                    if rule.is_constant {
+                        return Ok(());
                     }
-                    Ok(!is_constant)
-                })?;
-                if held {
                     break;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// As [`Machine::complete_plain`], where it matters what OPA's index finds: clauses that are not found are not asked,
+    /// and only where those that are found have one constant for their value is the first answer enough.
+    fn complete_looked_up(&mut self, rule: &'p Rule, definitions: &'p [Definition], found: &mut Option<Value>) -> Done {
+        let mut clauses: Vec<(&'p Definition, Vec<&'p Clause>)> = Vec::with_capacity(definitions.len());
+        for definition in definitions {
+            let asked = self.looked_up(definition)?;
+            clauses.push((definition, asked));
+        }
+        let mut values = clauses.iter().flat_map(|(_, clauses)| clauses).map(|clause| constant(clause));
+        let first = values.next().flatten();
+        let is_constant = first.is_some() && values.all(|value| value == first);
+        for (definition, clauses) in clauses {
+            for clause in clauses {
+                if self.clause(rule, definition, clause, is_constant, found)? {
+                    if is_constant {
+                        return Ok(());
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The clauses of a definition that OPA's index finds.
+    fn looked_up(&mut self, definition: &'p Definition) -> Result<Vec<&'p Clause>, Box<Error>> {
+        let mut found = Vec::with_capacity(definition.clauses.len());
+        for clause in &definition.clauses {
+            if self.is_found(clause)? {
+                found.push(clause);
+            }
+        }
         Ok(found)
+    }
+
+    fn is_found(&mut self, clause: &'p Clause) -> Result<bool, Box<Error>> {
+        for condition in &clause.found {
+            let value = self.get(&condition.base, &condition.path)?;
+            if !value.is_some_and(|value| condition.wanted.fits(&value)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks one clause and says whether it holds.
+    fn clause(
+        &mut self,
+        rule: &'p Rule,
+        definition: &'p Definition,
+        clause: &'p Clause,
+        one_is_enough: bool,
+        found: &mut Option<Value>,
+    ) -> Result<bool, Box<Error>> {
+        let Leaf::Value(leaf) = &clause.leaf else { return Ok(false) };
+        let mut held = false;
+        self.block(&clause.body, 0, &mut |machine| {
+            held = true;
+            let value = machine.value(leaf);
+            match found {
+                Some(other) if other == value => {}
+                Some(_) => return Err(machine.conflict(rule, definition)),
+                None => *found = Some(value.clone()),
+            }
+            Ok(!one_is_enough)
+        })?;
+        Ok(held)
     }
 
     fn conflict(&self, rule: &Rule, definition: &Definition) -> Box<Error> {
@@ -86,10 +173,13 @@ impl<'p> Machine<'p> {
 
     /// The document of all parts that definitions add.
     fn partial(&mut self, rule: &'p Rule) -> Result<Value, Box<Error>> {
-        let is_set = rule.definitions.iter().flat_map(|definition| &definition.clauses).all(is_member_of_rule);
+        let is_set = rule.definitions.iter().flat_map(|definition| &definition.clauses).all(Clause::is_member);
         let mut parts = if is_set { Parts::set() } else { Parts::object() };
         for definition in &rule.definitions {
             for clause in &definition.clauses {
+                if rule.is_looked_up && !self.is_found(clause)? {
+                    continue;
+                }
                 let mut held = false;
                 self.block(&clause.body, 0, &mut |machine| {
                     held = true;
@@ -205,6 +295,14 @@ fn merged(base: Value, defined: &Value) -> Value {
     Value::object(pairs)
 }
 
-fn is_member_of_rule(clause: &Clause) -> bool {
-    clause.suffix.is_empty() && matches!(clause.leaf, Leaf::Member(_))
+fn is_constant(clause: &Clause) -> bool {
+    matches!(clause.leaf, Leaf::Value(Operand::Const(_)))
+}
+
+/// The constant that is written as the clause's value.
+const fn constant(clause: &Clause) -> Option<&Value> {
+    match &clause.leaf {
+        Leaf::Value(Operand::Const(value)) if clause.is_constant => Some(value),
+        _ => None,
+    }
 }

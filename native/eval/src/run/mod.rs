@@ -12,11 +12,12 @@ mod document;
 mod partial;
 mod replace;
 mod steps;
+mod stored;
 mod walk;
 
 use std::sync::Arc;
 
-use fleetgate_builtins::Context;
+use fleetgate_builtins::{Context, Stored};
 use fleetgate_rego::Release;
 use fleetgate_value::{Object, Value};
 
@@ -39,6 +40,8 @@ pub struct Documents {
     pub input: Option<Value>,
     /// Base documents below `data`.
     pub data: Object,
+    /// A part of `input` that comes out of the storage: Gatekeeper's parameters.
+    pub stored: Option<Value>,
 }
 
 /// What lives longer than an evaluation: memory and the caches of built-ins. It belongs to one evaluation context.
@@ -71,6 +74,9 @@ struct Machine<'p> {
     strict: bool,
     release: Release,
     meter: Meter,
+    /// The value that a rule or function had when its error was met. OPA goes on with a value before it asks whether there
+    /// is another one, so that an error further on is met first.
+    late: Option<Value>,
 }
 
 /// What `with` replaces, and what was found out under it.
@@ -145,7 +151,7 @@ impl Program {
         workspace: &mut Workspace,
         run: impl FnOnce(&mut Machine<'p>) -> Result<T, Box<Error>>,
     ) -> Result<T, Error> {
-        let Documents { input, data } = documents;
+        let Documents { input, data, stored } = documents;
         let mut cache = std::mem::take(&mut workspace.cache);
         cache.clear();
         cache.resize(self.rules.len(), Cached::Unknown);
@@ -153,6 +159,15 @@ impl Program {
         builtins.start(settings.now_nanos);
         builtins.yaml_core_schema = settings.release == Release::Opa1_22;
         builtins.rounded_integers = settings.release == Release::Opa1_17;
+        builtins.stored = (self.shows_stored && settings.release == Release::Opa1_17).then(|| {
+            let mut objects = Box::<Stored>::default();
+            if let Some(value) = &stored {
+                // It became a part of `input`, for which all of it was looked at.
+                objects.read(value);
+                objects.turn(value);
+            }
+            objects
+        });
         let mut machine = Machine {
             program: self,
             frame: std::mem::take(&mut workspace.frame),
@@ -162,6 +177,7 @@ impl Program {
             strict: settings.strict,
             release: settings.release,
             meter: Meter::start(settings.budget),
+            late: None,
         };
         let result = run(&mut machine);
         // What a frame holds on to would keep the review alive.
@@ -169,6 +185,7 @@ impl Program {
         workspace.frame = machine.frame;
         machine.world.cache.clear();
         workspace.cache = machine.world.cache;
+        machine.builtins.stored = None;
         workspace.builtins = machine.builtins;
         result.map_err(|error| *error)
     }

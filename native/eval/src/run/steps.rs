@@ -6,6 +6,9 @@ use super::{Flow, Machine, Sink};
 use crate::error::Error;
 use crate::ir::{Base, Block, Gather, Op, Operand, Slot, Step};
 
+/// What comes after a value.
+type GoOn<'g, 'p> = &'g mut dyn FnMut(&mut Machine<'p>, Value) -> Flow;
+
 impl<'p> Machine<'p> {
     /// Runs a block from a step on and calls `sink` for each answer. Gives false where the sink wanted no more.
     pub(super) fn block(&mut self, block: &'p [Step], from: usize, sink: Sink<'_, 'p>) -> Flow {
@@ -14,19 +17,46 @@ impl<'p> Machine<'p> {
             self.meter.step()?;
             at += 1;
             let holds = match &step.op {
-                Op::Get { base, path, out } => match self.get(base, path)? {
-                    Some(value) => {
+                Op::Get { base, path, out } => match self.get(base, path) {
+                    Ok(Some(value)) => {
                         self.set(*out, value);
                         true
                     }
-                    None => false,
+                    Ok(None) => false,
+                    Err(error) => {
+                        let value = self.first(base).and_then(|value| self.follow(&value, path).cloned());
+                        return self.before(error, value, &mut |machine, value| {
+                            machine.set(*out, value);
+                            machine.block(block, at, sink)
+                        });
+                    }
                 },
                 Op::Scan { base, path, key, value } => {
-                    let Some(collection) = self.get(base, path)? else { return Ok(true) };
+                    let collection = match self.get(base, path) {
+                        Ok(Some(collection)) => collection,
+                        Ok(None) => return Ok(true),
+                        Err(error) => {
+                            let first = self.first(base).and_then(|value| self.follow(&value, path).cloned());
+                            return self.before(error, first, &mut |machine, collection| {
+                                machine.scan(&collection, (*key, *value), &mut |machine| machine.block(block, at, sink))
+                            });
+                        }
+                    };
                     return self.scan(&collection, (*key, *value), &mut |machine| machine.block(block, at, sink));
                 }
                 Op::Call { callee, args, out } => {
-                    let answer = self.call(callee, args, step.place)?;
+                    let answer = match self.call(callee, args, step.place) {
+                        Ok(answer) => answer,
+                        Err(error) => {
+                            let value = self.late.take().filter(|value| out.is_some() || value.is_truthy());
+                            return self.before(error, value, &mut |machine, value| {
+                                if let Some(out) = out {
+                                    machine.set(*out, value);
+                                }
+                                machine.block(block, at, sink)
+                            });
+                        }
+                    };
                     match (answer, out) {
                         (Some(value), Some(out)) => {
                             self.set(*out, value);
@@ -38,6 +68,7 @@ impl<'p> Machine<'p> {
                 }
                 Op::Walk { value, out } => {
                     let value = self.value(value).clone();
+                    self.turn(&value);
                     let out = *out;
                     return self.walk(&value, &mut |machine, found| {
                         machine.set(out, found);
@@ -46,6 +77,7 @@ impl<'p> Machine<'p> {
                 }
                 Op::Compare { how, left, right, out } => {
                     let holds = how.holds(self.value(left), self.value(right));
+                    self.turn_compared(*how, left, right);
                     match out {
                         Some(out) => {
                             self.set(*out, Value::Bool(holds));
@@ -68,6 +100,7 @@ impl<'p> Machine<'p> {
                 }
                 Op::MakeSet { members, out } => {
                     let members = self.values(members)?;
+                    members.iter().for_each(|member| self.turn(member));
                     self.set(*out, Value::set(members));
                     true
                 }
@@ -115,6 +148,23 @@ impl<'p> Machine<'p> {
         sink(self)
     }
 
+    /// The value that a rule which failed had before.
+    fn first(&mut self, base: &Base) -> Option<Value> {
+        self.late.take().filter(|_| matches!(base, Base::Rule(_)))
+    }
+
+    /// Goes on with the value that there was before an error, and then fails: with an error that is met on the way, or else
+    /// with this one.
+    fn before(&mut self, error: Box<Error>, value: Option<Value>, go_on: GoOn<'_, 'p>) -> Flow {
+        if let Some(value) = value
+            && error.exhausted.is_none()
+        {
+            go_on(self, value)?;
+        }
+        self.late = None;
+        Err(error)
+    }
+
     pub(super) fn has_answer(&mut self, body: &'p Block) -> Result<bool, Box<Error>> {
         let wants_more = self.block(body, 0, &mut |_| Ok(false))?;
         Ok(!wants_more)
@@ -142,6 +192,9 @@ impl<'p> Machine<'p> {
             Value::Object(object) => {
                 for (name, item) in object.iter() {
                     self.meter.step()?;
+                    if let Some(stored) = &mut self.builtins.stored {
+                        stored.step(collection, item);
+                    }
                     self.set(key, name.clone());
                     self.set(value, item.clone());
                     if !each(self)? {
@@ -171,7 +224,9 @@ impl<'p> Machine<'p> {
                 let mut items = Vec::new();
                 self.block(body, 0, &mut |machine| {
                     machine.meter.build(1)?;
-                    items.push(machine.value(operand).clone());
+                    let item = machine.value(operand).clone();
+                    machine.turn(&item);
+                    items.push(item);
                     Ok(true)
                 })?;
                 Ok(if matches!(gather, Gather::Array(_)) { Value::array(items) } else { Value::set(items) })
@@ -180,7 +235,9 @@ impl<'p> Machine<'p> {
                 let mut pairs: Vec<(Value, Value)> = Vec::new();
                 self.block(body, 0, &mut |machine| {
                     machine.meter.build(1)?;
-                    pairs.push((machine.value(key).clone(), machine.value(value).clone()));
+                    let (key, value) = (machine.value(key).clone(), machine.value(value).clone());
+                    machine.turn(&value);
+                    pairs.push((key, value));
                     Ok(true)
                 })?;
                 pairs.sort();
@@ -195,6 +252,15 @@ impl<'p> Machine<'p> {
 
     /// What a path leads to.
     pub(super) fn get(&mut self, base: &'p Base, path: &'p [Operand]) -> Result<Option<Value>, Box<Error>> {
+        let found = self.find(base, path)?;
+        if self.builtins.stored.is_some() && found.is_some() {
+            self.hand_on(base, path);
+        }
+        Ok(found)
+    }
+
+    /// [`Machine::get`], of which nobody takes note.
+    fn find(&mut self, base: &'p Base, path: &'p [Operand]) -> Result<Option<Value>, Box<Error>> {
         let start = match base {
             Base::Value(operand) => return Ok(self.follow(self.value(operand), path).cloned()),
             Base::Input => return Ok(self.world.input.as_ref().and_then(|input| self.follow(input, path)).cloned()),

@@ -10,6 +10,7 @@ use fleetgate_value::Value;
 
 use scalar::Schema;
 
+use super::json::printed;
 use crate::operand::{any, string};
 use crate::{Answer, Context, Error, Table};
 
@@ -30,5 +31,5 @@ fn is_valid(context: &mut Context, operands: &[Value]) -> Answer {
 }
 
 fn marshal(context: &mut Context, operands: &[Value]) -> Answer {
-    Ok(write::document(context, any(operands, 1))?.into())
+    Ok(write::document(context, &printed(context, any(operands, 1)))?.into())
 }

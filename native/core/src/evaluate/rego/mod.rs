@@ -81,7 +81,7 @@ impl Instance for RegoInstance {
         };
         let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
         let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
-        let documents = Documents { input: Some(input(evaluation)), data };
+        let documents = Documents { input: Some(input(evaluation)), data, stored: Some(evaluation.parameters.clone()) };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
             Ok(document) => document
                 .map_or_else(|| Ok(Vec::new()), |document| results::violations(&document, evaluation.nonstring_msg)),

@@ -228,7 +228,8 @@ fn programs_say_whether_they_read_the_inventory() {
 fn values_that_differ_are_a_conflict() {
     let body = "violation[{\"msg\": \"m\"}] { x == 1 }\nx = 1 { input.review.a }\nx = 2 { input.review.b }";
     let outcome = run_with(&v0(body).unwrap(), r#"{"a": true, "b": true}"#, "{}", Duration::from_secs(5));
-    let text = "template:4: eval_conflict_error: complete rules must not produce multiple outputs";
+    // The index of OPA finds the second one first.
+    let text = "template:3: eval_conflict_error: complete rules must not produce multiple outputs";
     assert_eq!(outcome, Err(EvaluationError::Program(text.to_owned())));
     assert_eq!(run(body, r#"{"a": true}"#, "{}"), ["m"]);
 }
@@ -311,4 +312,40 @@ fn chains_of_words_that_are_operators_are_located_errors() {
     let chain = " in [1]".repeat(30_000);
     let body = format!("import future.keywords.in\nviolation[{{\"msg\": \"m\"}}] {{ x := 1{chain} }}");
     assert!(refusal(v0(&body)).contains("nested more than"));
+}
+
+/// Answers of Gatekeeper 3.23.1, as the rest of `tests/data/golden/rows/lookup.yaml`.
+#[test]
+fn definitions_are_looked_up_before_they_are_asked() {
+    const FAILS: &str = "f(x) = 1 { x == 1 }\nf(x) = 2 { x < 2 }\n";
+    let asks = |rules: &str| {
+        let program = v0(&format!("{FAILS}{rules}")).unwrap();
+        run_with(&program, r#"{"object": {"kind": "Pod", "list": ["a"]}}"#, "{}", Duration::from_secs(5))
+    };
+    for rules in [
+        "violation[{\"msg\": m}] { f(1); m := input.review.object.nothing }",
+        "violation[{\"msg\": \"m\"}] { f(1); input.review.object.kind == \"Other\" }",
+        "violation[{\"msg\": \"m\"}] { f(1); input.review.object.list[_] == \"b\" }",
+        "g(x) { f(1); x == \"a\" }\nviolation[{\"msg\": \"m\"}] { g(\"b\") }",
+    ] {
+        assert_eq!(asks(rules), Ok(Vec::new()), "{rules}");
+    }
+    for rules in [
+        "violation[{\"msg\": \"m\"}] { f(1); not input.review.object.kind }",
+        "violation[{\"msg\": \"m\"}] { f(1); one := input.review.object.list[_]; one == \"b\" }",
+        "violation[{\"msg\": \"m\"}] { f(1); input.review.object.list == \"a\" }",
+    ] {
+        assert!(matches!(asks(rules), Err(EvaluationError::Program(_))), "{rules}");
+    }
+    assert_eq!(asks("b { true }\nb { f(1) }\nviolation[{\"msg\": \"m\"}] { b }"), Ok(vec!["m".to_owned()]));
+}
+
+#[test]
+fn what_comes_after_a_value_fails_before_its_conflict() {
+    let rego = "f(x) = 1 { x == 1 }\nf(x) = 2 { x < 2 }\ng(x) = 1 { x == 1 }\ng(x) = 2 { x < 2 }\n\
+                violation[{\"msg\": \"m\"}] { f(1); g(1) }";
+    let found = run_with(&v0(rego).unwrap(), "{}", "{}", Duration::from_secs(5));
+    // What is found by an argument is asked after what is not.
+    let text = "template:4: eval_conflict_error: functions must not produce multiple outputs for same inputs";
+    assert_eq!(found, Err(EvaluationError::Program(text.to_owned())));
 }
