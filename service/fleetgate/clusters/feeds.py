@@ -1,0 +1,140 @@
+"""What the registry asks of the feeds, which live in the core (``native/feed``). Tests bring others like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Selector(NamedTuple):
+    """Objects to watch without caching them. "" is any, or none; ``kind`` "*" is every kind that the group serves,
+    those that appear later included; ``version`` "" is the one that the API server prefers."""
+
+    group: str
+    version: str
+    kind: str
+    namespace: str = ""
+    labels: str = ""
+    """A label selector as ``kubectl -l`` takes it."""
+    fields: str = ""
+    """A field selector, such as ``metadata.name=x``."""
+
+
+ObjectEvent = tuple[str | Selector | bytes, ...]
+"""One of
+
+- ``("synced", selector)``: all that there is was told;
+- ``("put", selector, group, version, kind, json)``: an object appeared or changed;
+- ``("delete", selector, group, version, kind, namespace, name)``: it is not selected any more;
+- ``("failed", selector, words)``: the watch does not work just now; told once per change.
+"""
+
+
+class ObjectWatch(Protocol):
+    """A watch on objects of one cluster. It survives lost connections; after a relist it tells what vanished."""
+
+    def next(self, timeout_seconds: float) -> Sequence[ObjectEvent]:
+        """Events in their order; none when the time passed."""
+
+    def select(self, selectors: Sequence[Selector]) -> None:
+        """Watch these instead; what is watched already goes on without a relist."""
+
+    def close(self) -> None:
+        """Watch no more."""
+
+
+class Identity(Protocol):
+    """Which cluster answered."""
+
+    @property
+    def uid(self) -> str:
+        """UID of the namespace ``kube-system``."""
+
+    @property
+    def version(self) -> str:
+        """What the API server says its version is, ``v1.36.3``."""
+
+
+class KindStatus(Protocol):
+    """How the feed of one kind is."""
+
+    group: str
+    version: str
+    kind: str
+    state: str
+    last_error: str
+    not_audited: str
+
+
+class FeedStatus(Protocol):
+    """How the feed of one cluster is; times in seconds since 1970."""
+
+    cluster: str
+    state: str
+    since: float
+    last_error: str
+    kinds: Sequence[KindStatus]
+
+
+GroupVersionKind = tuple[str, str, str]
+Pattern = tuple[Sequence[str], Sequence[str]]
+"""(groups, kinds) as a Constraint matches them; ``*`` is any."""
+
+
+class Feeds(Protocol):
+    """The connections to clusters."""
+
+    def identify(self, kubeconfig: str, timeout_seconds: float) -> Identity:
+        """Dial once and ask who is there. Raises DialError."""
+
+    def connect(self, cluster: str, kubeconfig: str, *, feed: bool = True) -> None:
+        """Connect, or dial again with other credentials; what is synced is not listed again.
+
+        Without ``feed`` the connection is for ``watch_objects`` and ``write`` alone.
+        """
+
+    def disconnect(self, cluster: str) -> None:
+        """End the connection and its feed."""
+
+    def plan(self, cluster: str, kinds: Sequence[GroupVersionKind], matching: Sequence[Pattern]) -> None:
+        """Say what to watch: these kinds, and those that the patterns match at the API server's preferred version."""
+
+    def status(self) -> Sequence[FeedStatus]:
+        """How the feeds are."""
+
+    def watch_objects(self, cluster: str, selectors: Sequence[Selector]) -> ObjectWatch:
+        """Watch objects without caching them."""
+
+    def write(
+        self,
+        cluster: str,
+        verb: str,
+        object: bytes,  # noqa: A002 (the core's word)
+        *,
+        field_manager: str = "fleetgate",
+        path: str = "",
+        timeout_seconds: float = 5.0,
+    ) -> bytes:
+        """``get``, ``create``, ``update``, ``update-status``, ``apply`` or ``delete`` an object.
+
+        Returns what the API server answered. ``path`` takes the place of the object's own URL. Raises WriteError.
+        """
+
+
+class DialError(Exception):
+    """A cluster could not be reached; the text says why, for a person.
+
+    ``reason`` is one of dns, refused, unreachable, tls, unauthorized, forbidden, timeout, exec, invalid, other.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class WriteError(Exception):
+    """An API server refused a request. ``code`` is the HTTP status, 0 where there was no answer."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.reason = code, reason
