@@ -81,13 +81,17 @@ Pattern = tuple[Sequence[str], Sequence[str]]
 """(groups, kinds) as a Constraint matches them; ``*`` is any."""
 
 
+Bound = tuple[GroupVersionKind, float]
+"""A kind and how old, in seconds, its view may be."""
+
+
 class Feeds(Protocol):
     """The connections to clusters."""
 
-    def identify(self, kubeconfig: str, timeout_seconds: float) -> Identity:
-        """Dial once and ask who is there. Raises DialError."""
+    def identify(self, kubeconfig: str, timeout_seconds: float, *, local: bool = False) -> Identity:
+        """Dial once and ask who is there. A ``local`` kubeconfig may name files. Raises DialError."""
 
-    def connect(self, cluster: str, kubeconfig: str, *, feed: bool = True) -> None:
+    def connect(self, cluster: str, kubeconfig: str, *, feed: bool = True, local: bool = False) -> None:
         """Connect, or dial again with other credentials; what is synced is not listed again.
 
         Without ``feed`` the connection is for ``watch_objects`` and ``write`` alone.
@@ -96,8 +100,18 @@ class Feeds(Protocol):
     def disconnect(self, cluster: str) -> None:
         """End the connection and its feed."""
 
-    def plan(self, cluster: str, kinds: Sequence[GroupVersionKind], matching: Sequence[Pattern]) -> None:
-        """Say what to watch: these kinds, and those that the patterns match at the API server's preferred version."""
+    def plan(
+        self,
+        cluster: str,
+        kinds: Sequence[GroupVersionKind],
+        matching: Sequence[Pattern],
+        *,
+        bounds: Sequence[Bound] = (),
+    ) -> None:
+        """Say what to watch: these kinds, and those that the patterns match at the API server's preferred version.
+
+        Kinds with a bound are probed, so that their view is known to be younger than that.
+        """
 
     def status(self) -> Sequence[FeedStatus]:
         """How the feeds are."""

@@ -43,6 +43,8 @@ class Registration:
     partial: tuple[str, ...] = ()
     """Namespaces beyond which the credentials may not see: the inventory is partial then. Empty: they may see all."""
     problem: str = ""
+    local: bool = False
+    """Whether whoever runs this service wrote the kubeconfig: it may name files and run programs then."""
 
     @property
     def id(self) -> str:

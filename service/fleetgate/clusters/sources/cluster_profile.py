@@ -63,7 +63,7 @@ class ClusterProfiles:
         aliases = (name_of(one), text(one, "spec", "displayName"), key)
         namespace = objects.get("", "Namespace", "", namespace_of(one)) or {}
         cluster_set = labels_of(namespace).get(_SET_LABEL, "")
-        problem, found = self._unready(one), ""
+        problem, found, local = self._unready(one), "", False
         if not problem:
             secret = _secret_of(one, objects)
             if secret is not None:
@@ -71,10 +71,19 @@ class ClusterProfiles:
                 problem, found = inner.problem, inner.kubeconfig
             else:
                 try:
-                    found = _by_provider(one, options)
+                    found, local = _by_provider(one, options), True
                 except KubeconfigInvalid as error:
                     problem = str(error)
-        return register(self.name, key, aliases, labels, kubeconfig=found, cluster_set=cluster_set, problem=problem)
+        return register(
+            self.name,
+            key,
+            aliases,
+            labels,
+            kubeconfig=found,
+            cluster_set=cluster_set,
+            problem=problem,
+            local=local,  # the plug-in is that of hub.exec_providers
+        )
 
     def _unready(self, one: Object) -> str:
         if is_terminating(one):

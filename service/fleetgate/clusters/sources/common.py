@@ -21,6 +21,7 @@ def register(
     cluster_set: str = "",
     partial: tuple[str, ...] = (),
     problem: str = "",
+    local: bool = False,
 ) -> Registration:
     """A registration whose cluster set is what its labels say, else ``cluster_set``, else the default."""
     named = cluster_set_of(labels)
@@ -34,6 +35,7 @@ def register(
         cluster_set=cluster_set if cluster_set and named == DEFAULT_CLUSTER_SET else named,
         partial=partial,
         problem=problem,
+        local=local,
     )
 
 

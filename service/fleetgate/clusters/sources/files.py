@@ -38,7 +38,7 @@ def contexts(
             found.append(register(NAME, name, (name,), {}, problem=str(error)))
             continue
         files += context.files
-        found.append(register(NAME, name, (name,), context.labels, kubeconfig=context.kubeconfig))
+        found.append(register(NAME, name, (name,), context.labels, kubeconfig=context.kubeconfig, local=True))
     return found, files
 
 
