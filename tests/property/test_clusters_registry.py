@@ -191,7 +191,11 @@ class Registering(RuleBasedStateMachine):
                     assert name
                     self.described[name] = facts.uid
                 case Drop(name):
-                    self.described.pop(name, None)
+                    uid = self.described.pop(name, None)
+                    led = {
+                        self.servers[server].uid for found in self.registered.values() for server, _ in found.values()
+                    }
+                    assert not uid or uid not in led, "dropped, though something still leads to it"
                     self.connected.pop(name, None)
 
     def _save(self) -> None:

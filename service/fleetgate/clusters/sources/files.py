@@ -16,11 +16,15 @@ NAME = "kubeconfig"
 
 @dataclass(frozen=True, slots=True)
 class Contexts:
-    """What the files say. ``problems`` are of whole files; ``files`` are all that were looked at."""
+    """What the files say. ``problems`` are of whole files; ``files`` are all that were looked at.
+
+    ``whole`` is false where a file is there and could not be read: its contexts are not known then.
+    """
 
     registrations: tuple[Registration, ...]
     problems: tuple[str, ...]
     files: tuple[Path, ...]
+    whole: bool
 
 
 def contexts(
@@ -49,13 +53,16 @@ def read(paths: Sequence[Path], trust: Trust, wanted: Sequence[str] = ()) -> Con
     """
     documents: list[Document] = []
     problems: list[str] = []
+    whole = True
     for path in paths:
         try:
             with path.open("rb") as file:
                 documents.append(kubeconfig.parse(file.read(kubeconfig.MAX_BYTES + 1), path.absolute().parent))
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
+            whole = whole and isinstance(error, FileNotFoundError)
         except KubeconfigInvalid as error:
             problems.append(f"{path}: {error}")
+            whole = False
     found, files = contexts(documents, trust, wanted)
-    return Contexts(tuple(found), tuple(problems), (*paths, *files))
+    return Contexts(tuple(found), tuple(problems), (*paths, *files), whole)
