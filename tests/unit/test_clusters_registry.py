@@ -287,8 +287,8 @@ def test_a_source_that_names_nothing_useful() -> None:
 
 
 REMEMBERED = {
-    "u1": Remembered("west", ("kubeconfig/west",)),
-    "u2": Remembered("east", ("argo-cd/east",)),
+    "u1": Remembered("west", {"kubeconfig/west": ""}),
+    "u2": Remembered("east", {"argo-cd/east": ""}),
 }
 
 
@@ -315,6 +315,19 @@ def test_a_restart_dials_before_it_connects() -> None:
     fleet.turn()
     assert fleet.dropped == ["west"]
     assert fleet.connected == {"west": "u9:a"}
+
+
+def test_a_context_renamed_while_the_service_and_the_api_server_are_down() -> None:
+    before = Fleet()
+    before.synced(reg("west", "u1:a"))
+    fleet = Fleet({"kubeconfig": 0}, before.registry.to_save())
+    fleet.hold = True
+    fleet.synced(reg("new", "u1:a"))
+    for dial in fleet.held:
+        fleet.registry.failed(dial.registration.id, dial.registration.fingerprint, "refused", "refused", fleet.now)
+    fleet.wait(1_000)
+    assert fleet.named() == {"west": "u1"}
+    assert fleet.dropped == []
 
 
 def test_a_restart_while_the_api_server_is_down_keeps_the_cluster() -> None:
@@ -403,7 +416,9 @@ def test_chosen_names() -> None:
 
 
 def test_a_name_chosen_after_the_cluster_got_another() -> None:
-    fleet = Fleet({"kubeconfig": 0}, REMEMBERED | {"u3": Remembered("prod", ("kubeconfig/x",))}, chosen={"u1": "prod"})
+    fleet = Fleet(
+        {"kubeconfig": 0}, REMEMBERED | {"u3": Remembered("prod", {"kubeconfig/x": ""})}, chosen={"u1": "prod"}
+    )
     assert sorted(fleet.dropped) == ["prod", "west"]
     fleet.synced(reg("west", "u1:a"), reg("x", "u3:a"))
     assert fleet.named() == {"prod": "u1", "x": "u3", "east": "u2"}
@@ -415,7 +430,11 @@ def test_what_is_remembered(tmp_path: Path) -> None:
     fleet.synced(reg("west", "u1:a"), reg("south", "u3:a"))
     fleet.wait(10)
     saved = fleet.registry.to_save()
-    assert saved == {**REMEMBERED, "u3": Remembered("south", ("kubeconfig/south",))}
+    assert saved == {
+        "u1": Remembered("west", {"kubeconfig/west": reg("west", "u1:a").fingerprint}),
+        "u2": REMEMBERED["u2"],
+        "u3": Remembered("south", {"kubeconfig/south": reg("south", "u3:a").fingerprint}),
+    }
     assert fleet.registry.to_save() is None
     assert names.load(tmp_path) == {}
     names.save(tmp_path, saved)

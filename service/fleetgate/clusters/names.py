@@ -24,10 +24,10 @@ class NamesUnreadable(Exception):  # noqa: N818 (it names the file's state)
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A cluster of before: its name, and the registrations that led to it (``source/key``)."""
+    """A cluster of before: its name, and what led to it: ``source/key`` → fingerprint of the credentials."""
 
     name: str
-    registrations: tuple[str, ...]
+    registrations: Mapping[str, str]
 
 
 def canonical(alias: str) -> str:
@@ -64,15 +64,16 @@ def load(directory: Path) -> dict[str, Remembered]:
             raise NamesUnreadable(f"{path}: format {document['format']} is not known to this version")
         if document["sha256"] != _digest(content):
             raise NamesUnreadable(f"{path}: the checksum does not match")
-        return {uid: Remembered(str(one["name"]), tuple(one["registrations"])) for uid, one in content.items()}
-    except (KeyError, TypeError, AttributeError) as error:
+        return {uid: Remembered(str(one["name"]), dict(one["registrations"])) for uid, one in content.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NamesUnreadable(f"{path}: not a file of cluster names") from error
 
 
 def save(directory: Path, clusters: Mapping[str, Remembered]) -> None:
     """Replace the file: the old one or the new one is there after a crash, whole. Raises NamesUnreadable."""
     content = {
-        uid: {"name": one.name, "registrations": sorted(one.registrations)} for uid, one in sorted(clusters.items())
+        uid: {"name": one.name, "registrations": dict(sorted(one.registrations.items()))}
+        for uid, one in sorted(clusters.items())
     }
     data = json.dumps({"format": _FORMAT, "sha256": _digest(content), "clusters": content}, indent=1).encode()
     try:

@@ -23,6 +23,8 @@ RENEW = 2 / 3
 """Share of the life of a credential that was asked for after which it is asked for anew."""
 
 NEVER = float("inf")
+_LED_LIMIT = 1000
+"""Credentials of before whose clusters are remembered, beside two for each registration."""
 
 
 @dataclass(slots=True)
@@ -111,7 +113,8 @@ class Registry:
         self._unread = set(sources)
         self._entries: dict[str, Entry] = {}
         self._members = {uid: Member(uid, one.name) for uid, one in remembered.items()}
-        self._led = {key: uid for uid, one in remembered.items() for key in one.registrations}
+        self._led = {id_: uid for uid, one in remembered.items() for id_ in one.registrations}
+        self._led |= {print_: uid for uid, one in remembered.items() for print_ in one.registrations.values() if print_}
         self._provisional: dict[str, str] = {}
         self._described: dict[str, Facts] = {}
         self._gone: list[ClusterView] = []
@@ -140,7 +143,9 @@ class Registry:
             if entry is None:
                 entry = self._entries[id_] = self._arrived(one, left.values())
             else:
+                self._by_fingerprint.pop(entry.registration.fingerprint, None)
                 entry.registration = one
+            self._by_fingerprint[one.fingerprint] = id_
             if not one.fingerprint:
                 entry.due = NEVER
             elif one.fingerprint != entry.tried:
@@ -149,8 +154,8 @@ class Registry:
                 entry.due = now
             touched.add(entry.uid)
         for id_, entry in left.items():
-            if self._by_fingerprint.get(entry.verified) == id_:
-                del self._by_fingerprint[entry.verified]
+            if self._by_fingerprint.get(entry.registration.fingerprint) == id_:
+                del self._by_fingerprint[entry.registration.fingerprint]
             self._leave(entry.uid, id_)
             self._retract(id_)
         self._update(touched, now)
@@ -173,12 +178,11 @@ class Registry:
         if entry.registration.fingerprint != fingerprint:
             return  # it changed meanwhile, and is due already
         before, entry.uid = entry.uid, uid
-        self._by_fingerprint.pop(entry.verified, None)
         entry.verified, entry.kubeconfig, entry.works = fingerprint, kubeconfig, True
         entry.failure, entry.version = ("", ""), version
+        self._learn(fingerprint, uid)
         request = entry.registration.request
         entry.due = now + RENEW * request.seconds if request else NEVER
-        self._by_fingerprint[fingerprint] = id_
         if before != uid:
             self._moved(id_, before, uid, now)
         self._update({before, uid}, now)
@@ -238,7 +242,11 @@ class Registry:
     def to_save(self) -> dict[str, Remembered] | None:
         """What is to be remembered, if it is not what was remembered last."""
         current = {
-            uid: Remembered(member.name, tuple(sorted(member.entries or self._of_before(uid))))
+            uid: Remembered(
+                member.name,
+                {id_: self._entries[id_].registration.fingerprint for id_ in sorted(member.entries)}
+                or self._of_before(uid),
+            )
             for uid, member in self._members.items()
             if member.name
         }
@@ -264,20 +272,29 @@ class Registry:
         """A new entry. One that gets in just like another that was there leads to where that did: a context that was
         renamed is not dialled anew."""
         twin = None if one.request else self._twin(one.fingerprint, left)
-        if twin is not None:
+        if twin is not None and twin.works and twin.verified == twin.tried == one.fingerprint:
             entry = Entry(one, twin.uid, twin.verified, twin.tried, twin.kubeconfig, works=True, version=twin.version)
+        elif twin is not None:
+            entry = Entry(one, twin.uid)
         else:
-            entry = Entry(one, self._led.get(one.id, ""))
+            entry = Entry(one, self._led.get(one.fingerprint) or self._led.get(one.id, ""))
         if entry.uid:
             self._join(entry.uid, one.id)
         return entry
 
     def _twin(self, fingerprint: str, left: Iterable[Entry]) -> Entry | None:
-        """An entry that got in just like this, if it still would."""
+        """An entry that gets in just like this."""
         kept = self._entries.get(self._by_fingerprint.get(fingerprint, ""))
         candidates: list[Entry] = [*left, kept] if kept is not None else list(left)
-        found = (one for one in candidates if one.works and fingerprint == one.verified == one.tried)
+        found = (one for one in candidates if fingerprint == one.registration.fingerprint and one.uid)
         return next(found, None) if fingerprint else None
+
+    def _learn(self, fingerprint: str, uid: str) -> None:
+        """Remember where credentials led, however they are registered next."""
+        self._led.pop(fingerprint, None)
+        self._led[fingerprint] = uid
+        if len(self._led) > _LED_LIMIT + 2 * len(self._entries):
+            del self._led[next(one for one in self._led if one not in self._entries)]
 
     def _join(self, uid: str, id_: str) -> None:
         member = self._members.setdefault(uid, Member(uid))
@@ -322,7 +339,7 @@ class Registry:
     def _all_answered(self) -> bool:
         """Whether all sources were read and each registration was dialled once."""
         return not self._unread and not any(
-            entry.registration.fingerprint and not entry.verified and not entry.failure[1]
+            entry.dialling or entry.registration.fingerprint not in {"", entry.tried, entry.verified}
             for entry in self._entries.values()
         )
 
@@ -330,9 +347,9 @@ class Registry:
         """Whether a source that was not read yet may register the cluster: one of those that did before."""
         return any(key.partition("/")[0] in self._unread for key in self._of_before(uid) if key != apart_from)
 
-    def _of_before(self, uid: str) -> tuple[str, ...]:
+    def _of_before(self, uid: str) -> Mapping[str, str]:
         remembered = self._saved.get(uid)
-        return remembered.registrations if remembered else ()
+        return remembered.registrations if remembered else {}
 
     def _sorted(self, member: Member) -> list[Entry]:
         """Entries of a cluster by preference."""
