@@ -4,6 +4,7 @@ mod draft;
 mod shadow;
 mod tuning;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -18,6 +19,8 @@ pub struct Shard {
     shared: Arc<Shared>,
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
+    /// It was removed, and what is published in it is nobody's.
+    has_ended: AtomicBool,
 }
 
 impl Shard {
@@ -29,7 +32,7 @@ impl Shard {
     /// A shard that goes on from a snapshot.
     pub(super) fn starting_with(snapshot: Snapshot, shared: Arc<Shared>) -> Self {
         let name = snapshot.cluster().clone();
-        Self { name, shared, current: ArcSwap::from_pointee(snapshot), writer: Mutex::default() }
+        Self { name, shared, current: ArcSwap::from_pointee(snapshot), writer: Mutex::default(), has_ended: AtomicBool::new(false) }
     }
 
     /// The cluster's canonical name.
@@ -87,7 +90,15 @@ impl Shard {
     fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         self.current.store(snapshot.clone());
-        self.shared.published(&snapshot);
+        if !self.has_ended.load(Ordering::Acquire) {
+            self.shared.published(&snapshot);
+        }
+    }
+
+    /// Nothing that is published from now on is kept.
+    pub(super) fn end(&self) {
+        let _turn = self.turn();
+        self.has_ended.store(true, Ordering::Release);
     }
 
     /// What this holds is a help for the next write and no truth of its own, so a panic leaves nothing behind.

@@ -55,6 +55,11 @@ impl Snapshot {
         Self { facts: Arc::new(facts), ..self.next() }
     }
 
+    /// As a restart finds it.
+    pub(super) fn renumbered(self, number: u64, facts: ClusterFacts) -> Self {
+        Self { number, facts: Arc::new(facts), ..self }
+    }
+
     pub(super) fn kind_mut(&mut self, kind: &GroupVersionKind) -> Option<&mut Kind> {
         self.kinds.get_mut(kind).map(Arc::make_mut)
     }
