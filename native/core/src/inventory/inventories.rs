@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -122,6 +122,20 @@ impl Inventories {
         self.shards.load().get(cluster).map_or_else(|| self.nothing.clone(), |shard| shard.snapshot())
     }
 
+    /// The cluster's snapshot of a number, where it is one of the last 64.
+    #[must_use]
+    pub fn at(&self, cluster: &str, revision: u64) -> Option<Arc<Snapshot>> {
+        self.shards.load().get(cluster)?.at(revision)
+    }
+
+    /// Waits for the cluster's snapshot of this number or a later one. Gives whether it came in time; of a cluster that there
+    /// is not, none comes.
+    #[must_use]
+    pub fn wait(&self, cluster: &str, revision: u64, deadline: Instant) -> bool {
+        let shard = self.shards.load().get(cluster).cloned();
+        shard.is_some_and(|shard| shard.wait(revision, deadline))
+    }
+
     /// A cluster's shard, made when there is none.
     #[must_use]
     pub fn shard(&self, cluster: &str) -> Arc<Shard> {
@@ -148,6 +162,10 @@ impl Inventories {
                 persister.removed(cluster);
             }
         }
+    }
+
+    pub(super) fn view_bytes(&self) -> usize {
+        self.shared.settings.view_bytes
     }
 
     /// All shards, sorted by the clusters' names.

@@ -92,6 +92,16 @@ impl Snapshot {
         &self.facts
     }
 
+    pub(super) fn shared_facts(&self) -> Arc<ClusterFacts> {
+        self.facts.clone()
+    }
+
+    /// Up to where a kind is known, where it is cached.
+    #[must_use]
+    pub fn watermark(&self, kind: &GroupVersionKind) -> Option<&super::Watermark> {
+        self.kind(kind).map(Kind::watermark)
+    }
+
     /// The kinds, sorted by group, version and kind.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
         self.kinds.values().map(|known| &**known)

@@ -68,8 +68,7 @@ impl File {
             let snapshot = read(&database, shared).map_err(LoadError::Damaged)?;
             Ok((Self { database, written: Some(Arc::new(snapshot.clone())) }, snapshot))
         };
-        catch_unwind(AssertUnwindSafe(load))
-            .unwrap_or_else(|_| Err(LoadError::Damaged("reading it failed".to_owned())))
+        catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(LoadError::Damaged("reading it failed".to_owned())))
     }
 
     /// Makes the file hold a snapshot, in one transaction.
@@ -138,7 +137,8 @@ fn write_dictionaries(
     used: &BTreeMap<u32, Arc<Dictionary>>,
     table: &mut Table<'_, u32, &[u8]>,
 ) -> Result<(), redb::Error> {
-    let there = table.iter()?.map(|entry| Ok(entry?.0.value())).collect::<Result<BTreeSet<u32>, redb::StorageError>>()?;
+    let there =
+        table.iter()?.map(|entry| Ok(entry?.0.value())).collect::<Result<BTreeSet<u32>, redb::StorageError>>()?;
     for (id, dictionary) in used.iter().filter(|(id, _)| !there.contains(id)) {
         let record = [&dictionary.share().to_le_bytes(), dictionary.content()].concat();
         table.insert(*id, &*record)?;
@@ -163,7 +163,8 @@ fn read(database: &Database, shared: &Shared) -> Result<Snapshot, String> {
     for entry in transaction.open_table(DICTIONARIES).map_err(open)?.iter().map_err(|error| text(error.into()))? {
         let (id, record) = entry.map_err(|error| text(error.into()))?;
         let (share, content) = record.value().split_first_chunk().ok_or("it holds no whole dictionary")?;
-        let dictionary = Dictionary::new(content, f64::from_le_bytes(*share)).ok_or("it holds a dictionary that is none")?;
+        let dictionary =
+            Dictionary::new(content, f64::from_le_bytes(*share)).ok_or("it holds a dictionary that is none")?;
         dictionaries.insert(id.value(), Arc::new(dictionary));
     }
     let mut snapshot = Snapshot::first(&record.cluster, shared).renumbered(record.number, record.facts());

@@ -77,7 +77,8 @@ impl Persister {
     ) -> io::Result<(Self, Vec<Snapshot>, Vec<DamagedFile>)> {
         std::fs::create_dir_all(directory)?;
         let (mut files, mut snapshots, mut damaged) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         paths.retain(|path| names::is_file(path));
         paths.sort();
         for path in paths {
@@ -87,9 +88,14 @@ impl Persister {
                     snapshots.push(snapshot);
                 }
                 Err(file::LoadError::InUse) => {
-                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, format!("{}: another process has it", path.display())));
+                    return Err(io::Error::new(
+                        io::ErrorKind::ResourceBusy,
+                        format!("{}: another process has it", path.display()),
+                    ));
                 }
-                Err(file::LoadError::Damaged(message)) => damaged.push(DamagedFile { path: names::set_aside(&path)?, message }),
+                Err(file::LoadError::Damaged(message)) => {
+                    damaged.push(DamagedFile { path: names::set_aside(&path)?, message })
+                }
             }
         }
         let desk = Arc::new(Desk::default());
@@ -127,7 +133,9 @@ impl Persister {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let problem = state.problems.get(cluster).cloned();
-                return Err(FlushError::NotWritten(problem.unwrap_or_else(|| format!("it took longer than {within:?}"))));
+                return Err(FlushError::NotWritten(
+                    problem.unwrap_or_else(|| format!("it took longer than {within:?}")),
+                ));
             }
             state.is_urgent = true;
             self.desk.wanted.notify_one();

@@ -26,12 +26,20 @@ pub(super) struct ClusterRecord {
 impl ClusterRecord {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let ClusterFacts { uid, aliases, labels, cluster_set, .. } = snapshot.facts().clone();
-        Self { format: FORMAT, cluster: snapshot.cluster().to_string(), number: snapshot.number(), uid, aliases, labels, cluster_set }
+        Self {
+            format: FORMAT,
+            cluster: snapshot.cluster().to_string(),
+            number: snapshot.number(),
+            uid,
+            aliases,
+            labels,
+            cluster_set,
+        }
     }
 
     pub(super) fn facts(self) -> ClusterFacts {
         let Self { uid, aliases, labels, cluster_set, .. } = self;
-        ClusterFacts { uid, aliases, labels, cluster_set, connection: ConnectionState::Unknown }
+        ClusterFacts { uid, aliases, labels, cluster_set, connection: ConnectionState::Unknown, reason: String::new() }
     }
 }
 
@@ -54,7 +62,8 @@ pub(super) struct KindRecord {
 impl KindRecord {
     pub(super) fn of(known: &Kind) -> Self {
         let GroupVersionKind { group, version, kind } = known.kind();
-        let nanos = |at: SystemTime| at.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok());
+        let nanos =
+            |at: SystemTime| at.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok());
         let current = known.objects.dictionary().map_or(0, |dictionary| dictionary.id());
         Self {
             group: group.to_string(),
