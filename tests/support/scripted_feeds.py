@@ -1,6 +1,6 @@
 """Feeds of no cluster: what the registry does to them is written down, what they tell is scripted.
 
-They have the shape of the core's own (``fleetgate.clusters.feeds``) and keep what is written, so that it can be read.
+They have the shape of the core's own (``fleetgate.engine.feeds``) and keep what is written, so that it can be read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleetgate.clusters.actions import Facts
-from fleetgate.clusters.feeds import Bound, DialError, GroupVersionKind, ObjectEvent, Pattern, Selector, WriteError
+from fleetgate.engine.exceptions import DialError, WriteError
+from fleetgate.engine.feeds import Bound, GroupVersionKind, ObjectEvent, Pattern, Selector
 
 TIMEOUT = 10.0
 

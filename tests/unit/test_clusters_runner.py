@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from fleetgate.clusters import names
-from fleetgate.clusters.feeds import DialError, Selector
 from fleetgate.clusters.hub import Hub
 from fleetgate.clusters.kubeconfig import Trust
 from fleetgate.clusters.kubeconfig_watch import KubeconfigWatch
@@ -20,6 +19,8 @@ from fleetgate.clusters.registry import Registry
 from fleetgate.clusters.runner import HUB, Runner
 from fleetgate.clusters.sources.context import HubOptions
 from fleetgate.clusters.sources.secrets import CLUSTER_API, GENERIC
+from fleetgate.engine.exceptions import DialError
+from fleetgate.engine.feeds import Selector
 
 from tests.support.hub_objects import kubeconfig, secret, thing
 from tests.support.scripted_feeds import ScriptedFeeds, ScriptedShards, Who, eventually

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.objects import Objects
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.sources.context import HubOptions
 from fleetgate.clusters.sources.table import HUB_SOURCES, ORDER
+from fleetgate.engine.feeds import Selector
 
 from tests.support.hub_objects import CA, is_condition, kubeconfig, secret, thing
 

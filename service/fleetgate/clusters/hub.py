@@ -7,11 +7,11 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from fleetgate.clusters.feeds import Feeds, ObjectEvent, Selector
 from fleetgate.clusters.objects import Key, Object, Objects, key_of
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.runner import HUB
 from fleetgate.clusters.sources.context import HubOptions, Source
+from fleetgate.engine.feeds import Feeds, ObjectEvent, Selector
 
 _LOGGER = logging.getLogger(__name__)
 _NAP_SECONDS = 1.0

@@ -47,7 +47,7 @@ class Entry:
     due: float = NEVER
     attempts: int = 0
     failure: tuple[str, str] = ("", "")
-    """Reason (:class:`fleetgate.clusters.feeds.DialError`) and words of the last dial; empty if it was good."""
+    """Reason (:class:`fleetgate.engine.exceptions.DialError`) and words of the last dial; empty if it was good."""
     version: str = ""
 
     @property

@@ -20,10 +20,11 @@ from typing import Protocol
 
 from fleetgate.clusters import names
 from fleetgate.clusters.actions import Action, Connect, Describe, Dial, Drop, Facts
-from fleetgate.clusters.feeds import DialError, Feeds, WriteError
 from fleetgate.clusters.names import NamesUnreadable, Remembered
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.registry import ClusterView, Registry
+from fleetgate.engine.exceptions import DialError, WriteError
+from fleetgate.engine.feeds import Feeds
 
 _LOGGER = logging.getLogger(__name__)
 

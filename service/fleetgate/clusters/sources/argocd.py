@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleetgate.clusters import kubeconfig
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.kubeconfig import UNTRUSTED, KubeconfigInvalid
 from fleetgate.clusters.objects import (
     Object,
@@ -24,6 +23,7 @@ from fleetgate.clusters.objects import (
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.sources.common import register
 from fleetgate.clusters.sources.context import HubOptions, secrets_labelled
+from fleetgate.engine.feeds import Selector
 
 _LABEL, _TYPE = "argocd.argoproj.io/secret-type", "cluster"
 _SKIP = "argocd.argoproj.io/skip-reconcile"

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleetgate.clusters import kubeconfig
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.kubeconfig import UNTRUSTED, KubeconfigInvalid
 from fleetgate.clusters.objects import (
     Object,
@@ -30,6 +29,7 @@ from fleetgate.clusters.objects import (
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.sources.common import from_secret, register
 from fleetgate.clusters.sources.context import HubOptions, in_namespaces, secrets_labelled
+from fleetgate.engine.feeds import Selector
 
 _GROUP, _KIND = "multicluster.x-k8s.io", "ClusterProfile"
 _SET_LABEL = "multicluster.x-k8s.io/clusterset"

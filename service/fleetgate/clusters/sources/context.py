@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.objects import Objects
 from fleetgate.clusters.registration import Registration
+from fleetgate.engine.feeds import Selector
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.objects import (
     Object,
     Objects,
@@ -24,6 +23,7 @@ from fleetgate.clusters.objects import (
 from fleetgate.clusters.registration import CredentialRequest, Registration
 from fleetgate.clusters.sources.common import register
 from fleetgate.clusters.sources.context import HubOptions, in_namespaces
+from fleetgate.engine.feeds import Selector
 
 _GROUP, _KIND = "core.gardener.cloud", "Shoot"
 

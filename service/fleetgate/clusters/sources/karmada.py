@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.kubeconfig import KubeconfigInvalid
 from fleetgate.clusters.objects import (
     Object,
@@ -21,6 +20,7 @@ from fleetgate.clusters.objects import (
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.sources.common import bearer, register
 from fleetgate.clusters.sources.context import HubOptions, secret_named
+from fleetgate.engine.feeds import Selector
 
 _GROUP, _KIND = "cluster.karmada.io", "Cluster"
 _PLACES = {"provider": "cluster.karmada.io/provider", "region": "topology.kubernetes.io/region"}

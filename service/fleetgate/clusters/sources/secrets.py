@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fleetgate.clusters.feeds import Selector
 from fleetgate.clusters.objects import (
     Object,
     Objects,
@@ -26,6 +25,7 @@ from fleetgate.clusters.objects import (
 from fleetgate.clusters.registration import Registration
 from fleetgate.clusters.sources.common import from_secret, register
 from fleetgate.clusters.sources.context import HubOptions, in_namespaces, secret_named, secrets_labelled
+from fleetgate.engine.feeds import Selector
 
 _CAPI, _RANCHER, _RANCHER_MANAGEMENT, _FLEET = (
     "cluster.x-k8s.io",

@@ -1,4 +1,4 @@
-"""What the registry asks of the feeds, which live in the core (``native/feed``). Tests bring others like them."""
+"""The shape of the core's feeds (``native/feed``), for whoever uses them. Tests bring others like them."""
 
 from __future__ import annotations
 
@@ -133,22 +133,3 @@ class Feeds(Protocol):
 
         Returns what the API server answered. ``path`` takes the place of the object's own URL. Raises WriteError.
         """
-
-
-class DialError(Exception):
-    """A cluster could not be reached; the text says why, for a person.
-
-    ``reason`` is one of dns, refused, unreachable, tls, unauthorized, forbidden, timeout, exec, invalid, other.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class WriteError(Exception):
-    """An API server refused a request. ``code`` is the HTTP status, 0 where there was no answer."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.reason = code, reason
