@@ -238,7 +238,7 @@ struct Matched {
 /// The Constraints that apply, in the order of the set: by kind and name.
 fn matching(review: &Review, set: &PolicySet, snapshot: &Snapshot, point: Point<'_>) -> Vec<Matched> {
     let known = if review.has_namespace() { None } else { snapshot.namespace(&review.namespace_name) };
-    let subject = review.subject(known);
+    let subject = review.subject(known.as_ref());
     let consider = |position: usize| {
         let published = set.constraints().get(position)?;
         if !point.concerns(set, published, Some(&review.operation)) {

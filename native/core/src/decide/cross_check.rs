@@ -75,8 +75,9 @@ pub(super) fn compare(
             break;
         }
         let Some(published) = set.constraints().get(position) else { continue };
-        let second = set.templates().get(published.template).and_then(|template| template.program.second());
-        let Some(second) = second else { continue };
+        let program = set.templates().get(published.template).map(|template| &template.program);
+        let Some((program, second)) = program.and_then(|program| Some((program, program.second()?))) else { continue };
+        let Ok(data) = super::evaluation::data(program.as_ref(), set, snapshot) else { continue };
         let Some((instance, parameters)) = context.second((published.template, second), position) else { continue };
         let budget = Budget {
             instructions: settings.limits.constraint_instructions,
@@ -84,7 +85,7 @@ pub(super) fn compare(
             deadline: settings.ends.evaluations,
         };
         let nonstring_msg = settings.compatibility.nonstring_msg;
-        let evaluation = Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg };
+        let evaluation = Evaluation { review: &review.value, parameters, data: &data, budget, nonstring_msg };
         let Some(theirs) = instance.evaluate(&evaluation) else { continue };
         comparison.compared += 1;
         if differ(ours, theirs) {

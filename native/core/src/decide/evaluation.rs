@@ -1,13 +1,17 @@
 //! Evaluates the Constraints that matched, template by template, with Gatekeeper's treatment of what goes wrong.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Instant;
+
+use fleetgate_value::Value;
 
 use super::answer::Answer;
 use super::call::Ends;
 use super::{CallError, Limits, Matched};
 use crate::compatibility::{Compatibility, ErrorSpread};
-use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, ExhaustedBudget, Violation};
-use crate::inventory::Snapshot;
+use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, ExhaustedBudget, Program, Violation};
+use crate::inventory::{Shown, Snapshot};
 use crate::policy::PolicySet;
 use crate::review::Review;
 use crate::wire::ErrorReason;
@@ -76,13 +80,29 @@ fn evaluate_one(
         return Err(EvaluationError::Budget(ExhaustedBudget::Time(budget.time)));
     }
     let ready = set.constraints().get(position).and_then(|published| {
-        let template = set.templates().get(published.template)?;
-        context.ready((published.template, &template.program), (position, &published.constraint.parameters))
+        let program = &set.templates().get(published.template)?.program;
+        let ready = context.ready((published.template, program), (position, &published.constraint.parameters))?;
+        Some((data(program.as_ref(), set, snapshot), ready))
     });
     // A position that the set does not hold cannot match: Gatekeeper skips a Constraint that was removed meanwhile.
-    let Some((instance, parameters)) = ready else { return Ok(Vec::new()) };
+    let Some((data, (instance, parameters))) = ready else { return Ok(Vec::new()) };
     let nonstring_msg = settings.compatibility.nonstring_msg;
-    instance.evaluate(&Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg })
+    instance.evaluate(&Evaluation { review: &review.value, parameters, data: &*data?, budget, nonstring_msg })
+}
+
+/// The data document of a program.
+pub(super) fn data<'a>(
+    program: &dyn Program,
+    set: &PolicySet,
+    snapshot: &Snapshot,
+) -> Result<Cow<'a, Value>, EvaluationError> {
+    static NONE: LazyLock<Value> = LazyLock::new(Value::empty_object);
+    if !program.referential() {
+        return Ok(Cow::Borrowed(&NONE));
+    }
+    let shown = Shown { generation: set.number(), synced: set.synced(), excluder: set.excluder() };
+    let data = snapshot.data(program.reads(), &shown);
+    data.map(Cow::Owned).map_err(|error| EvaluationError::Budget(ExhaustedBudget::Inventory(error)))
 }
 
 /// A `msg` that is no string fails the whole review.
@@ -122,6 +142,7 @@ fn exhausted(budget: ExhaustedBudget) -> (String, ErrorReason) {
             (format!("the evaluation took more than {limit} instructions"), ErrorReason::InstructionBudget)
         }
         ExhaustedBudget::Time(limit) => (format!("the evaluation took longer than {limit:?}"), ErrorReason::TimeBudget),
+        ExhaustedBudget::Inventory(error) => (error.to_string(), ErrorReason::MemoryBudget),
         ExhaustedBudget::Memory => ("the evaluation took too much memory".to_owned(), ErrorReason::MemoryBudget),
     }
 }

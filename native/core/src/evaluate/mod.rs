@@ -17,11 +17,12 @@ mod results;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_eval::InventoryReads;
 use fleetgate_value::Value;
 
 use crate::compatibility::NonstringMsg;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Snapshot;
+use crate::inventory::ViewTooLarge;
 use crate::template::Template;
 
 use self::regorus::SecondProgram;
@@ -43,6 +44,8 @@ pub trait Program: Send + Sync {
     fn engine(&self) -> &'static str;
     /// Whether it reads `data.inventory`.
     fn referential(&self) -> bool;
+    /// What it can read of the inventory.
+    fn reads(&self) -> &Arc<InventoryReads>;
     /// Makes it ready to run in one evaluation context.
     fn instance(&self) -> Box<dyn Instance>;
     /// The same program for the engine that cross-checks; none where it is not cross-checked.
@@ -67,8 +70,8 @@ pub struct Evaluation<'a> {
     pub review: &'a Value,
     /// `input.parameters`.
     pub parameters: &'a Value,
-    /// `data.inventory`.
-    pub inventory: &'a Snapshot,
+    /// `data`: `{"inventory": …}` with what the program can read at least.
+    pub data: &'a Value,
     /// What it may spend.
     pub budget: Budget,
     /// What a `msg` that is no string does.
@@ -113,4 +116,6 @@ pub enum ExhaustedBudget {
     Time(Duration),
     /// The size of what a built-in may make.
     Memory,
+    /// The size of what the program reads of the inventory, in bytes, and what it may be.
+    Inventory(ViewTooLarge),
 }

@@ -382,6 +382,249 @@ impl FeedState {
         }
     }
 }
+/// KindName is a kind as one API version spells it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KindName {
+    /// API group, empty for the core group.
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    /// API version without the group.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// Kind.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+}
+/// ListClustersRequest chooses clusters. Empty means all that the caller may see.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListClustersRequest {
+    /// Names or aliases.
+    #[prost(string, repeated, tag = "1")]
+    pub clusters: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// A label selector as kubectl writes it, over the clusters' labels.
+    #[prost(string, tag = "2")]
+    pub selector: ::prost::alloc::string::String,
+}
+/// ListClustersResponse holds the chosen clusters, sorted by name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListClustersResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub clusters: ::prost::alloc::vec::Vec<ClusterInfo>,
+}
+/// ClusterInfo describes a cluster.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClusterInfo {
+    /// Canonical name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// UID of its kube-system Namespace; empty while it was never reached.
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
+    /// Other names that it was registered under.
+    #[prost(string, repeated, tag = "3")]
+    pub aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(map = "string, string", tag = "4")]
+    pub labels: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(string, tag = "5")]
+    pub cluster_set: ::prost::alloc::string::String,
+    #[prost(enumeration = "ConnectionState", tag = "6")]
+    pub connection: i32,
+    /// Of all kinds together: the least trustworthy one decides.
+    #[prost(enumeration = "InventoryState", tag = "7")]
+    pub state: i32,
+    /// What is wrong, in words; empty where nothing is.
+    #[prost(string, tag = "8")]
+    pub reason: ::prost::alloc::string::String,
+    /// How long ago all kinds together were last known to be complete; absent where they never were.
+    #[prost(message, optional, tag = "9")]
+    pub age: ::core::option::Option<::prost_types::Duration>,
+    /// Number of the published snapshot.
+    #[prost(uint64, tag = "10")]
+    pub revision: u64,
+    /// Sorted by group, version and kind.
+    #[prost(message, repeated, tag = "11")]
+    pub kinds: ::prost::alloc::vec::Vec<KindInfo>,
+}
+/// KindInfo describes the cached objects of one kind in one cluster.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KindInfo {
+    #[prost(message, optional, tag = "1")]
+    pub kind: ::core::option::Option<KindName>,
+    #[prost(enumeration = "InventoryState", tag = "2")]
+    pub state: i32,
+    /// Why it is not SYNCED, in words.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Complete lists that were taken over so far.
+    #[prost(uint64, tag = "4")]
+    pub epoch: u64,
+    /// The collection's resourceVersion up to which it is complete.
+    #[prost(string, tag = "5")]
+    pub resource_version: ::prost::alloc::string::String,
+    /// When it was last known to be complete.
+    #[prost(message, optional, tag = "6")]
+    pub observed_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(uint64, tag = "7")]
+    pub objects: u64,
+    /// Bytes of the objects as JSON, and as they are kept.
+    #[prost(uint64, tag = "8")]
+    pub json_bytes: u64,
+    #[prost(uint64, tag = "9")]
+    pub stored_bytes: u64,
+}
+/// QueryInventoryRequest chooses objects.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryInventoryRequest {
+    /// Clusters by name or alias; empty for all that the caller may see.
+    #[prost(string, repeated, tag = "1")]
+    pub clusters: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// A label selector over the clusters' labels.
+    #[prost(string, tag = "2")]
+    pub cluster_selector: ::prost::alloc::string::String,
+    /// A kind (`Pod`), its plural or singular (`pods`, `pod`), or either with a group (`ingresses.networking.k8s.io`). Required.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    /// Objects of this namespace alone; empty for all.
+    #[prost(string, tag = "4")]
+    pub namespace: ::prost::alloc::string::String,
+    /// The object of this name alone.
+    #[prost(string, tag = "5")]
+    pub name: ::prost::alloc::string::String,
+    /// A label selector over the objects' labels.
+    #[prost(string, tag = "6")]
+    pub selector: ::prost::alloc::string::String,
+    /// Most objects of a page: 1 to 5,000; 0 means 500. A page ends earlier where it would exceed 4 MiB.
+    #[prost(uint32, tag = "7")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before.
+    #[prost(string, tag = "8")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// QueryInventoryResponse is a page: by cluster, namespace and name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueryInventoryResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub objects: ::prost::alloc::vec::Vec<InventoryObject>,
+    /// One entry for each chosen cluster, sorted by name; on every page.
+    #[prost(message, repeated, tag = "2")]
+    pub answers: ::prost::alloc::vec::Vec<ClusterAnswer>,
+    /// Empty on the last page.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// InventoryObject is a cached object.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InventoryObject {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub kind: ::core::option::Option<KindName>,
+    #[prost(string, tag = "3")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    /// The object as JSON, without managedFields and kubectl's last-applied-configuration.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub object: ::prost::bytes::Bytes,
+}
+/// ClusterAnswer says how far a cluster's part of an answer can be trusted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClusterAnswer {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Of the kind that was asked for; PENDING where the cluster does not cache it.
+    #[prost(enumeration = "InventoryState", tag = "2")]
+    pub state: i32,
+    /// What is wrong, in words; empty where nothing is.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// How long ago the kind was last known to be complete.
+    #[prost(message, optional, tag = "4")]
+    pub age: ::core::option::Option<::prost_types::Duration>,
+    /// Number of the snapshot that was read.
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+}
+/// InventoryState says how far what is cached can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum InventoryState {
+    Unspecified = 0,
+    /// Nothing was read yet: what is not there is unknown, not absent.
+    Pending = 1,
+    /// It is being read for the first time.
+    Listing = 2,
+    /// Complete, and followed.
+    Synced = 3,
+    /// Complete as of an earlier moment; it is not followed now.
+    Stale = 4,
+    /// The cluster was removed.
+    Gone = 5,
+}
+impl InventoryState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INVENTORY_STATE_UNSPECIFIED",
+            Self::Pending => "INVENTORY_STATE_PENDING",
+            Self::Listing => "INVENTORY_STATE_LISTING",
+            Self::Synced => "INVENTORY_STATE_SYNCED",
+            Self::Stale => "INVENTORY_STATE_STALE",
+            Self::Gone => "INVENTORY_STATE_GONE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INVENTORY_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "INVENTORY_STATE_PENDING" => Some(Self::Pending),
+            "INVENTORY_STATE_LISTING" => Some(Self::Listing),
+            "INVENTORY_STATE_SYNCED" => Some(Self::Synced),
+            "INVENTORY_STATE_STALE" => Some(Self::Stale),
+            "INVENTORY_STATE_GONE" => Some(Self::Gone),
+            _ => None,
+        }
+    }
+}
+/// ConnectionState says whether a cluster can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ConnectionState {
+    Unspecified = 0,
+    Connecting = 1,
+    Connected = 2,
+    Disconnected = 3,
+}
+impl ConnectionState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONNECTION_STATE_UNSPECIFIED",
+            Self::Connecting => "CONNECTION_STATE_CONNECTING",
+            Self::Connected => "CONNECTION_STATE_CONNECTED",
+            Self::Disconnected => "CONNECTION_STATE_DISCONNECTED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONNECTION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONNECTION_STATE_CONNECTING" => Some(Self::Connecting),
+            "CONNECTION_STATE_CONNECTED" => Some(Self::Connected),
+            "CONNECTION_STATE_DISCONNECTED" => Some(Self::Disconnected),
+            _ => None,
+        }
+    }
+}
 /// ReviewRequest is one question.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReviewRequest {
