@@ -26,6 +26,12 @@ use crate::generation::Generation;
 #[pyclass(frozen, module = "fleetgate._native")]
 pub(crate) struct Engine(decide::Engine);
 
+impl Engine {
+    pub(crate) const fn inventories(&self) -> &Inventories {
+        &self.0.inventories
+    }
+}
+
 #[pymethods]
 impl Engine {
     #[new]

@@ -6,6 +6,7 @@ use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
 use fleetgate_core::inventory::Unfit;
 use fleetgate_eval::Error as RegoError;
+use fleetgate_feed::CallError as FeedError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -14,6 +15,10 @@ pub(crate) enum Failure {
     Call(CallError),
     Policy(Vec<Diagnostic>),
     Inventory(Unfit),
+    /// A cluster that cannot be dialled, or not so.
+    Dial(FeedError),
+    /// An API server's refusal.
+    Write(FeedError),
     /// A query, with what was printed before.
     Rego {
         errors: Vec<RegoError>,
@@ -75,6 +80,8 @@ impl Failure {
             Self::Inventory(Unfit { index, message }) => {
                 class(py, "InvalidRequest")?.call1((format!("objects[{index}]"), message))
             }
+            Self::Dial(error) => class(py, "DialError")?.call1((error.cause.word(), error.message)),
+            Self::Write(error) => class(py, "WriteError")?.call1((error.code, error.reason, error.message)),
             Self::Rego { errors, prints } => {
                 let errors: Vec<_> = errors.iter().map(|error| defect(py, error)).collect::<PyResult<_>>()?;
                 class(py, "RegoError")?.call1((PyTuple::new(py, errors)?, PyTuple::new(py, prints)?))

@@ -1,68 +1,51 @@
-//! What a feed tells a shard.
+//! Where a feed's changes go: a shard here, or the service that an agent speaks to.
 
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use bytes::Bytes;
 pub use fleetgate_core::config::GroupVersionKind as Gvk;
+use fleetgate_core::inventory::Shard;
+pub use fleetgate_core::inventory::{Change, State};
 
-/// How much a kind's view can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nothing was read yet.
-    Pending,
-    /// The first list is under way.
-    Listing,
-    /// Complete, and following.
-    Synced,
-    /// Complete once; what happened since is unknown.
-    Stale,
-    /// The cluster is no longer registered.
-    Gone,
-}
-
-/// A change of one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "core defines it")]
-pub enum Change {
-    Begin { kind: Gvk },
-    Listed { kind: Gvk, object: Bytes },
-    Finish { kind: Gvk, resource_version: String, at: SystemTime },
-    Abort { kind: Gvk },
-    Put { kind: Gvk, object: Bytes },
-    Delete { kind: Gvk, namespace: String, name: String, resource_version: String },
-    Observed { kind: Gvk, resource_version: String, at: SystemTime },
-    State { kind: Gvk, state: State, reason: String },
-    Forget { kind: Gvk },
-}
-
-impl Change {
-    /// The kind.
-    pub const fn kind(&self) -> &Gvk {
-        match self {
-            Self::Begin { kind }
-            | Self::Listed { kind, .. }
-            | Self::Finish { kind, .. }
-            | Self::Abort { kind }
-            | Self::Put { kind, .. }
-            | Self::Delete { kind, .. }
-            | Self::Observed { kind, .. }
-            | Self::State { kind, .. }
-            | Self::Forget { kind } => kind,
-        }
-    }
-}
-
-/// Where the changes of one cluster go: its shard.
+/// Where the changes of one cluster go.
 pub trait Writer: Send + Sync + 'static {
-    /// Applies all of them, then publishes once. Gives the kinds of what cannot be kept, and why.
+    /// Applies all of them, then publishes once. Gives the kinds of what cannot be kept, and why. May block.
     fn write(&self, changes: Vec<Change>) -> Vec<(Gvk, String)>;
 
     /// The resourceVersion up to which a kind is known from an earlier run; none where it was never listed.
     fn position(&self, kind: &Gvk) -> Option<String>;
+
+    /// Kinds that are known from an earlier run.
+    fn known(&self) -> Vec<Gvk>;
 }
 
 /// Where the changes of all clusters go.
 pub trait Inventory: Send + Sync + 'static {
     /// The shard of a cluster.
-    fn writer(&self, cluster: &str) -> std::sync::Arc<dyn Writer>;
+    fn writer(&self, cluster: &str) -> Arc<dyn Writer>;
+}
+
+impl Writer for Shard {
+    fn write(&self, changes: Vec<Change>) -> Vec<(Gvk, String)> {
+        let kinds: Vec<Gvk> = changes.iter().map(|change| change.kind().clone()).collect();
+        let written = Self::write(self, changes);
+        let refused = written.refused.into_iter();
+        refused.filter_map(|unfit| Some((kinds.get(unfit.index)?.clone(), unfit.message))).collect()
+    }
+
+    fn position(&self, kind: &Gvk) -> Option<String> {
+        let snapshot = self.snapshot();
+        let watermark = snapshot.kind(kind)?.watermark();
+        let known = watermark.epoch > 0 && !watermark.resource_version.is_empty();
+        known.then(|| watermark.resource_version.to_string())
+    }
+
+    fn known(&self) -> Vec<Gvk> {
+        self.snapshot().kinds().map(|kind| kind.kind().clone()).collect()
+    }
+}
+
+impl Inventory for fleetgate_core::inventory::Inventories {
+    fn writer(&self, cluster: &str) -> Arc<dyn Writer> {
+        self.shard(cluster)
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -15,7 +15,7 @@ use crate::change::{Change, Gvk, State, Writer};
 use crate::crds::{CustomResourceDefinitions, definitions};
 use crate::dial::{Call, Connection};
 use crate::discovery::{Discovery, Resource};
-use crate::error::CallError;
+use crate::error::{CallError, Cause};
 use crate::link::{Link, LinkWatch, connected, moved};
 use crate::plan::{Resolved, WatchPlan};
 use crate::queue::Queue;
@@ -31,6 +31,7 @@ const HEARTBEAT_ANSWER: Duration = Duration::from_millis(1100);
 /// Discovery is asked again this often, and sooner while the plan names what is not served.
 const REDISCOVER: Duration = Duration::from_secs(600);
 const REDISCOVER_SOON: Duration = Duration::from_secs(30);
+const SOONEST: Duration = Duration::from_secs(1);
 /// After a CRD changed: its kind is served moments later.
 const AFTER_CRD: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(4)];
 
@@ -96,11 +97,6 @@ impl Cluster {
         });
     }
 
-    /// Notes why there is no connection.
-    pub(crate) fn undialled(&self, error: &CallError) {
-        self.statuses.error(Some(error));
-    }
-
     pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
         self.link.borrow().connection.clone()
     }
@@ -164,19 +160,23 @@ impl Cluster {
         tasks.own.push(self.runtime.spawn(cluster.supervise()).abort_handle());
     }
 
-    /// Ends all tasks. What was read keeps its last state, marked as no longer followed.
+    /// Ends all tasks. What was read keeps its last state, marked as no longer followed. Blocks.
     pub(crate) fn stop(&self) {
-        let mut tasks = self.tasks();
-        let Tasks { heartbeat, crds, own, kinds } = std::mem::take(&mut *tasks);
-        drop(tasks);
-        let feeding = own.iter().chain(kinds.values().map(|kind| &kind.task));
-        feeding.chain(&heartbeat).chain(&crds).for_each(AbortHandle::abort);
-        for kind in kinds.into_keys() {
+        let kinds = self.abandon();
+        for kind in kinds {
             self.queue.turn(&kind, Change::Abort { kind: kind.clone() });
             let reason = "disconnected".to_owned();
             self.queue.turn(&kind, Change::State { kind: kind.clone(), state: State::Stale, reason });
         }
         self.writer.write(self.queue.drain());
+    }
+
+    /// Ends all tasks and writes nothing more; gives the kinds that were followed.
+    pub(crate) fn abandon(&self) -> Vec<Gvk> {
+        let Tasks { heartbeat, crds, own, kinds } = std::mem::take(&mut *self.tasks());
+        let feeding = own.iter().chain(kinds.values().map(|kind| &kind.task));
+        feeding.chain(&heartbeat).chain(&crds).for_each(AbortHandle::abort);
+        kinds.into_keys().collect()
     }
 
     /// Lists kinds anew while the old view keeps serving: what is kept of an object has changed.
@@ -199,7 +199,7 @@ impl Cluster {
 
     pub(crate) fn status(&self) -> ClusterFeedStatus {
         let silence = self.link.borrow().silence.clone();
-        self.statuses.describe(&self.name, silence.as_deref())
+        self.statuses.describe(&self.name, silence.as_ref().map(|error| (error.cause, error.message.as_str())))
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
@@ -236,8 +236,9 @@ impl Cluster {
             };
             let Some(connection) = connection else { continue };
             let answer = connection.call(Call::get("/version"), HEARTBEAT_ANSWER, 1 << 20).await;
-            let silence = answer.err().filter(CallError::is_unreachable).map(|error| Arc::<str>::from(error.message));
-            self.link.send_if_modified(|link| {
+            let silence = answer.err().filter(CallError::is_unreachable).map(Arc::new);
+            let words = silence.clone();
+            let changed = self.link.send_if_modified(|link| {
                 let is_current = link.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, &connection));
                 if !is_current || link.silence.is_some() == silence.is_some() {
                     return false;
@@ -247,6 +248,9 @@ impl Cluster {
                 link.silence = silence;
                 true
             });
+            if let Some(words) = words.filter(|_| changed) {
+                self.doubt(&words);
+            }
             sleep(HEARTBEAT).await;
         }
     }
@@ -272,11 +276,14 @@ impl Cluster {
                 }
             };
             if let Some(served) = &served {
-                let resolved = plan.borrow_and_update().resolve(served);
+                let plan = plan.borrow_and_update().clone();
+                let resolved = plan.resolve(served);
                 if !resolved.absent.is_empty() || !resolved.unknown.is_empty() {
-                    wait = REDISCOVER_SOON;
+                    // Discovery is what shows that a kind is still not served.
+                    let bounds = resolved.absent.iter().filter_map(|kind| plan.bounds.get(kind));
+                    wait = bounds.map(|bound| *bound / 2).fold(REDISCOVER_SOON, Duration::min).max(SOONEST);
                 }
-                self.apply(&resolved, served, &plan.borrow());
+                self.apply(&resolved, served, &plan);
             }
             let wait = after_crd.next().copied().unwrap_or_else(|| jittered(wait));
             tokio::select! {
@@ -315,8 +322,12 @@ impl Cluster {
             if let Some(running) = tasks.kinds.remove(&kind) {
                 running.task.abort();
             }
-            self.queue.turn(&kind, Change::Forget { kind: kind.clone() });
             self.statuses.forget(&kind);
+            if resolved.absent.contains(&kind) {
+                self.queue.turn(&kind, Change::Abort { kind: kind.clone() });
+            } else {
+                self.queue.turn(&kind, Change::Forget { kind: kind.clone() });
+            }
         }
         for (kind, resource) in &resolved.watched {
             let bound = plan.bounds.get(kind).copied();
@@ -330,23 +341,51 @@ impl Cluster {
             tasks.kinds.insert(kind.clone(), task);
         }
         drop(tasks);
-        for (kinds, words) in [
-            (&resolved.absent, "the API server does not serve this kind"),
-            (&resolved.unknown, "the API server behind this group is away"),
-        ] {
-            for kind in kinds {
-                if self.statuses.waits(kind, words) {
-                    let (state, reason) = (State::Pending, words.to_owned());
-                    self.queue.turn(kind, Change::State { kind: kind.clone(), state, reason });
-                }
+        let at = SystemTime::now();
+        for kind in &resolved.absent {
+            self.empty(kind, at);
+        }
+        const AWAY: &str = "the API server behind this group is away";
+        for kind in resolved.unknown.iter().filter(|kind| !resolved.watched.contains_key(*kind)) {
+            let state = if self.writer.position(kind).is_some() { State::Stale } else { State::Pending };
+            if self.statuses.of(kind).state(state, Some(&CallError::new(Cause::Other, AWAY))) {
+                self.queue.turn(kind, Change::State { kind: kind.clone(), state, reason: AWAY.to_owned() });
             }
         }
         self.statuses.not_audited(&resolved.refused);
         let planned = |kind: &Gvk| {
             resolved.watched.contains_key(kind) || resolved.absent.contains(kind) || resolved.unknown.contains(kind)
         };
-        for kind in self.statuses.retain(|kind| planned(kind) || away(kind)) {
-            self.queue.turn(&kind, Change::Forget { kind: kind.clone() });
+        let dropped = self.statuses.retain(|kind| planned(kind) || (away(kind) && plan.reaches(kind)));
+        // The shard may know kinds from an earlier run that nothing needs any more.
+        for kind in dropped.into_iter().chain(self.writer.known()) {
+            if !planned(&kind) && !(away(&kind) && plan.reaches(&kind)) {
+                self.queue.turn(&kind, Change::Forget { kind: kind.clone() });
+            }
+        }
+    }
+
+    /// Kinds that no reflector follows, because the server did not serve them, may be served now.
+    fn doubt(&self, why: &CallError) {
+        let followed: Vec<Gvk> = self.tasks().kinds.keys().cloned().collect();
+        for (kind, status) in self.statuses.all() {
+            if !followed.contains(&kind) && status.is(State::Synced) && status.state(State::Stale, Some(why)) {
+                let (state, reason) = (State::Stale, why.to_string());
+                self.queue.turn(&kind, Change::State { kind: kind.clone(), state, reason });
+            }
+        }
+    }
+
+    /// A kind that the server does not serve has no objects, and that is known.
+    fn empty(&self, kind: &Gvk, at: SystemTime) {
+        let why = CallError::new(Cause::Other, "the API server does not serve this kind");
+        let status = self.statuses.of(kind);
+        status.moved("", at);
+        if status.state(State::Synced, Some(&why)) {
+            self.queue.turn(kind, Change::Begin { kind: kind.clone() });
+            self.queue.turn(kind, Change::Finish { kind: kind.clone(), resource_version: String::new(), at });
+        } else {
+            self.queue.observed(kind, String::new(), at);
         }
     }
 

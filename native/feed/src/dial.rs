@@ -12,6 +12,7 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::error::{CallError, Cause};
@@ -51,8 +52,18 @@ impl Connection {
         let kubeconfig = Kubeconfig::from_yaml(&credentials.kubeconfig).map_err(|error| invalid(&error))?;
         check(&kubeconfig, credentials.local, trust)?;
         let options = KubeConfigOptions { context: only_context(&kubeconfig), ..KubeConfigOptions::default() };
-        let mut config =
+        let config =
             Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| invalid(&error))?;
+        Self::of_config(config).await
+    }
+
+    /// With the ServiceAccount of the Pod that this runs in.
+    pub(crate) async fn in_cluster() -> Result<Arc<Self>, CallError> {
+        let invalid = |error| CallError::new(Cause::Invalid, format!("the Pod's ServiceAccount: {error}"));
+        Self::of_config(Config::incluster().map_err(invalid)?).await
+    }
+
+    async fn of_config(mut config: Config) -> Result<Arc<Self>, CallError> {
         config.connect_timeout = Some(CONNECT);
         // Waiting and trying again is the feeds' own business.
         config.default_retry = false;
@@ -206,12 +217,18 @@ pub struct Identity {
     pub version: String,
 }
 
-/// Asks a cluster who it is.
+/// Dials a cluster and asks who it is.
 pub(crate) async fn identify(
     credentials: &Credentials,
     trust: &Trust,
     limit: Duration,
 ) -> Result<Identity, CallError> {
+    let ask = async { identify_with(&*Connection::open(credentials, trust).await?, limit).await };
+    timeout(limit, ask).await.map_err(|_| CallError::timeout("dialling", limit))?
+}
+
+/// Asks a cluster who it is.
+pub(crate) async fn identify_with(connection: &Connection, limit: Duration) -> Result<Identity, CallError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Version {
@@ -225,20 +242,15 @@ pub(crate) async fn identify(
     struct Metadata {
         uid: String,
     }
-    fn read<T: for<'de> Deserialize<'de>>(path: &str, body: &[u8]) -> Result<T, CallError> {
-        serde_json::from_slice(body)
-            .map_err(|error| CallError::new(Cause::Other, format!("GET {path}: this is not Kubernetes' answer: {error}")))
-    }
-    const NAMESPACE: &str = "/api/v1/namespaces/kube-system";
-    const MOST: usize = 1 << 20;
-    let ask = async {
-        let connection = Connection::open(credentials, trust).await?;
-        let namespace: Namespace =
-            read(NAMESPACE, &connection.call(Call::get(NAMESPACE), limit, MOST).await?)?;
-        let version: Version = read("/version", &connection.call(Call::get("/version"), limit, MOST).await?)?;
-        Ok(Identity { uid: namespace.metadata.uid, version: version.git_version })
-    };
-    timeout(limit, ask).await.map_err(|_| CallError::timeout("dialling", limit))?
+    let namespace: Namespace = read(connection, "/api/v1/namespaces/kube-system", limit).await?;
+    let version: Version = read(connection, "/version", limit).await?;
+    Ok(Identity { uid: namespace.metadata.uid, version: version.git_version })
+}
+
+async fn read<T: DeserializeOwned>(connection: &Connection, path: &str, limit: Duration) -> Result<T, CallError> {
+    let body = connection.call(Call::get(path), limit, 1 << 20).await?;
+    let foreign = |error| CallError::new(Cause::Other, format!("GET {path}: this is not Kubernetes' answer: {error}"));
+    serde_json::from_slice(&body).map_err(foreign)
 }
 
 #[cfg(test)]

@@ -50,6 +50,24 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// The cause of a word; what is not known is `Other`.
+    pub(crate) fn of_word(word: &str) -> Self {
+        let all = [
+            Self::Dns,
+            Self::Refused,
+            Self::Unreachable,
+            Self::Tls,
+            Self::Unauthorized,
+            Self::Forbidden,
+            Self::Timeout,
+            Self::Exec,
+            Self::Invalid,
+        ];
+        all.into_iter().find(|cause| cause.word() == word).unwrap_or(Self::Other)
+    }
+}
+
 /// A call that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use crate::change::{Gvk, Inventory};
 use crate::cluster::Cluster;
@@ -14,6 +16,7 @@ use crate::dial::{self, Connection, Credentials, Identity, Trust};
 use crate::error::{CallError, Cause};
 use crate::objects::{ObjectWatch, Selector};
 use crate::plan::WatchPlan;
+use crate::push::server::{self, ListenTls, PushedClusters};
 use crate::status::ClusterFeedStatus;
 use crate::write::{self, WriteRequest};
 
@@ -29,6 +32,8 @@ pub struct Feeds {
     trust: Trust,
     lists: Arc<Semaphore>,
     clusters: Mutex<BTreeMap<String, Entry>>,
+    pushed: Arc<PushedClusters>,
+    listeners: Mutex<Vec<AbortHandle>>,
 }
 
 struct Entry {
@@ -50,7 +55,7 @@ impl Feeds {
             .enable_all()
             .build()?;
         let lists = Arc::new(Semaphore::new(concurrent_lists.clamp(1, Semaphore::MAX_PERMITS)));
-        Ok(Self { runtime: Some(runtime), inventory, trust, lists, clusters: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), inventory, trust, lists, clusters: Mutex::default(), pushed: Arc::default(), listeners: Mutex::default() })
     }
 
     /// Asks a cluster who it is, within a time.
@@ -90,18 +95,37 @@ impl Feeds {
         Ok(())
     }
 
+    /// Serves `FeedService` for agents; gives the address that it listens on (port 0 chooses one).
+    ///
+    /// # Errors
+    /// The address or the certificates cannot be used, in words.
+    pub fn listen(&self, address: SocketAddr, tls: ListenTls) -> Result<SocketAddr, String> {
+        let runtime = self.runtime().map_err(|error| error.message)?.handle();
+        let (inventory, pushed) = (Arc::clone(&self.inventory), Arc::clone(&self.pushed));
+        let (bound, listener) = server::listen(runtime, address, tls, inventory, pushed)?;
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        Ok(bound)
+    }
+
     /// Ends a cluster's feed. Whether the cluster is gone is for others to say.
     pub fn disconnect(&self, name: &str) {
         let entry = self.clusters().remove(name);
         if let Some(entry) = entry {
             entry.cluster.stop();
         }
+        self.pushed.remove(name);
     }
 
-    /// Says what to watch in a cluster; nothing if it is not connected.
+    /// Says what to watch in a cluster that is dialled or has an agent; else nothing.
     pub fn plan(&self, name: &str, plan: WatchPlan) {
         if let Some(cluster) = self.cluster(name) {
             cluster.plan(plan);
+        } else if let Some(pushed) = self.pushed.get(name) {
+            pushed.plan.send_if_modified(|current| {
+                let differs = *current != plan;
+                *current = plan;
+                differs
+            });
         }
     }
 
@@ -115,7 +139,10 @@ impl Feeds {
     /// How it goes, by the clusters' names.
     pub fn status(&self) -> Vec<ClusterFeedStatus> {
         let clusters: Vec<_> = self.clusters().values().map(|entry| Arc::clone(&entry.cluster)).collect();
-        clusters.iter().map(|cluster| cluster.status()).collect()
+        let dialled = clusters.iter().map(|cluster| cluster.status());
+        let mut all: Vec<_> = dialled.chain(self.pushed.all().iter().map(|pushed| pushed.status())).collect();
+        all.sort_by(|one, other| one.cluster.cmp(&other.cluster));
+        all
     }
 
     /// Watches objects of a cluster without keeping them.
@@ -131,12 +158,20 @@ impl Feeds {
     /// # Errors
     /// The cluster is not connected, or the server's refusal.
     pub fn write(&self, name: &str, request: &WriteRequest) -> Result<Vec<u8>, CallError> {
-        let cluster = self.connected(name)?;
-        self.runtime()?.block_on(write::write(&cluster, request)).map(|answer| answer.to_vec())
+        let runtime = self.runtime()?;
+        let answer = match (self.cluster(name), self.pushed.get(name)) {
+            (None, Some(pushed)) => runtime.block_on(pushed.write(request)),
+            _ => runtime.block_on(write::write(&*self.connected(name)?, request)),
+        };
+        answer.map(|answer| answer.to_vec())
     }
 
     /// Ends all feeds. Calls that come later find nothing connected.
     pub fn close(&self) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|listener| listener.abort());
+        for pushed in self.pushed.all() {
+            self.pushed.remove(&pushed.name);
+        }
         let entries = std::mem::take(&mut *self.clusters());
         for entry in entries.into_values() {
             entry.cluster.stop();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::dial::Connection;
+use crate::error::CallError;
 
 /// How a cluster is reached now.
 #[derive(Clone, Default)]
@@ -14,7 +15,7 @@ pub(crate) struct Link {
     /// have been lost. They go on where they were; nothing is listed again.
     pub(crate) round: u64,
     /// Why the cluster does not answer now; none while it does.
-    pub(crate) silence: Option<Arc<str>>,
+    pub(crate) silence: Option<Arc<CallError>>,
 }
 
 impl std::fmt::Debug for Link {

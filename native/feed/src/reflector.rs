@@ -215,8 +215,8 @@ impl<S: Sink> Reflector<S> {
     /// Tells the sink if the cluster does not answer.
     async fn tell_silence(&mut self) {
         let silence = self.link.borrow().silence.clone();
-        if let Some(words) = silence {
-            self.fail(&CallError::new(Cause::Timeout, &*words)).await;
+        if let Some(silence) = silence {
+            self.fail(&silence).await;
         }
     }
 
@@ -491,9 +491,9 @@ async fn reopen(link: &mut LinkWatch, round: u64, sink: &mut impl Sink, known: b
         if now.round != round {
             return End::Closed;
         }
-        if let Some(words) = now.silence {
+        if let Some(silence) = now.silence {
             let state = if known { State::Stale } else { State::Pending };
-            sink.state(state, Some(&CallError::new(Cause::Timeout, &*words))).await;
+            sink.state(state, Some(&silence)).await;
         }
         if link.changed().await.is_err() {
             return End::Over;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::change::{Gvk, State};
-use crate::error::CallError;
+use crate::error::{CallError, Cause};
 
 /// The feed of a cluster.
 #[derive(Clone, Debug)]
@@ -18,6 +18,12 @@ pub struct ClusterFeedStatus {
     pub since: SystemTime,
     /// Why the cluster as a whole cannot be read; empty while it can.
     pub last_error: String,
+    /// That in one word, as [`crate::Cause::word`] has it; empty while it can.
+    pub reason: &'static str,
+    /// Whether an agent sends it.
+    pub pushed: bool,
+    /// UID of the Namespace kube-system, as the agent says it; empty for clusters that are dialled.
+    pub uid: String,
     /// Each kind that is planned, in order.
     pub kinds: Vec<KindFeedStatus>,
 }
@@ -71,6 +77,10 @@ impl KindStatus {
         is_news
     }
 
+    pub(crate) fn is(&self, state: State) -> bool {
+        self.lock().state == state
+    }
+
     pub(crate) fn moved(&self, resource_version: &str, at: SystemTime) {
         let mut status = self.lock();
         if status.resource_version != resource_version {
@@ -90,7 +100,7 @@ pub(crate) struct Statuses {
 struct Inner {
     kinds: BTreeMap<Gvk, Arc<KindStatus>>,
     refused: BTreeMap<Gvk, &'static str>,
-    last_error: String,
+    last_error: Option<(Cause, String)>,
     state: State,
     since: SystemTime,
 }
@@ -100,7 +110,7 @@ impl Default for Statuses {
         let inner = Inner {
             kinds: BTreeMap::new(),
             refused: BTreeMap::new(),
-            last_error: String::new(),
+            last_error: None,
             state: State::Pending,
             since: SystemTime::now(),
         };
@@ -120,9 +130,8 @@ impl Statuses {
         Arc::clone(inner.kinds.entry(kind.clone()).or_insert_with(made))
     }
 
-    /// Notes why a planned kind cannot be read now; whether that is news.
-    pub(crate) fn waits(&self, kind: &Gvk, words: &str) -> bool {
-        self.of(kind).state(State::Pending, Some(&CallError::new(crate::error::Cause::Other, words)))
+    pub(crate) fn all(&self) -> Vec<(Gvk, Arc<KindStatus>)> {
+        self.lock().kinds.iter().map(|(kind, status)| (kind.clone(), Arc::clone(status))).collect()
     }
 
     pub(crate) fn forget(&self, kind: &Gvk) {
@@ -143,7 +152,7 @@ impl Statuses {
 
     /// Notes why the cluster as a whole cannot be read.
     pub(crate) fn error(&self, error: Option<&CallError>) {
-        self.lock().last_error = error.map(ToString::to_string).unwrap_or_default();
+        self.lock().last_error = error.map(|error| (error.cause, error.to_string()));
     }
 
     /// Notes objects that the shard would not keep.
@@ -156,7 +165,7 @@ impl Statuses {
         }
     }
 
-    pub(crate) fn describe(&self, cluster: &str, silence: Option<&str>) -> ClusterFeedStatus {
+    pub(crate) fn describe(&self, cluster: &str, silence: Option<(Cause, &str)>) -> ClusterFeedStatus {
         let mut inner = self.lock();
         let mut kinds: Vec<KindFeedStatus> = inner.kinds.values().map(|kind| kind.lock().clone()).collect();
         let state = overall(&kinds, silence.is_some());
@@ -170,13 +179,23 @@ impl Statuses {
         });
         kinds.extend(refused);
         kinds.sort_by(|one, other| one.kind.cmp(&other.kind));
-        let last_error = silence.map_or_else(|| inner.last_error.clone(), str::to_owned);
-        ClusterFeedStatus { cluster: cluster.to_owned(), state, since: inner.since, last_error, kinds }
+        let silence = silence.map(|(cause, words)| (cause, words.to_owned()));
+        let (reason, last_error) = silence.or_else(|| inner.last_error.clone()).map_or(("", String::new()), |(cause, words)| (cause.word(), words));
+        ClusterFeedStatus {
+            cluster: cluster.to_owned(),
+            state,
+            since: inner.since,
+            last_error,
+            reason,
+            pushed: false,
+            uid: String::new(),
+            kinds,
+        }
     }
 }
 
 /// Kinds that the server does not serve hold nothing up.
-fn overall(kinds: &[KindFeedStatus], silent: bool) -> State {
+pub(crate) fn overall(kinds: &[KindFeedStatus], silent: bool) -> State {
     let any = |state: State| kinds.iter().any(|kind| kind.state == state);
     if any(State::Stale) || (silent && any(State::Synced)) {
         State::Stale

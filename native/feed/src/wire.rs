@@ -10,8 +10,6 @@ use crate::error::{CallError, Cause};
 
 /// etcd refuses objects above 1.5 MiB; a line beyond this is no watch event.
 const LONGEST_LINE: usize = 32 << 20;
-/// Says that a streaming list is complete.
-const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// One event of a watch.
 #[derive(Debug, PartialEq, Eq)]
@@ -210,6 +208,8 @@ impl Lines {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
     fn read(line: &str) -> Result<WatchEvent, CallError> {
         event("GET /x", &Bytes::from(line.to_owned()))

@@ -34,15 +34,20 @@ pub enum Verb {
 impl Verb {
     /// The verb of a name.
     pub fn of_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "create" => Self::Create,
-            "apply" => Self::Apply,
-            "update" => Self::Update,
-            "update-status" => Self::UpdateStatus,
-            "delete" => Self::Delete,
-            "get" => Self::Get,
-            _ => return None,
-        })
+        let all = [Self::Create, Self::Apply, Self::Update, Self::UpdateStatus, Self::Delete, Self::Get];
+        all.into_iter().find(|verb| verb.name() == name)
+    }
+
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Apply => "apply",
+            Self::Update => "update",
+            Self::UpdateStatus => "update-status",
+            Self::Delete => "delete",
+            Self::Get => "get",
+        }
     }
 
     const fn method(self) -> Method {
