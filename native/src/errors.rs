@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
-use fleetgate_core::inventory::Unfit;
+use fleetgate_core::inventory::{FlushError, QueryError, Unfit};
 use fleetgate_eval::Error as RegoError;
 use fleetgate_feed::CallError as FeedError;
 use pyo3::prelude::*;
@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Dial(FeedError),
     /// An API server's refusal.
     Write(FeedError),
+    Query(QueryError),
+    Flush(FlushError),
     /// A query, with what was printed before.
     Rego {
         errors: Vec<RegoError>,
@@ -42,6 +44,18 @@ impl From<Vec<Diagnostic>> for Failure {
 impl From<Unfit> for Failure {
     fn from(unfit: Unfit) -> Self {
         Self::Inventory(unfit)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<FlushError> for Failure {
+    fn from(error: FlushError) -> Self {
+        Self::Flush(error)
     }
 }
 
@@ -82,6 +96,8 @@ impl Failure {
             }
             Self::Dial(error) => class(py, "DialError")?.call1((error.cause.word(), error.message)),
             Self::Write(error) => class(py, "WriteError")?.call1((error.code, error.reason, error.message)),
+            Self::Query(QueryError::Invalid { field, message }) => class(py, "InvalidRequest")?.call1((field, message)),
+            Self::Flush(error) => class(py, "InternalError")?.call1((error.to_string(),)),
             Self::Rego { errors, prints } => {
                 let errors: Vec<_> = errors.iter().map(|error| defect(py, error)).collect::<PyResult<_>>()?;
                 class(py, "RegoError")?.call1((PyTuple::new(py, errors)?, PyTuple::new(py, prints)?))

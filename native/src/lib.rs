@@ -8,6 +8,7 @@ mod enter;
 mod errors;
 mod feed;
 mod generation;
+mod inventory;
 mod lint;
 mod rego;
 
@@ -28,6 +29,8 @@ mod _native {
     use super::feed::{Agent, ClusterFeed, ClusterIdentity, Feeds, KindFeed, ObjectWatch};
     #[pymodule_export]
     use super::generation::Generation;
+    #[pymodule_export]
+    use super::inventory::{ClusterStatus, KindStatus};
     #[pymodule_export]
     use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
     #[pymodule_export]

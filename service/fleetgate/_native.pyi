@@ -4,17 +4,27 @@ Every call detaches from the GIL. Errors are the classes of :mod:`fleetgate.engi
 """
 
 from collections.abc import Sequence
-from typing import final
+from os import PathLike
+from pathlib import Path
+from typing import Any, final
 
 __all__ = [
+    "Agent",
     "BatchDecision",
+    "ClusterFeed",
+    "ClusterIdentity",
+    "ClusterStatus",
     "Decision",
     "Document",
     "Engine",
+    "Feeds",
     "Generation",
+    "KindFeed",
+    "KindStatus",
     "LintFinding",
     "LintReport",
     "LintRule",
+    "ObjectWatch",
     "REGORUS_VERSION",
     "RegoAnswers",
     "SOURCE_DIGEST",
@@ -208,6 +218,70 @@ class BatchDecision:
     def cpu_nanos(self) -> int: ...
 
 @final
+class KindStatus:
+    """How far one kind of a cluster is known."""
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Group, version, kind."""
+    @property
+    def state(self) -> str:
+        """``PENDING``, ``LISTING``, ``SYNCED``, ``STALE`` or ``GONE``."""
+    @property
+    def reason(self) -> str:
+        """Why it is not SYNCED, in words; may be empty."""
+    @property
+    def epoch(self) -> int:
+        """Complete lists that were taken over so far."""
+    @property
+    def resource_version(self) -> str:
+        """The collection's resourceVersion up to which it is complete."""
+    @property
+    def observed_at(self) -> float | None:
+        """When it was last known to be complete, in seconds since 1970."""
+    @property
+    def objects(self) -> int: ...
+    @property
+    def json_bytes(self) -> int: ...
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes as they are kept, without what the index over them takes."""
+
+@final
+class ClusterStatus:
+    """A cluster that is known to the core."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def aliases(self) -> list[str]: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def cluster_set(self) -> str: ...
+    @property
+    def connection(self) -> str:
+        """``UNKNOWN``, ``CONNECTING``, ``CONNECTED`` or ``DISCONNECTED``."""
+    @property
+    def reason(self) -> str:
+        """Why it is not connected, in words; may be empty."""
+    @property
+    def state(self) -> str:
+        """That of the least trustworthy kind; ``PENDING`` where no kind is cached."""
+    @property
+    def age_seconds(self) -> float | None:
+        """How long ago all kinds were last known to be complete; None where one never was."""
+    @property
+    def revision(self) -> int: ...
+    @property
+    def durable_revision(self) -> int:
+        """The snapshot that is on disk; 0 for none."""
+    @property
+    def kinds(self) -> list[KindStatus]: ...
+
+@final
 class Engine:
     """Policies, inventory and evaluation contexts of one process. Thread-safe."""
 
@@ -220,12 +294,17 @@ class Engine:
         review_seconds: float = 1.0,
         cross_check: float = 0.0,
         compatibility: dict[str, str] | None = None,
+        state_directory: str | PathLike[str] | None = None,
+        view_bytes: int = 0,
+        write_behind_seconds: float = 1.0,
     ) -> Engine:
         """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
 
         ``cross_check`` is the share of reviews that regorus evaluates too. ``compatibility`` turns switches by name, as
-        :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Raises
-        ValueError for a share, a switch or a value that there is not.
+        :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Inventories are
+        kept in ``state_directory`` too, written ``write_behind_seconds`` behind. ``view_bytes`` is what the objects that
+        one program reads may take as values, estimated; 0 means the default. Raises ValueError for a share, a switch or
+        a value that there is not, OSError for a directory that cannot be used.
         """
     @property
     def contexts(self) -> int: ...
@@ -240,6 +319,48 @@ class Engine:
         """
     def replace_inventory(self, cluster: str, objects: Sequence[bytes]) -> int:
         """Replace the inventory of a cluster by objects (JSON), returning the snapshot's number.
+
+        Raises InvalidRequest.
+        """
+    @property
+    def damaged_files(self) -> list[tuple[Path, str]]:
+        """Files of the state directory that could not be read: where they were moved, and what is wrong."""
+    def write_inventory(self, cluster: str, changes: Sequence[tuple[object, ...]]) -> tuple[int, list[tuple[int, str]]]:
+        """Make changes to a cluster's objects and publish one snapshot with all of them.
+
+        A change is its name, the kind as (group, version, kind), and what belongs to it: ``begin``, ``listed`` (JSON),
+        ``finish`` (resourceVersion, seconds since 1970), ``abort``, ``put`` (JSON), ``delete`` (namespace, name,
+        resourceVersion), ``observed`` (resourceVersion, seconds since 1970), ``state`` (state, reason), ``forget``. Times
+        may be left out. Returns the snapshot's number, and the changes that were left out: index and why.
+        """
+    def flush_inventory(self, cluster: str, revision: int, *, timeout_seconds: float = 10.0) -> None:
+        """Wait until a snapshot or a later one is on disk. Raises InternalError."""
+    def describe_cluster(
+        self,
+        name: str,
+        *,
+        uid: str,
+        aliases: Sequence[str],
+        labels: dict[str, str],
+        cluster_set: str,
+        connection: str | None = None,
+        reason: str = "",
+    ) -> None:
+        """Say what is known of a cluster besides its objects; it is there from now on.
+
+        Without ``connection`` it is DISCONNECTED where there is a ``reason``, CONNECTING without a ``uid``, else CONNECTED.
+        """
+    def remove_cluster(self, name: str) -> None:
+        """Drop a cluster with its objects, on disk too."""
+    def clusters(self) -> list[ClusterStatus]:
+        """All clusters, sorted by name."""
+    def list_clusters(self, request: bytes, *, cluster: str | None = None) -> bytes:
+        """Answer an encoded ``fleetgate.v1.ListClustersRequest``; ``cluster`` is the one that the caller is bound to.
+
+        Raises InvalidRequest.
+        """
+    def query_inventory(self, request: bytes, *, cluster: str | None = None) -> bytes:
+        """Answer an encoded ``fleetgate.v1.QueryInventoryRequest``; ``cluster`` is the one that the caller is bound to.
 
         Raises InvalidRequest.
         """
@@ -313,7 +434,7 @@ class Feeds:
         self,
         cluster: str,
         verb: str,
-        object: bytes,
+        object: bytes,  # noqa: A002 (Kubernetes' word)
         *,
         field_manager: str = "fleetgate",
         path: str = "",
@@ -323,9 +444,7 @@ class Feeds:
 
         ``verb`` is create, apply, update, update-status, delete or get; ``path`` replaces the one that the object has.
         """
-    def listen(
-        self, address: str, *, certificate: bytes, key: bytes, client_ca: bytes, trust_domain: str = ""
-    ) -> str:
+    def listen(self, address: str, *, certificate: bytes, key: bytes, client_ca: bytes, trust_domain: str = "") -> str:
         """Serve ``FeedService`` for agents on an IP address and port, with PEM certificates; return the address.
 
         Raises OSError.

@@ -9,8 +9,11 @@
 
 mod change;
 mod cluster;
+mod fleet;
 mod inventories;
 mod kind;
+mod persist;
+mod query;
 mod shard;
 mod snapshot;
 mod store;
@@ -21,8 +24,11 @@ mod watermark;
 
 pub use change::{Change, State, Unfit, Written};
 pub use cluster::{ClusterFacts, ConnectionState};
+pub use fleet::PinnedFleet;
 pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
+pub use persist::{DamagedFile, FlushError};
+pub use query::QueryError;
 pub use shard::Shard;
 pub use snapshot::{Snapshot, UnreadableObject};
 pub use view::{Shown, ViewTooLarge};

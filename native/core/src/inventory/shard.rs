@@ -4,12 +4,18 @@ mod draft;
 mod shadow;
 mod tuning;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use super::{Change, ClusterFacts, Shared, Snapshot, Unfit, Written};
 use draft::{Draft, Writer};
+
+/// Snapshots that are kept for those who ask for a certain one.
+const MAX_RECENT: usize = 64;
 
 /// One cluster's objects.
 #[derive(Debug)]
@@ -18,6 +24,12 @@ pub struct Shard {
     shared: Arc<Shared>,
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
+    /// The last snapshots, the current one included, for those who ask for a certain one.
+    recent: Mutex<VecDeque<Arc<Snapshot>>>,
+    /// Somebody may wait for what was published.
+    published: Condvar,
+    /// It was removed, and what is published in it is nobody's.
+    has_ended: AtomicBool,
 }
 
 impl Shard {
@@ -29,7 +41,15 @@ impl Shard {
     /// A shard that goes on from a snapshot.
     pub(super) fn starting_with(snapshot: Snapshot, shared: Arc<Shared>) -> Self {
         let name = snapshot.cluster().clone();
-        Self { name, shared, current: ArcSwap::from_pointee(snapshot), writer: Mutex::default() }
+        Self {
+            name,
+            shared,
+            current: ArcSwap::from_pointee(snapshot),
+            writer: Mutex::default(),
+            recent: Mutex::default(),
+            published: Condvar::new(),
+            has_ended: AtomicBool::new(false),
+        }
     }
 
     /// The cluster's canonical name.
@@ -42,6 +62,31 @@ impl Shard {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The snapshot of a number, where it is one of the last 64.
+    #[must_use]
+    pub fn at(&self, revision: u64) -> Option<Arc<Snapshot>> {
+        let current = self.snapshot();
+        if current.number() == revision {
+            return Some(current);
+        }
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().find(|one| one.number() == revision).cloned()
+    }
+
+    /// Waits for a snapshot of this number or a later one. Gives whether it came in time.
+    #[must_use]
+    pub fn wait(&self, revision: u64, deadline: Instant) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.current.load().number() < revision {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            recent = self.published.wait_timeout(recent, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     /// What is known of the cluster besides its objects, from now on.
@@ -86,8 +131,23 @@ impl Shard {
 
     fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(snapshot.clone());
-        self.shared.published(&snapshot);
+        if recent.len() >= MAX_RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(snapshot.clone());
+        drop(recent);
+        self.published.notify_all();
+        if !self.has_ended.load(Ordering::Acquire) {
+            self.shared.published(&snapshot);
+        }
+    }
+
+    /// Nothing that is published from now on is kept.
+    pub(super) fn end(&self) {
+        let _turn = self.turn();
+        self.has_ended.store(true, Ordering::Release);
     }
 
     /// What this holds is a help for the next write and no truth of its own, so a panic leaves nothing behind.
@@ -100,4 +160,3 @@ impl Shard {
         })
     }
 }
-
