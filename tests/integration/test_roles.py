@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fleetgate.transport.roles import METHODS
-from fleetgate_proto.v1 import policy_pb2, review_pb2, server_info_pb2
+from fleetgate_proto.v1 import inventory_pb2, policy_pb2, review_pb2, server_info_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
@@ -19,7 +19,7 @@ from grpc_status import rpc_status
 from tests.support.certificates import Authority
 from tests.support.serving import DATA, TIMEOUT, TRUST_DOMAIN, Server, question, secure_channel, serving, tls_flags
 
-FILES = (review_pb2, policy_pb2, server_info_pb2, health_pb2, reflection_pb2)
+FILES = (review_pb2, policy_pb2, inventory_pb2, server_info_pb2, health_pb2, reflection_pb2)
 RPCS = sorted(
     f"/{service.full_name}/{method.name}"
     for file in FILES
@@ -40,6 +40,7 @@ EXPECTED = {
     "ReviewService": {"cluster/webhook"},
     "ApplyPolicies": {"fleet/admin"},
     "PolicyService": {"cluster/reader", "fleet/reader", "fleet/audit", "fleet/admin"},
+    "InventoryService": {"cluster/reader", "fleet/reader", "fleet/audit", "fleet/admin"},
     "ServerInfoService": set(CALLERS) - {"cluster/admin", "fleet/webhook"},
     "ServerReflection": {"fleet/reader", "fleet/admin"},
     "Health": set(CALLERS),
@@ -71,6 +72,7 @@ def _request(path: str) -> Message:
         "Review": question(cluster=""),
         "BatchReview": review_pb2.BatchReviewRequest(requests=[question(cluster="")]),
         "ApplyPolicies": policy_pb2.ApplyPoliciesRequest(bundle="x", dry_run=True),
+        "QueryInventory": inventory_pb2.QueryInventoryRequest(kind="Pod"),
         "ServerReflectionInfo": reflection_pb2.ServerReflectionRequest(list_services=""),
     }
     return special.get(path.rpartition("/")[2], health_pb2.HealthCheckRequest())

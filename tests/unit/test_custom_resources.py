@@ -1,4 +1,4 @@
-"""Policies of a cluster's custom resources: published per scope, reported on as Gatekeeper does, over and over the same."""
+"""Policies of a cluster's custom resources: published per scope, reported on as Gatekeeper does, again the same."""
 
 from __future__ import annotations
 
