@@ -44,7 +44,7 @@ fn object(name: u64, step: u64) -> String {
 /// What happens in a step; its number is the resourceVersion.
 fn change(step: u64) -> Change {
     let name = mixed(step) % NAMES;
-    if mixed(step) % 3 == 0 {
+    if mixed(step).is_multiple_of(3) {
         let (namespace, name, resource_version) = ("a".to_owned(), format!("m{name}"), step.to_string());
         Change::Delete { kind: kind(), namespace, name, resource_version }
     } else {
@@ -57,7 +57,11 @@ fn model(last: u64) -> BTreeMap<String, u64> {
     let mut there = BTreeMap::new();
     for step in 1..=last {
         let name = format!("m{}", mixed(step) % NAMES);
-        if mixed(step) % 3 == 0 { drop(there.remove(&name)) } else { drop(there.insert(name, step)) }
+        if mixed(step).is_multiple_of(3) {
+            there.remove(&name);
+        } else {
+            there.insert(name, step);
+        }
     }
     there
 }
@@ -99,7 +103,7 @@ fn write_for_ever(directory: &Path) {
             let finish = Change::Finish { kind: kind(), resource_version: step.to_string(), at: SystemTime::now() };
             shard.write([Change::Begin { kind: kind() }].into_iter().chain(listed).chain([finish]));
         }
-        if mixed(step) % 4 == 0 {
+        if mixed(step).is_multiple_of(4) {
             inventories.flush(CLUSTER, shard.snapshot().number(), Duration::from_secs(30)).unwrap();
             writeln!(out, "acknowledged {step}").unwrap();
             out.flush().unwrap();

@@ -218,22 +218,17 @@ fn dictionaries_come_and_go_and_everything_can_be_read() {
         let kind = pods();
         range.map(move |name| Change::Put { kind: kind.clone(), object: text(name, form) })
     };
-    shard.write(of(0..1_500, "first"));
+    shard.write(of(0..1_100, "first"));
     let share = |shard: &Shard| {
         let snapshot = shard.snapshot();
         let known = snapshot.kind(&pods()).unwrap();
         known.json_bytes() / known.stored_bytes()
     };
     assert!(share(&shard) >= 8, "{}", share(&shard));
-    for form in ["second form altogether ", "a third one, quite unlike ", "and yet another of them "] {
-        let start = there(&shard).len();
-        shard.write(of(start..start + 5_000, form));
-    }
-    let found = there(&shard);
-    assert_eq!(found.len(), 16_500);
+    shard.write(of(1_100..4_100, "second form altogether "));
     assert!(share(&shard) >= 5, "{}", share(&shard));
-    // Other clusters start with what was learnt.
-    assert_eq!(found.iter().map(|(_, n)| n).collect::<BTreeSet<_>>().len(), 16_500);
+    let found = there(&shard);
+    assert_eq!(found.iter().map(|(_, n)| n).collect::<BTreeSet<_>>().len(), 4_100);
 }
 
 fn view(shard: &Shard, generation: u64, reads: &Arc<InventoryReads>, kinds: &[GroupVersionKind]) -> String {
