@@ -302,9 +302,9 @@ class Engine:
 
         ``cross_check`` is the share of reviews that regorus evaluates too. ``compatibility`` turns switches by name, as
         :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Inventories are
-        kept in ``state_directory`` too, written ``write_behind_seconds`` behind. ``view_bytes`` is what the objects that
-        one program reads may take as values, estimated; 0 means the default. Raises ValueError for a share, a switch or
-        a value that there is not, OSError for a directory that cannot be used.
+        kept in ``state_directory`` too, written ``write_behind_seconds`` behind. ``view_bytes`` is what the objects
+        that one program reads may take as values, estimated; 0 means the default. Raises ValueError for a share, a
+        switch or a value that there is not, OSError for a directory that cannot be used.
         """
     @property
     def contexts(self) -> int: ...
@@ -330,8 +330,8 @@ class Engine:
 
         A change is its name, the kind as (group, version, kind), and what belongs to it: ``begin``, ``listed`` (JSON),
         ``finish`` (resourceVersion, seconds since 1970), ``abort``, ``put`` (JSON), ``delete`` (namespace, name,
-        resourceVersion), ``observed`` (resourceVersion, seconds since 1970), ``state`` (state, reason), ``forget``. Times
-        may be left out. Returns the snapshot's number, and the changes that were left out: index and why.
+        resourceVersion), ``observed`` (resourceVersion, seconds since 1970), ``state`` (state, reason), ``forget``.
+        Times may be left out. Returns the snapshot's number, and the changes that were left out: index and why.
         """
     def flush_inventory(self, cluster: str, revision: int, *, timeout_seconds: float = 10.0) -> None:
         """Wait until a snapshot or a later one is on disk. Raises InternalError."""
@@ -348,7 +348,8 @@ class Engine:
     ) -> None:
         """Say what is known of a cluster besides its objects; it is there from now on.
 
-        Without ``connection`` it is DISCONNECTED where there is a ``reason``, CONNECTING without a ``uid``, else CONNECTED.
+        Without ``connection`` it is DISCONNECTED where there is a ``reason``, CONNECTING without a ``uid``, else
+        CONNECTED.
         """
     def remove_cluster(self, name: str) -> None:
         """Drop a cluster with its objects, on disk too."""

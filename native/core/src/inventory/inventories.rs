@@ -44,7 +44,6 @@ pub(super) struct Shared {
 impl Shared {
     /// Called with each snapshot that was published, in the order of its cluster.
     pub(super) fn published(&self, snapshot: &Arc<Snapshot>) {
-        snapshot.views.follow(snapshot);
         if let Some(persister) = self.persister.get() {
             persister.published(snapshot);
         }

@@ -131,6 +131,7 @@ impl Shard {
 
     fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
+        let prepared = snapshot.views.prepare(&snapshot);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(snapshot.clone());
         if recent.len() >= MAX_RECENT {
@@ -139,6 +140,7 @@ impl Shard {
         recent.push_back(snapshot.clone());
         drop(recent);
         self.published.notify_all();
+        snapshot.views.install(&snapshot, prepared);
         if !self.has_ended.load(Ordering::Acquire) {
             self.shared.published(&snapshot);
         }

@@ -19,7 +19,7 @@ use crate::json::{self, KeyCache};
 pub struct Snapshot {
     cluster: Arc<str>,
     number: u64,
-    /// When it was published; none where nothing is cached.
+    /// When its objects were handed over as a whole; none where a cluster is followed.
     made: Option<Instant>,
     facts: Arc<ClusterFacts>,
     kinds: BTreeMap<Arc<GroupVersionKind>, Arc<Kind>>,
@@ -48,7 +48,11 @@ impl Snapshot {
 
     /// The same content under the next number.
     pub(super) fn next(&self) -> Self {
-        Self { number: self.number + 1, made: Some(Instant::now()), ..self.clone() }
+        Self { number: self.number + 1, ..self.clone() }
+    }
+
+    pub(super) fn given_now(self) -> Self {
+        Self { made: Some(Instant::now()), ..self }
     }
 
     pub(super) fn described(&self, facts: ClusterFacts) -> Self {
@@ -121,8 +125,11 @@ impl Snapshot {
     /// nothing is cached, or a kind never was complete.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        if self.kinds().any(|known| known.is_given) || self.kinds.is_empty() {
-            return self.made.map(|made| made.elapsed());
+        if let Some(made) = self.made {
+            return Some(made.elapsed());
+        }
+        if self.kinds.is_empty() {
+            return None;
         }
         let now = SystemTime::now();
         self.kinds()

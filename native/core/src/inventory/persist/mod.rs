@@ -201,7 +201,6 @@ impl Clerk {
             }
             if state.pending.is_empty() {
                 state.is_urgent = false;
-                self.desk.done.notify_all();
                 state = self.desk.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
                 state = self.desk.wanted.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;

@@ -94,9 +94,10 @@ struct Page<'a> {
 impl Page<'_> {
     /// Adds the objects of a cluster behind a key, as far as there is room.
     fn add(&mut self, snapshot: &Snapshot, known: &Kind, after: Option<&Key>) -> Result<(), String> {
+        let first = Key::new(&self.request.namespace, &self.request.name);
         let start = match after {
-            Some(key) => Bound::Excluded(key.clone()),
-            None => Bound::Included(Key::new(&self.request.namespace, &self.request.name)),
+            Some(key) if *key >= first => Bound::Excluded(key.clone()),
+            _ => Bound::Included(first),
         };
         let mut last: Option<&Key> = after;
         let mut unreadable = 0_usize;

@@ -85,7 +85,7 @@ impl<'a> Draft<'a> {
         let known = self.after.kind_or_new(kind);
         known.watermark.state = if known.watermark.epoch == 0 { State::Listing } else { State::Stale };
         known.reason = "it is being listed".into();
-        let mut shadow = Shadow { objects: Objects::like(&known.objects), graves: Graves::default() };
+        let mut shadow = Shadow { objects: Objects::like(&known.objects), graves: Graves::default(), newest: 0 };
         Tuning::prepare(kind, &mut shadow.objects, &self.shared.library);
         self.writer.shadows.insert(kind.clone(), shadow);
         self.has_changed = true;
@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
     }
 
     fn complete(&mut self, kind: &GroupVersionKind, resource_version: &str, at: SystemTime) -> Result<(), String> {
-        let Some(Shadow { mut objects, graves }) = self.writer.shadows.remove(kind) else {
+        let Some(Shadow { mut objects, graves, newest }) = self.writer.shadows.remove(kind) else {
             return Err("no list has begun".to_owned());
         };
         let number = self.after.number();
@@ -126,6 +126,9 @@ impl<'a> Draft<'a> {
         objects.keep_parents(&known.objects);
         (known.objects, known.changed, known.is_given) = (objects, number, false);
         known.watermark.begin_epoch(resource_version, at);
+        if newest > 0 {
+            known.watermark.advance(&newest.to_string(), at);
+        }
         known.reason = Arc::default();
         self.writer.graves.insert(kind.clone(), graves);
         // What was seen before the list is in the list.
@@ -141,6 +144,7 @@ impl<'a> Draft<'a> {
         {
             let packed = pack(&shadow.objects, &read)?;
             shadow.objects.insert(read.key.clone(), packed);
+            shadow.newest = shadow.newest.max(read.revision);
         }
         let number = self.after.number();
         let graves = self.writer.graves.entry(kind.clone()).or_default();
@@ -168,6 +172,7 @@ impl<'a> Draft<'a> {
         if let Some(shadow) = self.writer.shadows.get_mut(kind).filter(|shadow| !is_newer(&shadow.objects)) {
             shadow.objects.remove(&key);
             shadow.graves.bury(key.clone(), revision);
+            shadow.newest = shadow.newest.max(revision);
         }
         let number = self.after.number();
         let Some(known) = self.after.kind_mut(kind).filter(|known| !is_newer(&known.objects)) else { return };
@@ -232,7 +237,7 @@ pub(super) fn given<'a>(
         let (kind, key, packed) = read_given(text, &mut writer.keys).map_err(|message| Unfit { index, message })?;
         kinds.entry(kind).or_default().push((key, packed));
     }
-    let (mut after, now) = (before.next(), SystemTime::now());
+    let (mut after, now) = (before.next().given_now(), SystemTime::now());
     let all: BTreeSet<GroupVersionKind> =
         before.kinds().map(|known| known.kind().clone()).chain(kinds.keys().cloned()).collect();
     for kind in all {

@@ -12,6 +12,8 @@ const MAX_GRAVES: usize = 4_096;
 pub(super) struct Shadow {
     pub(super) objects: Objects,
     pub(super) graves: Graves,
+    /// The highest resourceVersion of an event that went into it.
+    pub(super) newest: u64,
 }
 
 /// The resourceVersions of the last deletions: an older version of such an object that comes late is no new object.

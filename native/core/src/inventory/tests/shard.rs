@@ -99,8 +99,9 @@ fn events_during_a_list_count_for_both() {
     let shard = synced([listed("x", 1)]);
     shard.write([begin(), put("new", 21), put("x", 22), listed("x", 1), delete("gone", 23), listed("gone", 5)]);
     assert_eq!(names(&shard), "new21 x22");
-    shard.write([finish(24)]);
-    assert_eq!(names(&shard), "new21 x22");
+    // The list itself is older than the events that came while it was read.
+    shard.write([finish(20)]);
+    assert_eq!((names(&shard).as_str(), watermark(&shard).2.as_str()), ("new21 x22", "23"));
 }
 
 #[test]
@@ -217,22 +218,17 @@ fn dictionaries_come_and_go_and_everything_can_be_read() {
         let kind = pods();
         range.map(move |name| Change::Put { kind: kind.clone(), object: text(name, form) })
     };
-    shard.write(of(0..1_500, "first"));
+    shard.write(of(0..1_100, "first"));
     let share = |shard: &Shard| {
         let snapshot = shard.snapshot();
         let known = snapshot.kind(&pods()).unwrap();
         known.json_bytes() / known.stored_bytes()
     };
     assert!(share(&shard) >= 8, "{}", share(&shard));
-    for form in ["second form altogether ", "a third one, quite unlike ", "and yet another of them "] {
-        let start = there(&shard).len();
-        shard.write(of(start..start + 5_000, form));
-    }
-    let found = there(&shard);
-    assert_eq!(found.len(), 16_500);
+    shard.write(of(1_100..4_100, "second form altogether "));
     assert!(share(&shard) >= 5, "{}", share(&shard));
-    // Other clusters start with what was learnt.
-    assert_eq!(found.iter().map(|(_, n)| n).collect::<BTreeSet<_>>().len(), 16_500);
+    let found = there(&shard);
+    assert_eq!(found.iter().map(|(_, n)| n).collect::<BTreeSet<_>>().len(), 4_100);
 }
 
 fn view(shard: &Shard, generation: u64, reads: &Arc<InventoryReads>, kinds: &[GroupVersionKind]) -> String {
@@ -246,7 +242,11 @@ fn views_show_synced_kinds_and_follow_what_changes() {
     let shard = synced([listed("x", 1)]);
     let everything = Arc::new(InventoryReads::everything());
     let nothing = Arc::new(InventoryReads::default());
-    let x = |revision: u64| format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"x","namespace":"a","resourceVersion":"{revision}"}},"n":{revision}}}"#);
+    let x = |revision: u64| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"x","namespace":"a","resourceVersion":"{revision}"}},"n":{revision}}}"#
+        )
+    };
     let all = |pods: &str| format!(r#"{{"inventory":{{"namespace":{{"a":{{"v1":{{"Pod":{{{pods}}}}}}}}}}}}}"#);
     assert_eq!(view(&shard, 1, &everything, &[pods()]), all(&format!(r#""x":{}"#, x(1))));
     // A program that cannot read them cannot tell, as long as the keys are there.

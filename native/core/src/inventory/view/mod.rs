@@ -10,7 +10,7 @@ mod footprint;
 mod kind_view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fleetgate_eval::InventoryReads;
@@ -26,6 +26,9 @@ use kind_view::KindView;
 
 /// A view that nobody asked for in this time is dropped.
 const IDLE: Duration = Duration::from_secs(600);
+
+/// What was put together of views is quickly made again, and holds on to former ones.
+const ASSEMBLED_IDLE: Duration = Duration::from_secs(20);
 
 /// What was put together for so many programs is kept.
 const MAX_ASSEMBLED: usize = 256;
@@ -61,7 +64,13 @@ pub(super) struct Views {
     limit: usize,
     compatibility: Compatibility,
     made: Mutex<Made>,
+    /// The writer's own, so that it keeps nobody waiting.
+    writer_keys: Mutex<KeyCache>,
 }
+
+/// Views of a snapshot that is about to be published: of each kind the snapshot in which it changed last, and its view.
+#[derive(Debug)]
+pub(super) struct Prepared(Vec<(Arc<GroupVersionKind>, u64, Result<Arc<KindView>, Refused>)>);
 
 #[derive(Debug, Default)]
 struct Made {
@@ -97,27 +106,46 @@ enum Asked {
 impl Views {
     pub(super) fn new(shared: &Shared) -> Self {
         let (limit, compatibility) = (shared.settings.view_bytes, shared.compatibility);
-        Self { limit, compatibility, made: Mutex::default() }
+        Self { limit, compatibility, made: Mutex::default(), writer_keys: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings what is in use up to a snapshot that was just published, so that the next decision need not. Where a decision
-    /// is at it, that one does.
-    pub(super) fn follow(&self, snapshot: &Snapshot) {
-        let mut made = match self.made.try_lock() {
-            Ok(made) => made,
-            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            Err(TryLockError::WouldBlock) => return,
+    /// Makes what is in use of a snapshot that is about to be published, so that decisions need not. They go on with what
+    /// there is meanwhile.
+    pub(super) fn prepare(&self, snapshot: &Snapshot) -> Prepared {
+        let in_use = |known: &Arc<Kind>| {
+            let view = self.lock().kinds.get(known.kind())?.view.clone();
+            let is_due = match &view {
+                Ok(view) => !view.is_of(known),
+                Err(refused) => !refused.holds_for(known),
+            };
+            is_due.then(|| (known.clone(), view.unwrap_or_default()))
         };
-        let Made { keys, kinds, assembled } = &mut *made;
+        let due: Vec<(Arc<Kind>, Arc<KindView>)> = snapshot.shared_kinds().filter_map(in_use).collect();
+        if due.is_empty() {
+            return Prepared(Vec::new());
+        }
+        let mut keys = self.writer_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = |(known, before): (Arc<Kind>, Arc<KindView>)| {
+            let view = before.following(&known, self.compatibility, self.limit, &mut keys);
+            let view = view.map(Arc::new).map_err(|why| Refused::of(&known, why));
+            (known.kind.clone(), known.changed, view)
+        };
+        Prepared(due.into_iter().map(made).collect())
+    }
+
+    /// Takes over what was prepared, once its snapshot is published, and drops what nobody uses.
+    pub(super) fn install(&self, snapshot: &Snapshot, prepared: Prepared) {
+        let mut made = self.lock();
+        let Made { kinds, assembled, .. } = &mut *made;
         kinds.retain(|kind, slot| snapshot.kind(kind).is_some() && slot.used.elapsed() < IDLE);
-        assembled.retain(|(_, one)| one.used.elapsed() < IDLE);
-        for known in snapshot.shared_kinds() {
-            if let Some(slot) = kinds.get_mut(known.kind()) {
-                slot.follow(known, self, keys);
+        assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
+        for (kind, changed, view) in prepared.0 {
+            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() < changed) {
+                slot.view = view;
             }
         }
     }
@@ -149,11 +177,6 @@ impl Views {
         }
         let trees = self.build(&shown, excluder, kinds, keys);
         let one = Assembled { number: snapshot.number(), stamps, trees: trees.clone(), used: Instant::now() };
-        if let Asked::Program { generation, .. } = &asked {
-            // Programs of the generation before may be running still.
-            let oldest = generation.saturating_sub(1);
-            assembled.retain(|(asked, _)| !matches!(asked, Asked::Program { generation, .. } if *generation < oldest));
-        }
         match assembled.iter_mut().find(|(known, _)| *known == asked) {
             // Who pinned an earlier snapshot does not take it away from those who pinned the current one.
             Some((_, known)) if known.number > one.number => {}
@@ -213,21 +236,25 @@ impl Slot {
         let made = start.following(known, views.compatibility, views.limit, keys).map(Arc::new);
         // Who pinned an earlier snapshot does not set back those who pinned the current one.
         if known.changed >= start.changed() {
-            let refused = |why| Refused { json_bytes: known.json_bytes(), changed: known.changed, why };
-            self.view = made.clone().map_err(refused);
+            self.view = made.clone().map_err(|why| Refused::of(known, why));
         }
         made
     }
 
-    fn follow(&mut self, known: &Kind, views: &Views, keys: &mut KeyCache) {
-        let used = self.used;
-        // What comes of it is kept with the view; whoever asks next is told.
-        let _ = self.view_of(known, views, keys);
-        self.used = used;
+    /// The snapshot in which what it was made of changed last.
+    fn changed(&self) -> u64 {
+        match &self.view {
+            Ok(view) => view.changed(),
+            Err(refused) => refused.changed,
+        }
     }
 }
 
 impl Refused {
+    const fn of(known: &Kind, why: ViewTooLarge) -> Self {
+        Self { json_bytes: known.json_bytes(), changed: known.changed, why }
+    }
+
     fn holds_for(&self, known: &Kind) -> bool {
         known.changed == self.changed || known.json_bytes() >= self.json_bytes / 10 * 9
     }
