@@ -188,7 +188,7 @@ class Registering(RuleBasedStateMachine):
             match action:
                 case Dial():
                     self.dials.append(action)
-                case Connect(name, kubeconfig):
+                case Connect(name, _, kubeconfig):
                     assert name
                     self.connected[name] = kubeconfig
                 case Describe(name, facts):

@@ -69,7 +69,7 @@ class Fleet:
                     self.held.append(action)
                 else:
                     self.answer(action)
-            case Connect(name, kubeconfig):
+            case Connect(name, _, kubeconfig):
                 self.connected[name] = kubeconfig
             case Describe(name, facts):
                 self.described[name] = facts

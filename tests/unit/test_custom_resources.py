@@ -101,6 +101,10 @@ class _World:
     def entry(self, one: dict[str, Any]) -> Any:
         return next(iter((self.current(one).get("status") or {}).get("byPod", [])), None)
 
+    def settled(self) -> None:
+        """Wait until both have their status."""
+        eventually(lambda: self.entry(self.constraint) and self.entry(self.template))
+
     def writes(self) -> list[str]:
         return [verb for verb, *_ in self.feeds.log if verb not in {"get"}]
 
@@ -121,7 +125,7 @@ def world() -> Iterator[Callable[..., _World]]:
 def test_a_template_and_a_constraint(world: Any) -> None:
     one = world()
     one.start()
-    eventually(lambda: one.entry(one.constraint))
+    one.settled()
     ((scope, given),) = one.publisher.calls
     assert scope == "west"
     assert list(given) == [CONSTRAINT_KEY, TEMPLATE_KEY]
@@ -152,7 +156,7 @@ def test_a_template_and_a_constraint(world: Any) -> None:
 def test_telling_again_and_starting_again_write_nothing(world: Any) -> None:
     one = world()
     one.start()
-    eventually(lambda: one.entry(one.constraint))
+    one.settled()
     before = one.writes()
     one.tell()
     one.again()
@@ -178,7 +182,7 @@ def test_a_bad_template_is_reported_and_gets_no_definition(world: Any) -> None:
     one = world()
     one.publisher.bad = {TEMPLATE_KEY: "rego_parse_error", CONSTRAINT_KEY: "no such template"}
     one.start()
-    eventually(lambda: one.entry(one.constraint))
+    one.settled()
     status = one.current(one.template)["status"]
     assert status["created"] is False
     assert status["byPod"][0]["errors"] == [
@@ -245,7 +249,7 @@ def test_a_conflict_is_written_on_top_of(world: Any) -> None:
 
     one.feeds.refuse = refuse
     one.start()
-    eventually(lambda: one.entry(one.constraint))
+    one.settled()
     assert one.current(one.constraint)["status"]["totalViolations"] == 7
 
 
@@ -253,7 +257,7 @@ def test_a_definition_that_somebody_deletes_is_made_anew(world: Any) -> None:
     one = world()
     one.start()
     made = eventually(one.crd)
-    eventually(lambda: one.entry(one.constraint))
+    one.settled()
     del one.feeds.objects["west", made["apiVersion"], made["kind"], "", made["metadata"]["name"]]
     one.feeds.watch_of("west").delete(DEFINITIONS, made)
     eventually(one.crd)

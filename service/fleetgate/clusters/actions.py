@@ -32,6 +32,7 @@ class Connect:
     """Feed a cluster by this kubeconfig from now on."""
 
     name: str
+    uid: str
     kubeconfig: str = field(repr=False)
     local: bool = False
     """Whether the kubeconfig was written here, and may name files."""

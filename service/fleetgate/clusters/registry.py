@@ -397,7 +397,7 @@ class Registry:
             return
         wanted = (best.registration.id, best.kubeconfig)
         if wanted[1] != member.connected[1]:
-            self._actions.append(Connect(member.name, best.kubeconfig, best.registration.local))
+            self._actions.append(Connect(member.name, member.uid, best.kubeconfig, best.registration.local))
         member.connected = wanted
 
     def _describe(self, member: Member) -> None:

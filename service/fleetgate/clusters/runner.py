@@ -54,7 +54,7 @@ class Shards(Protocol):
 class Follower(Protocol):
     """Who wants to know which clusters there are (the planner, the policies from clusters)."""
 
-    def connected(self, name: str) -> None:
+    def connected(self, name: str, uid: str) -> None:
         """A cluster is connected, for the first time or again."""
 
     def dropped(self, name: str) -> None:
@@ -160,11 +160,11 @@ class Runner:
         match action:
             case Dial(registration):
                 self._dialers.submit(self._dial, registration)
-            case Connect(name, kubeconfig, local):
+            case Connect(name, uid, kubeconfig, local):
                 _LOGGER.info("cluster connected", extra={"fields": {"cluster": name}})
                 self._feeds.connect(name, kubeconfig, local=local)
                 for follower in self._followers:
-                    follower.connected(name)
+                    follower.connected(name, uid)
             case Describe(name, facts):
                 self._shards.describe_cluster(name, facts)
             case Drop(name):
@@ -223,7 +223,7 @@ def watch_feeds(runner: Runner, feeds: Feeds) -> Callable[[], None]:
 
     def step() -> None:
         for status in feeds.status():
-            if status.state == "STALE" and getattr(status, "reason", "") in _REFUSED:
+            if status.state == "STALE" and status.reason in _REFUSED:
                 runner.lost(status.cluster)
 
     return step

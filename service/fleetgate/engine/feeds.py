@@ -55,25 +55,20 @@ class Identity(Protocol):
         """What the API server says its version is, ``v1.36.3``."""
 
 
-class KindStatus(Protocol):
-    """How the feed of one kind is."""
-
-    group: str
-    version: str
-    kind: str
-    state: str
-    last_error: str
-    not_audited: str
-
-
 class FeedStatus(Protocol):
-    """How the feed of one cluster is; times in seconds since 1970."""
+    """How the feed of one cluster is."""
 
-    cluster: str
-    state: str
-    since: float
-    last_error: str
-    kinds: Sequence[KindStatus]
+    @property
+    def cluster(self) -> str:
+        """The cluster's name."""
+
+    @property
+    def state(self) -> str:
+        """PENDING, LISTING, SYNCED or STALE."""
+
+    @property
+    def reason(self) -> str:
+        """Why the cluster as a whole cannot be read, in one word as DialError has it; "" while it can."""
 
 
 GroupVersionKind = tuple[str, str, str]
