@@ -19,12 +19,12 @@ _ADVICE: Sequence[tuple[str, str]] = (
     (r"^refused\b|connection refused", "nothing listens at its address: is the API server up, is the port right?"),
     (r"^tls\b|certificate|handshake", "the certificates do not fit: look at certificate-authority-data and the clock"),
     (r"^unauthorized\b|\b401\b", "its API server does not accept the credentials: give it new ones"),
-    (r"^forbidden\b|\b403\b", "the credentials may not do that: grant get, list and watch (deploy/ has a ClusterRole)"),
+    (r"^forbidden\b|\b403\b", "the credentials may not do that: grant get, list and watch of what is named"),
     (r"^timeout\b|no answer within|timed out", "no answer: a firewall, a proxy, or an API server that is overloaded"),
     (r"^unreachable\b|no route|unreachable", "there is no way to its address: look at routes and firewalls"),
     (r"^exec\b|plug-in", "its credential plug-in failed or is not allowed: see clusters.exec_commands"),
+    (r"hub\.|\bSecret\b", "look at the object on the hub that registers it, and at its Secret"),
     (r"^invalid\b|kubeconfig", "its kubeconfig cannot be used as it is"),
-    (r"hub\.|Secret", "look at the object on the hub that registers it, and at its Secret"),
     (r"nothing registers", "the source that registered it has not been read yet, or it was removed"),
 )
 
@@ -75,7 +75,7 @@ def kind_name(kind: inventory_pb2.KindName) -> str:
 
 def advice(reason: str) -> str:
     """What to do about a reason; "" where there is nothing to say."""
-    return next((words for pattern, words in _ADVICE if re.search(pattern, reason)), "")
+    return next((words for pattern, words in _ADVICE if re.search(pattern, reason, re.IGNORECASE)), "")
 
 
 def diagnosis(cluster: inventory_pb2.ClusterInfo) -> list[str]:
