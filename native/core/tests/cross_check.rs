@@ -107,7 +107,7 @@ fn cases_of(template: &Json, around: &[Json], objects: &[Json]) -> Vec<Case> {
         if let Ok(applied) =
             policies.apply("case", &[("template.json", &texts[0]), ("constraint.json", &texts[1])], false)
         {
-            found.push(Case { set: applied.set, objects: objects.to_vec() });
+            found.push(Case { set: applied.generation.fleet().clone(), objects: objects.to_vec() });
         }
     }
     found
@@ -200,8 +200,14 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
                 };
                 let values = json::from_serde(&parameters);
                 let nonstring_msg = NonstringMsg::default();
-                let evaluation =
-                    Evaluation { review: &review, parameters: &values, inventory: snapshot, budget, nonstring_msg };
+                let evaluation = Evaluation {
+                    review: &review,
+                    parameters: &values,
+                    inventory: snapshot,
+                    fleet: None,
+                    budget,
+                    nonstring_msg,
+                };
                 let ours = first.evaluate(&evaluation);
                 comparison.evaluations += 1;
                 let Some(theirs) = second.evaluate(&evaluation) else { continue };

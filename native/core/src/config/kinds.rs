@@ -13,6 +13,14 @@ pub struct GroupVersionKind {
     pub kind: Box<str>,
 }
 
+impl GroupVersionKind {
+    /// Whether it is the kind that is never cached, whatever asks for it.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.group.is_empty() && &*self.kind == "Secret"
+    }
+}
+
 impl fmt::Display for GroupVersionKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}:{}", self.group, self.version, self.kind)

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::answer::Answer;
 use super::call::Ends;
-use super::{CallError, Limits, Matched};
+use super::{CallError, Limits, Matched, within};
 use crate::compatibility::{Compatibility, ErrorSpread};
-use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, ExhaustedBudget, Violation};
+use crate::evaluate::{Budget, Context, Entered, Evaluation, EvaluationError, ExhaustedBudget, Violation};
 use crate::inventory::Snapshot;
 use crate::policy::PolicySet;
 use crate::review::Review;
@@ -32,6 +32,7 @@ pub(super) fn evaluate(
     settings: Settings<'_>,
     answer: &mut Answer<'_>,
 ) -> Result<(), CallError> {
+    let mut entered = context.enter(within(set));
     let template_of = |matched: &Matched| set.constraints().get(matched.position).map(|published| published.template);
     // Constraints of a kind stand together, and Gatekeeper asks one query for all of them.
     for of_kind in matched.chunk_by(|a, b| template_of(a) == template_of(b)) {
@@ -41,7 +42,7 @@ pub(super) fn evaluate(
                 Some(message) => Ok(vec![Violation::without_details(message.clone())]),
                 None => {
                     settings.ends.check()?;
-                    let outcome = evaluate_one(*position, review, set, snapshot, context, settings);
+                    let outcome = evaluate_one(*position, review, set, snapshot, &mut entered, settings);
                     answer.evaluated(*position, &outcome);
                     outcome
                 }
@@ -54,7 +55,7 @@ pub(super) fn evaluate(
             answer.fail(500, message, ErrorReason::Evaluation);
             return Ok(());
         }
-        report(outcomes, of_kind, settings.compatibility.error_spread, answer);
+        report(outcomes, of_kind, set, settings.compatibility.error_spread, answer);
     }
     Ok(())
 }
@@ -64,7 +65,7 @@ fn evaluate_one(
     review: &Review,
     set: &PolicySet,
     snapshot: &Snapshot,
-    context: &mut Context,
+    entered: &mut Entered<'_>,
     settings: Settings<'_>,
 ) -> Outcome {
     let budget = Budget {
@@ -77,12 +78,19 @@ fn evaluate_one(
     }
     let ready = set.constraints().get(position).and_then(|published| {
         let template = set.templates().get(published.template)?;
-        context.ready((published.template, &template.program), (position, &published.constraint.parameters))
+        entered.ready((published.template, &template.program), (position, &published.constraint.parameters))
     });
     // A position that the set does not hold cannot match: Gatekeeper skips a Constraint that was removed meanwhile.
     let Some((instance, parameters)) = ready else { return Ok(Vec::new()) };
     let nonstring_msg = settings.compatibility.nonstring_msg;
-    instance.evaluate(&Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg })
+    instance.evaluate(&Evaluation {
+        review: &review.value,
+        parameters,
+        inventory: snapshot,
+        fleet: None,
+        budget,
+        nonstring_msg,
+    })
 }
 
 /// A `msg` that is no string fails the whole review.
@@ -93,7 +101,13 @@ fn unusable_message(outcomes: &[(usize, Outcome)]) -> Option<String> {
     })
 }
 
-fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], spread: ErrorSpread, answer: &mut Answer<'_>) {
+fn report(
+    outcomes: Vec<(usize, Outcome)>,
+    of_kind: &[Matched],
+    set: &PolicySet,
+    spread: ErrorSpread,
+    answer: &mut Answer<'_>,
+) {
     let failure = outcomes.iter().find_map(|(_, outcome)| match outcome {
         Err(EvaluationError::Program(message)) if spread == ErrorSpread::Kind => Some(message.clone()),
         _ => None,
@@ -102,15 +116,17 @@ fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], spread: ErrorSpr
         match (outcome, &failure) {
             // One query for all Constraints of a kind: its failure is the result of each of them.
             (_, Some(failure)) if matched.auto_reject.is_none() => {
-                answer.violation(position, Violation::without_details(failure.clone()));
+                answer.violation(set, position, Violation::without_details(failure.clone()));
             }
-            (Ok(violations), _) => violations.into_iter().for_each(|violation| answer.violation(position, violation)),
+            (Ok(violations), _) => {
+                violations.into_iter().for_each(|violation| answer.violation(set, position, violation))
+            }
             (Err(EvaluationError::Budget(budget)), _) => {
                 let (message, reason) = exhausted(budget);
-                answer.constraint_error(position, message, reason);
+                answer.constraint_error(set, position, message, reason);
             }
             (Err(EvaluationError::Program(message) | EvaluationError::Message(message)), _) => {
-                answer.violation(position, Violation::without_details(message));
+                answer.violation(set, position, Violation::without_details(message));
             }
         }
     }

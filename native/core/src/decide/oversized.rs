@@ -7,7 +7,7 @@
 use super::MAX_OBJECT_BYTES;
 use super::answer::{Answer, Point};
 use crate::json::{Skimmed, skim};
-use crate::policy::{PolicySet, PublishedConstraint};
+use crate::policy::{PolicySet, PublishedConstraint, Scoped};
 use crate::wire::{ErrorReason, ReviewRequest, review_request::Subject};
 
 /// The limit that a request's objects exceed by their size.
@@ -26,22 +26,27 @@ pub(super) fn excess(request: &ReviewRequest) -> Option<String> {
 /// Answers a request that is beyond a limit.
 pub(super) fn refuse(
     request: &ReviewRequest,
-    set: &PolicySet,
+    scopes: Scoped<&PolicySet>,
     point: Point<'_>,
     limit: String,
     answer: &mut Answer<'_>,
 ) {
     let known = Known::of(request);
-    let could_match = |published: &&PublishedConstraint| {
+    let could_match = |set: &PolicySet, published: &PublishedConstraint| {
         point.concerns(set, published, known.operation.as_deref()) && known.could_match(published)
     };
-    if set.constraints().iter().filter(could_match).any(|published| point.denies(published)) {
+    let denied_by = |set: &&PolicySet| {
+        set.constraints().iter().any(|published| point.denies(published) && could_match(set, published))
+    };
+    if scopes.iter().any(denied_by) {
         answer.fail(413, limit, ErrorReason::RequestTooLarge);
         return;
     }
-    for (position, published) in set.constraints().iter().enumerate() {
-        if could_match(&published) {
-            answer.constraint_error(position, limit.clone(), ErrorReason::RequestTooLarge);
+    for set in scopes.iter() {
+        for (position, published) in set.constraints().iter().enumerate() {
+            if could_match(set, published) {
+                answer.constraint_error(set, position, limit.clone(), ErrorReason::RequestTooLarge);
+            }
         }
     }
 }

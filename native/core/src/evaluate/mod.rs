@@ -9,6 +9,7 @@
 //! reported as a violation of every matching Constraint of its kind, a `msg` that is no string fails the review, and a
 //! budget (ours alone) makes that one Constraint unanswered.
 
+mod context;
 mod pool;
 pub mod rego;
 pub mod regorus;
@@ -25,7 +26,8 @@ use crate::inventory::Snapshot;
 use crate::template::Template;
 
 use self::regorus::SecondProgram;
-pub use pool::{Busy, Context, Lease, Pool};
+pub use context::{Context, Entered, Within};
+pub use pool::{Busy, Lease, Pool};
 pub use results::Violation;
 
 /// Compiles the code of templates for one engine.
@@ -41,7 +43,7 @@ pub trait Driver: Send + Sync {
 pub trait Program: Send + Sync {
     /// The engine that runs it.
     fn engine(&self) -> &'static str;
-    /// Whether it reads `data.inventory`.
+    /// Whether it reads `data.inventory` or `data.fleet`.
     fn referential(&self) -> bool;
     /// Makes it ready to run in one evaluation context.
     fn instance(&self) -> Box<dyn Instance>;
@@ -69,10 +71,21 @@ pub struct Evaluation<'a> {
     pub parameters: &'a Value,
     /// `data.inventory`.
     pub inventory: &'a Snapshot,
+    /// What a fleet template sees beside these; none for any other.
+    pub fleet: Option<FleetDocuments<'a>>,
     /// What it may spend.
     pub budget: Budget,
     /// What a `msg` that is no string does.
     pub nonstring_msg: NonstringMsg,
+}
+
+/// What a fleet template sees of the fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct FleetDocuments<'a> {
+    /// `input.cluster`: name and labels of the cluster of the review.
+    pub cluster: &'a Value,
+    /// `data.fleet`: the clusters of its cluster set.
+    pub fleet: &'a Value,
 }
 
 /// What one evaluation may spend.

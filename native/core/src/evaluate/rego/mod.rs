@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
 use fleetgate_rego::Release;
-use fleetgate_value::Value;
+use fleetgate_value::{Object, Value};
 
 pub(super) use front_end::source;
 
@@ -80,7 +80,12 @@ impl Instance for RegoInstance {
             entries: MAX_ENTRIES,
         };
         let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
-        let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
+        let mut data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
+        if let Some(seen) = evaluation.fleet {
+            static KEY: LazyLock<Value> = LazyLock::new(|| Value::from("fleet"));
+            let both = data.iter().map(|(key, value)| (key.clone(), value.clone()));
+            data = Object::from_pairs(both.chain([(KEY.clone(), seen.fleet.clone())]).collect());
+        }
         let documents = Documents { input: Some(input(evaluation)), data };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
             Ok(document) => document
@@ -103,12 +108,15 @@ fn evaluation_error(error: &Error, evaluation: &Evaluation<'_>) -> EvaluationErr
 
 /// `input` of a program.
 pub(super) fn input(evaluation: &Evaluation<'_>) -> Value {
-    static KEYS: LazyLock<[Value; 2]> = LazyLock::new(|| [Value::from("parameters"), Value::from("review")]);
-    let [parameters, review] = &*KEYS;
-    Value::object(vec![
-        (parameters.clone(), evaluation.parameters.clone()),
-        (review.clone(), evaluation.review.clone()),
-    ])
+    static KEYS: LazyLock<[Value; 3]> =
+        LazyLock::new(|| [Value::from("cluster"), Value::from("parameters"), Value::from("review")]);
+    let [cluster, parameters, review] = &*KEYS;
+    let gatekeepers =
+        [(parameters.clone(), evaluation.parameters.clone()), (review.clone(), evaluation.review.clone())];
+    Value::object(match evaluation.fleet {
+        Some(seen) => std::iter::once((cluster.clone(), seen.cluster.clone())).chain(gatekeepers).collect(),
+        None => gatekeepers.into(),
+    })
 }
 
 fn now_nanos() -> i64 {

@@ -73,6 +73,7 @@ fn run_with(
         review: &crate::json::of_text(review),
         parameters: &crate::json::of_text(parameters),
         inventory: &Snapshot::empty(),
+        fleet: None,
         budget,
         nonstring_msg: NonstringMsg::default(),
     };

@@ -62,6 +62,7 @@ fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
         review: &crate::json::of_text(review),
         parameters: &crate::json::of_text(r#"{"p": [1, 2]}"#),
         inventory: &inventories.pin("c"),
+        fleet: None,
         budget,
         nonstring_msg: NonstringMsg::default(),
     };
@@ -194,6 +195,7 @@ fn an_evaluation_without_end_is_not_compared() {
         review: &nothing,
         parameters: &nothing,
         inventory: &snapshot,
+        fleet: None,
         budget,
         nonstring_msg: NonstringMsg::default(),
     };
