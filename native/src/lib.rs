@@ -8,6 +8,7 @@ mod enter;
 mod errors;
 mod generation;
 mod lint;
+mod policy;
 mod rego;
 
 use pyo3::prelude::*;
@@ -27,6 +28,8 @@ mod _native {
     use super::generation::Generation;
     #[pymodule_export]
     use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
+    #[pymodule_export]
+    use super::policy::{ResourcesApplied, WatchPlan};
     #[pymodule_export]
     use super::rego::{RegoAnswers, evaluate_rego};
 

@@ -11,11 +11,14 @@ mod call;
 mod cross_check;
 mod evaluation;
 mod exclusion;
+mod freshness;
 mod gatekeeper_resources;
 mod oversized;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message;
@@ -33,6 +36,7 @@ use answer::{Answer, Point};
 pub use batch::BatchDecision;
 pub use call::{CallError, Caller};
 pub use cross_check::{Comparison, CrossCheck, Disagreement};
+use surroundings::Surroundings;
 
 /// Object and oldObject of a review may have this many bytes together.
 pub const MAX_OBJECT_BYTES: usize = 7 << 20;
@@ -104,13 +108,28 @@ impl Engine {
         let cpu = clock::thread_cpu();
         let request = wire::ReviewRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
         let generation = self.policies.current();
+        let earlier = self.wait_for(&request, caller, started)?;
         let mut context = self.context(caller, started)?;
-        let (response, mut decision) = self.decide(&request, &generation, &mut context, caller, started)?;
+        let (response, mut decision) = self.decide(&request, &generation, &mut context, caller, started, earlier)?;
         let encoding = Instant::now();
         decision.response = response.encode_to_vec();
         decision.stages = with_last(decision.stages, encoding.elapsed());
         decision.cpu = clock::thread_cpu().saturating_sub(cpu);
         Ok(decision)
+    }
+
+    /// Waits, before an evaluation context is taken, for the freshness that a request asks for.
+    fn wait_for(
+        &self,
+        request: &wire::ReviewRequest,
+        caller: &Caller<'_>,
+        started: Instant,
+    ) -> Result<Option<Arc<Snapshot>>, CallError> {
+        if request.freshness.is_none() {
+            return Ok(None);
+        }
+        let cluster = caller.cluster_of(request)?;
+        freshness::satisfy(&self.inventories, request, cluster, caller.wait_until(started, &self.limits))
     }
 
     fn context(&self, caller: &Caller<'_>, started: Instant) -> Result<Lease<'_>, CallError> {
@@ -127,12 +146,14 @@ impl Engine {
         context: &mut Context,
         caller: &Caller<'_>,
         started: Instant,
+        earlier: Option<Arc<Snapshot>>,
     ) -> Result<(wire::ReviewResponse, Decision), CallError> {
         let cluster = caller.cluster_of(request)?;
         let point = Point::of(request, self.compatibility.empty_enforcement_action)?;
-        let snapshot = self.inventories.pin(cluster);
+        let surroundings = Surroundings::pin(&self.inventories, generation, cluster, earlier);
         let scopes = generation.of_cluster(cluster);
-        let mut answer = Answer::new(cluster, generation, &snapshot, point);
+        let token = freshness::token(&self.inventories, cluster, surroundings.snapshot());
+        let mut answer = Answer::new(cluster, generation, answer::revision(surroundings.snapshot(), token), point);
         let ends = caller.ends(started, &self.limits);
         ends.check()?;
 
@@ -140,7 +161,7 @@ impl Engine {
             Ok(review) if point.hides_namespace() => review.hiding_namespace(),
             Ok(review) => review,
             Err(Unread::Oversized(limit)) => {
-                oversized::refuse(request, scopes, point, limit, &mut answer);
+                oversized::refuse(request, scopes, (point, &surroundings), limit, &mut answer);
                 return Ok(answer.finish([started.elapsed(), Duration::ZERO, Duration::ZERO], false, 0));
             }
             Err(Unread::Failed(message)) => {
@@ -160,7 +181,7 @@ impl Engine {
             return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
         };
         let matched: Vec<(&PolicySet, Vec<Matched>)> =
-            asked.into_iter().map(|set| (set, matching(&review, set, &snapshot, point))).collect();
+            asked.into_iter().map(|set| (set, matching(&review, set, &surroundings, point))).collect();
         let evaluating = Instant::now();
 
         let is_checked = self.cross_check.samples(answer.decision_id());
@@ -170,18 +191,19 @@ impl Engine {
         let settings = evaluation::Settings { limits: &self.limits, ends: &ends, compatibility: &self.compatibility };
         let mut outcomes = Vec::new();
         for (set, matched) in matched.iter().filter(|(_, matched)| !matched.is_empty()) {
-            evaluation::evaluate(&review, matched, set, &snapshot, context, settings, &mut answer)?;
+            evaluation::evaluate(&review, matched, set, &surroundings, context, settings, &mut answer)?;
             outcomes.push((*set, answer.take_outcomes()));
             if answer.has_failed() {
                 break;
             }
         }
+        surroundings.read().into_iter().for_each(|extent| answer.read(extent));
         ends.check()?;
         let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
         let constraints_matched = matched.iter().map(|(_, matched)| matched.len()).sum();
         let (response, mut decision) = answer.finish(stages, review.dry_run, constraints_matched);
         if is_checked {
-            decision.comparison = cross_check::compare(outcomes, &review, &snapshot, context, settings);
+            decision.comparison = cross_check::compare(outcomes, &review, &surroundings, context, settings);
         }
         Ok((response, decision))
     }
@@ -253,12 +275,13 @@ struct Matched {
 }
 
 /// The Constraints that apply, in the order of the set: by kind and name.
-fn matching(review: &Review, set: &PolicySet, snapshot: &Snapshot, point: Point<'_>) -> Vec<Matched> {
+fn matching(review: &Review, set: &PolicySet, surroundings: &Surroundings<'_>, point: Point<'_>) -> Vec<Matched> {
+    let snapshot = surroundings.snapshot();
     let known = if review.has_namespace() { None } else { snapshot.namespace(&review.namespace_name) };
-    let subject = review.subject(known);
+    let subject = review.subject(known.as_ref());
     let consider = |position: usize| {
         let published = set.constraints().get(position)?;
-        if !point.concerns(set, published, Some(&review.operation)) {
+        if !point.concerns(set, published, Some(&review.operation)) || !surroundings.concerns(&published.constraint) {
             return None;
         }
         match published.constraint.matcher.as_ref().map_or(Ok(true), |matcher| matcher.matches(&subject)) {

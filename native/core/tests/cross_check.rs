@@ -12,7 +12,7 @@ use fleetgate_core::compatibility::{LibRewrite, NonstringMsg};
 use fleetgate_core::evaluate::rego::RegoDriver;
 use fleetgate_core::evaluate::regorus::{CrossCheckedDriver, SecondProgram};
 use fleetgate_core::evaluate::{Budget, Evaluation, EvaluationError, Violation};
-use fleetgate_core::inventory::{Inventories, Snapshot};
+use fleetgate_core::inventory::{Inventories, Shown, Snapshot};
 use fleetgate_core::policy::{Policies, PolicySet};
 use fleetgate_core::{json, yaml};
 use serde_json::{Value as Json, json};
@@ -181,6 +181,9 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
             comparison.differences.push(format!("{kind} is not cross-checked: {reason}"));
             continue;
         };
+        let (synced, excluder) = (case.set.synced(), case.set.excluder());
+        let shown = Shown { generation: case.set.number(), synced, excluder };
+        let data = snapshot.data(published.program.reads(), &shown).unwrap();
         let (mut first, mut second) = (published.program.instance(), second.instance());
         for object in &case.objects {
             for round in 0..=CHANGES {
@@ -203,8 +206,8 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
                 let evaluation = Evaluation {
                     review: &review,
                     parameters: &values,
-                    inventory: snapshot,
-                    fleet: None,
+                    cluster: None,
+                    data: &data,
                     budget,
                     nonstring_msg,
                 };

@@ -17,6 +17,8 @@ from fleetgate.engine._ffi import (
     LintReport,
     LintRule,
     RegoAnswers,
+    ResourcesApplied,
+    WatchPlan,
     evaluate_rego,
     lint_files,
     lint_rules,
@@ -35,6 +37,7 @@ from fleetgate.engine.exceptions import (
     RegoError,
     RegoLocation,
     RequestTooLarge,
+    RevisionUnavailable,
 )
 
 __all__ = [
@@ -60,6 +63,9 @@ __all__ = [
     "RegoError",
     "RegoLocation",
     "RequestTooLarge",
+    "ResourcesApplied",
+    "RevisionUnavailable",
+    "WatchPlan",
     "evaluate_rego",
     "lint_files",
     "lint_rules",

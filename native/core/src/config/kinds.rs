@@ -19,6 +19,12 @@ impl GroupVersionKind {
     pub fn is_secret(&self) -> bool {
         self.group.is_empty() && &*self.kind == "Secret"
     }
+
+    /// `version` of the core group, `group/version` of any other: an object's apiVersion, and its key in the inventory.
+    #[must_use]
+    pub fn group_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+    }
 }
 
 impl fmt::Display for GroupVersionKind {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::evaluation::Outcome;
+use super::surroundings::Stale;
 use super::{CallError, Comparison, Decision};
 use crate::compatibility::EmptyEnforcementAction;
 use crate::config::Process;
 use crate::evaluate::Violation;
-use crate::inventory::Snapshot;
+use crate::inventory::{Extent, Snapshot, State};
 use crate::matching::Subject;
 use crate::policy::{Generation, PolicySet, PublishedConstraint};
 use crate::report;
@@ -122,15 +123,16 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(cluster: &'a str, generation: &Generation, snapshot: &Snapshot, point: Point<'a>) -> Self {
-        let age = snapshot.age().map(|age| prost_types::Duration {
-            seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(age.subsec_nanos()).unwrap_or_default(),
-        });
+    pub(super) fn new(
+        cluster: &'a str,
+        generation: &Generation,
+        revision: wire::InventoryRevision,
+        point: Point<'a>,
+    ) -> Self {
         let response = wire::ReviewResponse {
             decision_id: decision_id(),
             policy_generation: Some(report::named(generation)),
-            inventory_revision: Some(wire::InventoryRevision { number: snapshot.number(), age, ..Default::default() }),
+            inventory_revision: Some(revision),
             ..Default::default()
         };
         Self { response, cluster, generation: generation.number(), point, denied: false, evaluated: None }
@@ -185,6 +187,31 @@ impl<'a> Answer<'a> {
             scope: set.scope().as_str().to_owned(),
             reason: reason.into(),
         });
+    }
+
+    /// Says that what a Constraint reads is older than it allows, and does what saying so is to do.
+    pub(super) fn stale_view(&mut self, set: &PolicySet, position: usize, stale: Stale) {
+        let Stale { message, reason, action: Some(action) } = stale else {
+            return self.constraint_error(set, position, stale.message, stale.reason);
+        };
+        let Some(published) = set.constraints().get(position) else { return };
+        self.response.constraint_errors.push(wire::ConstraintError {
+            constraint_kind: published.constraint.kind.to_string(),
+            constraint_name: published.constraint.name.to_string(),
+            message,
+            enforcement_action: action.to_owned(),
+            scoped_enforcement_actions: Vec::new(),
+            scope: set.scope().as_str().to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Says how far what was read is known.
+    pub(super) fn read(&mut self, extent: Extent) {
+        if let Some(revision) = &mut self.response.inventory_revision {
+            revision.read_age = extent.age.map(duration);
+            revision.read_stale = extent.state != State::Synced;
+        }
     }
 
     /// Notes whether the Constraint denies here, and gives its actions where they are scoped.
@@ -247,6 +274,19 @@ impl<'a> Answer<'a> {
             comparison: Comparison::default(),
         };
         (self.response, decision)
+    }
+}
+
+/// What an answer says of the snapshot that was pinned.
+pub(super) fn revision(snapshot: &Snapshot, token: String) -> wire::InventoryRevision {
+    let (number, age) = (snapshot.number(), snapshot.age().map(duration));
+    wire::InventoryRevision { number, age, token, ..Default::default() }
+}
+
+fn duration(age: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(age.subsec_nanos()).unwrap_or_default(),
     }
 }
 

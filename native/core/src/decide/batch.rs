@@ -105,9 +105,11 @@ impl Engine {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = requests.get(index) else { return answered };
             let cpu = clock::thread_cpu();
-            let decided = self
-                .context(caller, Instant::now())
-                .and_then(|mut context| self.decide(request, generation, &mut context, caller, Instant::now()));
+            let started = Instant::now();
+            let decided = self.wait_for(request, caller, started).and_then(|earlier| {
+                let mut context = self.context(caller, started)?;
+                self.decide(request, generation, &mut context, caller, started, earlier)
+            });
             answered.push(match decided {
                 Ok((response, mut decision)) => {
                     decision.cpu = clock::thread_cpu().saturating_sub(cpu);

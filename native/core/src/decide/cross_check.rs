@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::evaluation::{Outcome, Settings};
+use super::surroundings::Surroundings;
 use super::within;
 use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, Violation};
-use crate::inventory::Snapshot;
 use crate::policy::PolicySet;
 use crate::review::Review;
 
@@ -65,13 +65,13 @@ pub struct Comparison {
 pub(super) fn compare(
     outcomes: Vec<(&PolicySet, Vec<(usize, Outcome)>)>,
     review: &Review,
-    snapshot: &Snapshot,
+    surroundings: &Surroundings<'_>,
     context: &mut Context,
     settings: Settings<'_>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
     for (set, outcomes) in outcomes {
-        compare_scope(outcomes, review, set, snapshot, context, settings, &mut comparison);
+        compare_scope(outcomes, review, set, surroundings, context, settings, &mut comparison);
     }
     comparison
 }
@@ -80,7 +80,7 @@ fn compare_scope(
     outcomes: Vec<(usize, Outcome)>,
     review: &Review,
     set: &PolicySet,
-    snapshot: &Snapshot,
+    surroundings: &Surroundings<'_>,
     context: &mut Context,
     settings: Settings<'_>,
     comparison: &mut Comparison,
@@ -92,6 +92,10 @@ fn compare_scope(
         }
         let Some(published) = set.constraints().get(position) else { continue };
         let Some(template) = set.templates().get(published.template) else { continue };
+        if template.program.second().is_none() {
+            continue;
+        }
+        let Ok(data) = surroundings.inventory(template.program.as_ref()) else { continue };
         let second = entered.second((published.template, &template.program), position);
         let Some((instance, parameters)) = second else { continue };
         let budget = Budget {
@@ -101,7 +105,7 @@ fn compare_scope(
         };
         let nonstring_msg = settings.compatibility.nonstring_msg;
         let evaluation =
-            Evaluation { review: &review.value, parameters, inventory: snapshot, fleet: None, budget, nonstring_msg };
+            Evaluation { review: &review.value, parameters, cluster: None, data: &data, budget, nonstring_msg };
         let Some(theirs) = instance.evaluate(&evaluation) else { continue };
         comparison.compared += 1;
         if differ(ours, theirs) {

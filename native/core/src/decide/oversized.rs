@@ -6,6 +6,7 @@
 
 use super::MAX_OBJECT_BYTES;
 use super::answer::{Answer, Point};
+use super::surroundings::Surroundings;
 use crate::json::{Skimmed, skim};
 use crate::policy::{PolicySet, PublishedConstraint, Scoped};
 use crate::wire::{ErrorReason, ReviewRequest, review_request::Subject};
@@ -27,13 +28,15 @@ pub(super) fn excess(request: &ReviewRequest) -> Option<String> {
 pub(super) fn refuse(
     request: &ReviewRequest,
     scopes: Scoped<&PolicySet>,
-    point: Point<'_>,
+    (point, surroundings): (Point<'_>, &Surroundings<'_>),
     limit: String,
     answer: &mut Answer<'_>,
 ) {
     let known = Known::of(request);
     let could_match = |set: &PolicySet, published: &PublishedConstraint| {
-        point.concerns(set, published, known.operation.as_deref()) && known.could_match(published)
+        point.concerns(set, published, known.operation.as_deref())
+            && surroundings.concerns(&published.constraint)
+            && known.could_match(published)
     };
     let denied_by = |set: &&PolicySet| {
         set.constraints().iter().any(|published| point.denies(published) && could_match(set, published))

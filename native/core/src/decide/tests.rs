@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
+mod fleet;
 mod scopes;
 
 use super::*;

@@ -18,11 +18,12 @@ mod results;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_eval::InventoryReads;
 use fleetgate_value::Value;
 
 use crate::compatibility::NonstringMsg;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Snapshot;
+use crate::inventory::ViewTooLarge;
 use crate::template::Template;
 
 use self::regorus::SecondProgram;
@@ -45,6 +46,8 @@ pub trait Program: Send + Sync {
     fn engine(&self) -> &'static str;
     /// Whether it reads `data.inventory` or `data.fleet`.
     fn referential(&self) -> bool;
+    /// What it can read of the inventory.
+    fn reads(&self) -> &Arc<InventoryReads>;
     /// Makes it ready to run in one evaluation context.
     fn instance(&self) -> Box<dyn Instance>;
     /// The same program for the engine that cross-checks; none where it is not cross-checked.
@@ -69,23 +72,14 @@ pub struct Evaluation<'a> {
     pub review: &'a Value,
     /// `input.parameters`.
     pub parameters: &'a Value,
-    /// `data.inventory`.
-    pub inventory: &'a Snapshot,
-    /// What a fleet template sees beside these; none for any other.
-    pub fleet: Option<FleetDocuments<'a>>,
+    /// `input.cluster` of a fleet template: name and labels of the review's cluster. None for any other.
+    pub cluster: Option<&'a Value>,
+    /// `data`: `{"inventory": …}` with what the program can read at least; for a fleet template `fleet` beside it.
+    pub data: &'a Value,
     /// What it may spend.
     pub budget: Budget,
     /// What a `msg` that is no string does.
     pub nonstring_msg: NonstringMsg,
-}
-
-/// What a fleet template sees of the fleet.
-#[derive(Debug, Clone, Copy)]
-pub struct FleetDocuments<'a> {
-    /// `input.cluster`: name and labels of the cluster of the review.
-    pub cluster: &'a Value,
-    /// `data.fleet`: the clusters of its cluster set.
-    pub fleet: &'a Value,
 }
 
 /// What one evaluation may spend.
@@ -126,4 +120,6 @@ pub enum ExhaustedBudget {
     Time(Duration),
     /// The size of what a built-in may make.
     Memory,
+    /// The size of what the program reads of the inventory, in bytes, and what it may be.
+    Inventory(ViewTooLarge),
 }

@@ -10,9 +10,11 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
+use fleetgate_eval::{
+    Budget, DocumentId, Documents, Error, Exhausted, InventoryReads, Options, Settings, Workspace, compile,
+};
 use fleetgate_rego::Release;
-use fleetgate_value::{Object, Value};
+use fleetgate_value::Value;
 
 pub(super) use front_end::source;
 
@@ -42,13 +44,15 @@ impl Driver for RegoDriver {
             errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>()
         })?;
         let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
-        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry }))
+        let reads = Arc::new(program.inventory_reads());
+        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry, reads }))
     }
 }
 
 struct RegoProgram {
     program: Arc<fleetgate_eval::Program>,
     entry: DocumentId,
+    reads: Arc<InventoryReads>,
 }
 
 impl Program for RegoProgram {
@@ -58,6 +62,10 @@ impl Program for RegoProgram {
 
     fn referential(&self) -> bool {
         self.program.reads_data()
+    }
+
+    fn reads(&self) -> &Arc<InventoryReads> {
+        &self.reads
     }
 
     fn instance(&self) -> Box<dyn Instance> {
@@ -80,12 +88,7 @@ impl Instance for RegoInstance {
             entries: MAX_ENTRIES,
         };
         let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
-        let mut data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
-        if let Some(seen) = evaluation.fleet {
-            static KEY: LazyLock<Value> = LazyLock::new(|| Value::from("fleet"));
-            let both = data.iter().map(|(key, value)| (key.clone(), value.clone()));
-            data = Object::from_pairs(both.chain([(KEY.clone(), seen.fleet.clone())]).collect());
-        }
+        let data = evaluation.data.as_object().cloned().unwrap_or_default();
         let documents = Documents { input: Some(input(evaluation)), data };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
             Ok(document) => document
@@ -113,8 +116,8 @@ pub(super) fn input(evaluation: &Evaluation<'_>) -> Value {
     let [cluster, parameters, review] = &*KEYS;
     let gatekeepers =
         [(parameters.clone(), evaluation.parameters.clone()), (review.clone(), evaluation.review.clone())];
-    Value::object(match evaluation.fleet {
-        Some(seen) => std::iter::once((cluster.clone(), seen.cluster.clone())).chain(gatekeepers).collect(),
+    Value::object(match evaluation.cluster {
+        Some(named) => std::iter::once((cluster.clone(), named.clone())).chain(gatekeepers).collect(),
         None => gatekeepers.into(),
     })
 }

@@ -164,7 +164,7 @@ impl SecondInstance {
         }
         let ready = self.ready.as_mut()?;
         if self.program.referential {
-            ready.set_data(evaluation.inventory.data())?;
+            ready.set_data(evaluation.data)?;
         }
         let outcome = ready.run(evaluation)?;
         match outcome {
