@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
-use fleetgate_core::inventory::Unfit;
+use fleetgate_core::inventory::{FlushError, QueryError, Unfit};
 use fleetgate_eval::Error as RegoError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Call(CallError),
     Policy(Vec<Diagnostic>),
     Inventory(Unfit),
+    Query(QueryError),
+    Flush(FlushError),
     /// A query, with what was printed before.
     Rego {
         errors: Vec<RegoError>,
@@ -37,6 +39,18 @@ impl From<Vec<Diagnostic>> for Failure {
 impl From<Unfit> for Failure {
     fn from(unfit: Unfit) -> Self {
         Self::Inventory(unfit)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<FlushError> for Failure {
+    fn from(error: FlushError) -> Self {
+        Self::Flush(error)
     }
 }
 
@@ -76,6 +90,8 @@ impl Failure {
             Self::Inventory(Unfit { index, message }) => {
                 class(py, "InvalidRequest")?.call1((format!("objects[{index}]"), message))
             }
+            Self::Query(QueryError::Invalid { field, message }) => class(py, "InvalidRequest")?.call1((field, message)),
+            Self::Flush(error) => class(py, "InternalError")?.call1((error.to_string(),)),
             Self::Rego { errors, prints } => {
                 let errors: Vec<_> = errors.iter().map(|error| defect(py, error)).collect::<PyResult<_>>()?;
                 class(py, "RegoError")?.call1((PyTuple::new(py, errors)?, PyTuple::new(py, prints)?))

@@ -7,6 +7,7 @@ mod engine;
 mod enter;
 mod errors;
 mod generation;
+mod inventory;
 mod lint;
 mod policy;
 mod rego;
@@ -26,6 +27,8 @@ mod _native {
     use super::engine::Engine;
     #[pymodule_export]
     use super::generation::Generation;
+    #[pymodule_export]
+    use super::inventory::{ClusterStatus, KindStatus};
     #[pymodule_export]
     use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
     #[pymodule_export]

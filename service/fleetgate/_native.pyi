@@ -4,20 +4,28 @@ Every call detaches from the GIL. Errors are the classes of :mod:`fleetgate.engi
 """
 
 from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
 from typing import final
+
+from fleetgate.engine.exceptions import Diagnostic
 
 __all__ = [
     "BatchDecision",
+    "ClusterStatus",
     "Decision",
     "Document",
     "Engine",
     "Generation",
+    "KindStatus",
     "LintFinding",
     "LintReport",
     "LintRule",
     "REGORUS_VERSION",
     "RegoAnswers",
+    "ResourcesApplied",
     "SOURCE_DIGEST",
+    "WatchPlan",
     "evaluate_rego",
     "lint_files",
     "lint_rules",
@@ -161,6 +169,37 @@ class Generation:
         """Names of its bundles, sorted."""
 
 @final
+class ResourcesApplied:
+    """What applying custom resources gave."""
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that is published afterwards."""
+    @property
+    def changed(self) -> bool:
+        """Whether it is a new one."""
+    @property
+    def defects(self) -> list[tuple[str, tuple[Diagnostic, ...]]]:
+        """What counts for nothing, sorted by key, and why.
+
+        A Constraint of a bundle whose template was a custom resource that went is here under its file's path.
+        """
+
+@final
+class WatchPlan:
+    """What has to be watched in a cluster. Secrets never are."""
+
+    @property
+    def kinds(self) -> list[tuple[str, str, str]]:
+        """(group, version, kind): Namespaces, what ``data.inventory`` shows, and what fleet templates read."""
+    @property
+    def matching(self) -> list[tuple[list[str], list[str]]]:
+        """(groups, kinds) that audited Constraints match, at whatever version is preferred; ``*`` is any."""
+    @property
+    def bounds(self) -> list[tuple[tuple[str, str, str], float]]:
+        """Kinds that have to be fresh, with the shortest ``fleetgate.dev/max-staleness`` that reads them, in seconds."""
+
+@final
 class Decision:
     """One answer, encoded, with what telemetry wants to know of it."""
 
@@ -208,6 +247,70 @@ class BatchDecision:
     def cpu_nanos(self) -> int: ...
 
 @final
+class KindStatus:
+    """How far one kind of a cluster is known."""
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Group, version, kind."""
+    @property
+    def state(self) -> str:
+        """``PENDING``, ``LISTING``, ``SYNCED``, ``STALE`` or ``GONE``."""
+    @property
+    def reason(self) -> str:
+        """Why it is not SYNCED, in words; may be empty."""
+    @property
+    def epoch(self) -> int:
+        """Complete lists that were taken over so far."""
+    @property
+    def resource_version(self) -> str:
+        """The collection's resourceVersion up to which it is complete."""
+    @property
+    def observed_at(self) -> float | None:
+        """When it was last known to be complete, in seconds since 1970."""
+    @property
+    def objects(self) -> int: ...
+    @property
+    def json_bytes(self) -> int: ...
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes as they are kept, without what the index over them takes."""
+
+@final
+class ClusterStatus:
+    """A cluster that is known to the core."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def aliases(self) -> list[str]: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def cluster_set(self) -> str: ...
+    @property
+    def connection(self) -> str:
+        """``UNKNOWN``, ``CONNECTING``, ``CONNECTED`` or ``DISCONNECTED``."""
+    @property
+    def reason(self) -> str:
+        """Why it is not connected, in words; may be empty."""
+    @property
+    def state(self) -> str:
+        """That of the least trustworthy kind; ``PENDING`` where no kind is cached."""
+    @property
+    def age_seconds(self) -> float | None:
+        """How long ago all kinds were last known to be complete; None where one never was."""
+    @property
+    def revision(self) -> int: ...
+    @property
+    def durable_revision(self) -> int:
+        """The snapshot that is on disk; 0 for none."""
+    @property
+    def kinds(self) -> list[KindStatus]: ...
+
+@final
 class Engine:
     """Policies, inventory and evaluation contexts of one process. Thread-safe."""
 
@@ -220,12 +323,17 @@ class Engine:
         review_seconds: float = 1.0,
         cross_check: float = 0.0,
         compatibility: dict[str, str] | None = None,
+        state_directory: str | PathLike[str] | None = None,
+        view_bytes: int = 0,
+        write_behind_seconds: float = 1.0,
     ) -> Engine:
         """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
 
         ``cross_check`` is the share of reviews that regorus evaluates too. ``compatibility`` turns switches by name, as
-        :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Raises
-        ValueError for a share, a switch or a value that there is not.
+        :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Inventories are
+        kept in ``state_directory`` too, written ``write_behind_seconds`` behind. ``view_bytes`` is what the objects that
+        one program reads may take as values, estimated; 0 means the default. Raises ValueError for a share, a switch or
+        a value that there is not, OSError for a directory that cannot be used.
         """
     @property
     def contexts(self) -> int: ...
@@ -238,8 +346,62 @@ class Engine:
         that Gatekeeper's tools skip (``Suite``). Returns the generation that is published afterwards (the same number
         when nothing changed). Raises PolicyError with every located diagnostic; the published generation stays.
         """
+    def apply_resources(
+        self, scope: str, objects: Sequence[tuple[str, bytes]], *, dry_run: bool = False
+    ) -> ResourcesApplied:
+        """Replace the custom resources of a scope by (key, JSON) objects; none removes them.
+
+        ``scope`` is empty for the fleet's, else a cluster's canonical name. A bad object is left out and reported, the
+        rest is published. Keys are the caller's, one for each object; they stand for a path in diagnostics.
+        """
+    def watch_plan(self, cluster: str) -> WatchPlan:
+        """What to watch in a cluster so that its policies can be decided and audited, by its labels as described."""
     def replace_inventory(self, cluster: str, objects: Sequence[bytes]) -> int:
         """Replace the inventory of a cluster by objects (JSON), returning the snapshot's number.
+
+        Raises InvalidRequest.
+        """
+    @property
+    def damaged_files(self) -> list[tuple[Path, str]]:
+        """Files of the state directory that could not be read: where they were moved, and what is wrong."""
+    def write_inventory(
+        self, cluster: str, changes: Sequence[tuple[object, ...]]
+    ) -> tuple[int, list[tuple[int, str]]]:
+        """Make changes to a cluster's objects and publish one snapshot with all of them.
+
+        A change is its name, the kind as (group, version, kind), and what belongs to it: ``begin``, ``listed`` (JSON),
+        ``finish`` (resourceVersion, seconds since 1970), ``abort``, ``put`` (JSON), ``delete`` (namespace, name,
+        resourceVersion), ``observed`` (resourceVersion, seconds since 1970), ``state`` (state, reason), ``forget``. Times
+        may be left out. Returns the snapshot's number, and the changes that were left out: index and why.
+        """
+    def flush_inventory(self, cluster: str, revision: int, *, timeout_seconds: float = 10.0) -> None:
+        """Wait until a snapshot or a later one is on disk. Raises InternalError."""
+    def describe_cluster(
+        self,
+        name: str,
+        *,
+        uid: str,
+        aliases: Sequence[str],
+        labels: dict[str, str],
+        cluster_set: str,
+        connection: str | None = None,
+        reason: str = "",
+    ) -> None:
+        """Say what is known of a cluster besides its objects; it is there from now on.
+
+        Without ``connection`` it is DISCONNECTED where there is a ``reason``, CONNECTING without a ``uid``, else CONNECTED.
+        """
+    def remove_cluster(self, name: str) -> None:
+        """Drop a cluster with its objects, on disk too."""
+    def clusters(self) -> list[ClusterStatus]:
+        """All clusters, sorted by name."""
+    def list_clusters(self, request: bytes, *, cluster: str | None = None) -> bytes:
+        """Answer an encoded ``fleetgate.v1.ListClustersRequest``; ``cluster`` is the one that the caller is bound to.
+
+        Raises InvalidRequest.
+        """
+    def query_inventory(self, request: bytes, *, cluster: str | None = None) -> bytes:
+        """Answer an encoded ``fleetgate.v1.QueryInventoryRequest``; ``cluster`` is the one that the caller is bound to.
 
         Raises InvalidRequest.
         """

@@ -28,7 +28,7 @@ use crate::compatibility::Compatibility;
 use crate::evaluate::{Context, Lease, Pool, Within};
 use crate::inventory::{Inventories, Snapshot};
 use crate::matching::Source;
-use crate::policy::{Generation, Policies, PolicySet, Scoped};
+use crate::policy::{Generation, Policies, PolicySet, Scoped, WatchPlan};
 use crate::review::{Review, ReviewError};
 use crate::template::Refusal;
 use crate::wire::{self, ErrorReason, review_request::Subject};
@@ -116,6 +116,11 @@ impl Engine {
         decision.stages = with_last(decision.stages, encoding.elapsed());
         decision.cpu = clock::thread_cpu().saturating_sub(cpu);
         Ok(decision)
+    }
+
+    /// What to watch in a cluster so that its policies can be decided and audited.
+    pub fn watch_plan(&self, cluster: &str) -> WatchPlan {
+        self.policies.current().watch_plan(cluster, &self.inventories.facts(cluster).labels)
     }
 
     /// Waits, before an evaluation context is taken, for the freshness that a request asks for.

@@ -182,7 +182,7 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
             continue;
         };
         let (synced, excluder) = (case.set.synced(), case.set.excluder());
-        let shown = Shown { generation: case.set.number(), synced, excluder };
+        let shown = Shown { generation: case.set.id(), synced, excluder };
         let data = snapshot.data(published.program.reads(), &shown).unwrap();
         let (mut first, mut second) = (published.program.instance(), second.instance());
         for object in &case.objects {

@@ -29,11 +29,16 @@ pub(super) fn satisfy(
         Requirement::MinimizeLatency(_) => Ok(None),
         Requirement::AtLeast(token) => {
             let revision = revision(inventories, cluster, token, "freshness.at_least")?;
-            if inventories.wait(cluster, revision, until) { Ok(None) } else { Err(CallError::DeadlineExceeded) }
+            if revision == 0 || inventories.wait(cluster, revision, until) {
+                Ok(None)
+            } else {
+                Err(CallError::DeadlineExceeded)
+            }
         }
         Requirement::Exact(token) => {
             let revision = revision(inventories, cluster, token, "freshness.exact")?;
-            let kept = inventories.at(cluster, revision);
+            let none = || (revision == 0).then(|| inventories.pin(cluster)).filter(|current| current.number() == 0);
+            let kept = inventories.at(cluster, revision).or_else(none);
             kept.map(Some).ok_or_else(|| CallError::RevisionUnavailable { token: token.clone() })
         }
     }

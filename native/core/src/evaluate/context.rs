@@ -229,8 +229,11 @@ impl Instances {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use fleetgate_eval::InventoryReads;
 
     use super::*;
     use crate::evaluate::{Evaluation, EvaluationError, Violation};
@@ -245,6 +248,10 @@ mod tests {
         }
         fn referential(&self) -> bool {
             false
+        }
+        fn reads(&self) -> &Arc<InventoryReads> {
+            static NOTHING: LazyLock<Arc<InventoryReads>> = LazyLock::new(Arc::default);
+            &NOTHING
         }
         fn instance(&self) -> Box<dyn Instance> {
             self.0.fetch_add(1, Ordering::SeqCst);

@@ -15,6 +15,8 @@ pub struct ClusterFacts {
     pub cluster_set: String,
     /// Whether it can be reached.
     pub connection: ConnectionState,
+    /// Why it is not connected, in words; empty where there is nothing to say.
+    pub reason: String,
 }
 
 /// Whether a cluster can be reached.

@@ -6,73 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use fleetgate_value::{Number, Value};
 
-use super::{ClusterFacts, Inventories, Kind, Snapshot, State, ViewTooLarge};
+use super::{ClusterFacts, Extent, Inventories, Snapshot, ViewTooLarge};
 use crate::config::GroupVersionKind;
 use crate::template::SyncRequirements;
-
-/// How far something is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
-    /// Whether it is followed.
-    pub state: State,
-    /// How long ago it was last known to be complete; none where it never was.
-    pub age: Option<Duration>,
-}
-
-impl Extent {
-    /// Complete at this moment.
-    pub const NOW: Self = Self { state: State::Synced, age: Some(Duration::ZERO) };
-    /// Never read.
-    pub const UNKNOWN: Self = Self { state: State::Pending, age: None };
-
-    /// Both together: as far as the one of which less is known.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        let age = self.age.zip(other.age).map(|(one, other)| one.max(other));
-        Self { state: self.state.max(other.state), age }
-    }
-
-    /// What is the less known, the greater it is.
-    fn order(&self) -> (bool, Option<Duration>, State) {
-        (self.age.is_none(), self.age, self.state)
-    }
-
-    /// Whether less is known than of another.
-    #[must_use]
-    pub fn is_less_than(&self, other: &Self) -> bool {
-        self.order() > other.order()
-    }
-}
-
-impl Kind {
-    /// How far it is known.
-    #[must_use]
-    pub fn extent(&self, at: SystemTime) -> Extent {
-        Extent { state: self.state(), age: self.watermark().age(at) }
-    }
-}
-
-impl Snapshot {
-    /// How far one of some kinds is known, each of which does for the others: that of which most is known. It counts what
-    /// `shows` admits.
-    pub fn extent_of<'a>(
-        &self,
-        alternatives: impl IntoIterator<Item = &'a GroupVersionKind>,
-        at: SystemTime,
-        shows: impl Fn(&Kind) -> bool,
-    ) -> Extent {
-        let known = alternatives.into_iter().filter_map(|kind| self.kind(kind)).filter(|known| shows(known));
-        let known = known.map(|known| known.extent(at)).min_by_key(Extent::order);
-        // Of objects that were handed over as a whole, those that are not there are known to be none.
-        known.unwrap_or_else(|| if self.is_given() { Extent::NOW } else { Extent::UNKNOWN })
-    }
-
-    /// Whether its objects were handed over as a whole, by somebody who has no cluster to follow.
-    #[must_use]
-    pub fn is_given(&self) -> bool {
-        self.kinds().any(Kind::is_given)
-    }
-}
 
 /// The clusters that a decision may see, each pinned at one moment.
 #[derive(Debug, Clone)]
@@ -95,6 +31,12 @@ impl Inventories {
         let own_at = clusters.partition_point(|snapshot| &**snapshot.cluster() < cluster);
         clusters.insert(own_at, own.clone());
         PinnedFleet { at, clusters, own: own_at, limit: self.view_bytes() }
+    }
+
+    /// What is known of a cluster besides its objects; nothing of a cluster that there is not.
+    #[must_use]
+    pub fn facts(&self, cluster: &str) -> Arc<ClusterFacts> {
+        self.pin(cluster).shared_facts()
     }
 }
 
@@ -159,6 +101,8 @@ pub fn labels(facts: &ClusterFacts) -> Value {
     Value::object(facts.labels.iter().map(|(key, value)| (Value::from(&**key), Value::from(&**value))).collect())
 }
 
+/// In thousandths: more of them would be noise.
 fn seconds(age: Duration) -> Value {
-    Value::Number(Number::from_double(age.as_secs_f64()))
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds of centuries are exact")]
+    Value::Number(Number::from_double(age.as_millis() as f64 / 1_000.0))
 }

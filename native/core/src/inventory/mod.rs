@@ -9,9 +9,12 @@
 
 mod change;
 mod cluster;
+mod extent;
 mod fleet;
 mod inventories;
 mod kind;
+mod persist;
+mod query;
 mod shard;
 mod snapshot;
 mod store;
@@ -22,9 +25,12 @@ mod watermark;
 
 pub use change::{Change, State, Unfit, Written};
 pub use cluster::{ClusterFacts, ConnectionState};
-pub use fleet::{Extent, PinnedFleet, labels};
+pub use extent::Extent;
+pub use fleet::{PinnedFleet, labels};
 pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
+pub use persist::{DamagedFile, FlushError};
+pub use query::QueryError;
 pub use shard::Shard;
 pub use snapshot::{Snapshot, UnreadableObject};
 pub use view::{Shown, ViewTooLarge};

@@ -5,6 +5,7 @@ mod shadow;
 mod tuning;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,8 +14,8 @@ use arc_swap::ArcSwap;
 use super::{Change, ClusterFacts, Shared, Snapshot, Unfit, Written};
 use draft::{Draft, Writer};
 
-/// Snapshots that are kept after the next one was published. They share what did not change.
-const KEPT: usize = 64;
+/// Snapshots that are kept for those who ask for a certain one.
+const MAX_RECENT: usize = 64;
 
 /// One cluster's objects.
 #[derive(Debug)]
@@ -23,10 +24,12 @@ pub struct Shard {
     shared: Arc<Shared>,
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
-    /// The last snapshots, the current one at the end.
-    kept: Mutex<VecDeque<Arc<Snapshot>>>,
-    /// Told of every snapshot.
+    /// The last snapshots, the current one included, for those who ask for a certain one.
+    recent: Mutex<VecDeque<Arc<Snapshot>>>,
+    /// Somebody may wait for what was published.
     published: Condvar,
+    /// It was removed, and what is published in it is nobody's.
+    has_ended: AtomicBool,
 }
 
 impl Shard {
@@ -38,14 +41,14 @@ impl Shard {
     /// A shard that goes on from a snapshot.
     pub(super) fn starting_with(snapshot: Snapshot, shared: Arc<Shared>) -> Self {
         let name = snapshot.cluster().clone();
-        let snapshot = Arc::new(snapshot);
         Self {
             name,
             shared,
-            kept: Mutex::new([snapshot.clone()].into()),
-            current: ArcSwap::new(snapshot),
+            current: ArcSwap::from_pointee(snapshot),
             writer: Mutex::default(),
+            recent: Mutex::default(),
             published: Condvar::new(),
+            has_ended: AtomicBool::new(false),
         }
     }
 
@@ -61,24 +64,29 @@ impl Shard {
         self.current.load_full()
     }
 
-    /// A snapshot of earlier, or the current one; none where it is not kept any more, or not there yet.
-    pub(super) fn at(&self, revision: u64) -> Option<Arc<Snapshot>> {
-        self.kept().iter().find(|one| one.number() == revision).cloned()
-    }
-
-    /// Waits until the snapshot is of that revision or later; says whether it is.
-    pub(super) fn wait(&self, revision: u64, until: Instant) -> bool {
-        if self.current.load().number() >= revision {
-            return true;
+    /// The snapshot of a number, where it is one of the last 64.
+    #[must_use]
+    pub fn at(&self, revision: u64) -> Option<Arc<Snapshot>> {
+        let current = self.snapshot();
+        if current.number() == revision {
+            return Some(current);
         }
-        let is_earlier = |_: &mut VecDeque<Arc<Snapshot>>| self.current.load().number() < revision;
-        let left = until.saturating_duration_since(Instant::now());
-        let waited = self.published.wait_timeout_while(self.kept(), left, is_earlier);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().find(|one| one.number() == revision).cloned()
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Arc<Snapshot>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for a snapshot of this number or a later one. Gives whether it came in time.
+    #[must_use]
+    pub fn wait(&self, revision: u64, deadline: Instant) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.current.load().number() < revision {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            recent = self.published.wait_timeout(recent, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     /// What is known of the cluster besides its objects, from now on.
@@ -123,15 +131,23 @@ impl Shard {
 
     fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
-        let mut kept = self.kept();
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(snapshot.clone());
-        if kept.len() >= KEPT {
-            kept.pop_front();
+        if recent.len() >= MAX_RECENT {
+            recent.pop_front();
         }
-        kept.push_back(snapshot.clone());
-        drop(kept);
+        recent.push_back(snapshot.clone());
+        drop(recent);
         self.published.notify_all();
-        self.shared.published(&snapshot);
+        if !self.has_ended.load(Ordering::Acquire) {
+            self.shared.published(&snapshot);
+        }
+    }
+
+    /// Nothing that is published from now on is kept.
+    pub(super) fn end(&self) {
+        let _turn = self.turn();
+        self.has_ended.store(true, Ordering::Release);
     }
 
     /// What this holds is a help for the next write and no truth of its own, so a panic leaves nothing behind.

@@ -55,6 +55,11 @@ impl Snapshot {
         Self { facts: Arc::new(facts), ..self.next() }
     }
 
+    /// As a restart finds it.
+    pub(super) fn renumbered(self, number: u64, facts: ClusterFacts) -> Self {
+        Self { number, facts: Arc::new(facts), ..self }
+    }
+
     pub(super) fn kind_mut(&mut self, kind: &GroupVersionKind) -> Option<&mut Kind> {
         self.kinds.get_mut(kind).map(Arc::make_mut)
     }
@@ -85,6 +90,16 @@ impl Snapshot {
     #[must_use]
     pub fn facts(&self) -> &ClusterFacts {
         &self.facts
+    }
+
+    pub(super) fn shared_facts(&self) -> Arc<ClusterFacts> {
+        self.facts.clone()
+    }
+
+    /// Up to where a kind is known, where it is cached.
+    #[must_use]
+    pub fn watermark(&self, kind: &GroupVersionKind) -> Option<&super::Watermark> {
+        self.kind(kind).map(Kind::watermark)
     }
 
     /// The kinds, sorted by group, version and kind.

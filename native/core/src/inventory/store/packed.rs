@@ -84,11 +84,6 @@ impl Packed {
         &self.0
     }
 
-    /// Whether it is the very same allocation.
-    pub(in crate::inventory) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Its resourceVersion; 0 where that is no number.
     pub(in crate::inventory) fn revision(&self) -> u64 {
         u64::from_le_bytes(self.field(0))

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod restart;
+mod shard;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
