@@ -11,7 +11,7 @@ use fleetgate_core::compatibility::Compatibility;
 use fleetgate_core::decide::{self, Caller, CrossCheck, Limits};
 use fleetgate_core::evaluate::{Driver, Pool, rego::RegoDriver, regorus::CrossCheckedDriver};
 use fleetgate_core::inventory::{self, Inventories};
-use fleetgate_core::policy::Policies;
+use fleetgate_core::policy::{Policies, Scope};
 use fleetgate_core::report;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -23,6 +23,7 @@ use crate::decision::Decision;
 use crate::enter::enter_core;
 use crate::generation::Generation;
 use crate::inventory::{ClusterStatus, change, facts};
+use crate::policy::{ResourcesApplied, WatchPlan};
 
 /// Policies, inventory and evaluation contexts of one process. Thread-safe.
 #[pyclass(frozen, module = "fleetgate._native")]
@@ -90,7 +91,7 @@ impl Engine {
         };
         let damaged = damaged.into_iter().map(|file| (file.path, file.message)).collect();
         let engine = decide::Engine {
-            policies: Policies::new(driver),
+            policies: Policies::with_auto_sync(driver, compatibility.auto_sync),
             inventories,
             pool: Pool::new(contexts),
             limits,
@@ -119,7 +120,26 @@ impl Engine {
         dry_run: bool,
     ) -> PyResult<Generation> {
         let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect();
-        enter_core(py, || self.engine.policies.apply(name, &files, dry_run)).map(|applied| Generation(applied.set))
+        enter_core(py, || self.engine.policies.apply(name, &files, dry_run))
+            .map(|applied| Generation(applied.generation))
+    }
+
+    #[pyo3(signature = (scope, objects, *, dry_run=false))]
+    fn apply_resources(
+        &self,
+        py: Python<'_>,
+        scope: &str,
+        objects: Vec<(String, PyBackedBytes)>,
+        dry_run: bool,
+    ) -> PyResult<ResourcesApplied> {
+        let scope = if scope.is_empty() { Scope::Fleet } else { Scope::Cluster(scope.into()) };
+        let objects: Vec<(&str, &[u8])> = objects.iter().map(|(key, json)| (key.as_str(), &**json)).collect();
+        enter_core(py, || Ok::<_, Infallible>(self.engine.policies.apply_resources(&scope, &objects, dry_run)))
+            .map(ResourcesApplied)
+    }
+
+    fn watch_plan(&self, py: Python<'_>, cluster: &str) -> PyResult<WatchPlan> {
+        enter_core(py, || Ok::<_, Infallible>(self.engine.watch_plan(cluster))).map(WatchPlan)
     }
 
     fn replace_inventory(&self, py: Python<'_>, cluster: &str, objects: Vec<PyBackedBytes>) -> PyResult<u64> {

@@ -80,6 +80,7 @@ impl Failure {
                 class(py, "ClusterMismatch")?.call1((certificate, request))
             }
             Self::Call(CallError::TooLarge { limit, message }) => class(py, "RequestTooLarge")?.call1((limit, message)),
+            Self::Call(CallError::RevisionUnavailable { token }) => class(py, "RevisionUnavailable")?.call1((token,)),
             Self::Call(error @ CallError::DeadlineExceeded) => {
                 class(py, "DeadlineExceeded")?.call1((error.status().message,))
             }
@@ -111,7 +112,7 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("fleetgate.engine.exceptions")?.getattr(name)
 }
 
-fn described<'py>(py: Python<'py>, diagnostic: &Diagnostic) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn described<'py>(py: Python<'py>, diagnostic: &Diagnostic) -> PyResult<Bound<'py, PyAny>> {
     let (path, line, column) =
         diagnostic.location.as_ref().map_or(("", 0, 0), |location| (&*location.path, location.line, location.column));
     let hint = diagnostic.hint.as_deref().unwrap_or_default();

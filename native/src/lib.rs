@@ -10,6 +10,7 @@ mod feed;
 mod generation;
 mod inventory;
 mod lint;
+mod policy;
 mod rego;
 
 use pyo3::prelude::*;
@@ -33,6 +34,8 @@ mod _native {
     use super::inventory::{ClusterStatus, KindStatus};
     #[pymodule_export]
     use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
+    #[pymodule_export]
+    use super::policy::{ResourcesApplied, WatchPlan};
     #[pymodule_export]
     use super::rego::{RegoAnswers, evaluate_rego};
 

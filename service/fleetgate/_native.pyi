@@ -8,6 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, final
 
+from fleetgate.engine.exceptions import Diagnostic
+
 __all__ = [
     "Agent",
     "BatchDecision",
@@ -27,7 +29,9 @@ __all__ = [
     "ObjectWatch",
     "REGORUS_VERSION",
     "RegoAnswers",
+    "ResourcesApplied",
     "SOURCE_DIGEST",
+    "WatchPlan",
     "evaluate_rego",
     "lint_files",
     "lint_rules",
@@ -169,6 +173,37 @@ class Generation:
     @property
     def bundles(self) -> list[str]:
         """Names of its bundles, sorted."""
+
+@final
+class ResourcesApplied:
+    """What applying custom resources gave."""
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that is published afterwards."""
+    @property
+    def changed(self) -> bool:
+        """Whether it is a new one."""
+    @property
+    def defects(self) -> list[tuple[str, tuple[Diagnostic, ...]]]:
+        """What counts for nothing, sorted by key, and why.
+
+        A Constraint of a bundle whose template was a custom resource that went is here under its file's path.
+        """
+
+@final
+class WatchPlan:
+    """What has to be watched in a cluster. Secrets never are."""
+
+    @property
+    def kinds(self) -> list[tuple[str, str, str]]:
+        """(group, version, kind): Namespaces, what ``data.inventory`` shows, and what fleet templates read."""
+    @property
+    def matching(self) -> list[tuple[list[str], list[str]]]:
+        """(groups, kinds) that audited Constraints match, at whatever version is preferred; ``*`` is any."""
+    @property
+    def bounds(self) -> list[tuple[tuple[str, str, str], float]]:
+        """Kinds that have to be fresh, with the shortest ``fleetgate.dev/max-staleness`` that reads them, in seconds."""
 
 @final
 class Decision:
@@ -317,6 +352,16 @@ class Engine:
         that Gatekeeper's tools skip (``Suite``). Returns the generation that is published afterwards (the same number
         when nothing changed). Raises PolicyError with every located diagnostic; the published generation stays.
         """
+    def apply_resources(
+        self, scope: str, objects: Sequence[tuple[str, bytes]], *, dry_run: bool = False
+    ) -> ResourcesApplied:
+        """Replace the custom resources of a scope by (key, JSON) objects; none removes them.
+
+        ``scope`` is empty for the fleet's, else a cluster's canonical name. A bad object is left out and reported, the
+        rest is published. Keys are the caller's, one for each object; they stand for a path in diagnostics.
+        """
+    def watch_plan(self, cluster: str) -> WatchPlan:
+        """What to watch in a cluster so that its policies can be decided and audited, by its labels as described."""
     def replace_inventory(self, cluster: str, objects: Sequence[bytes]) -> int:
         """Replace the inventory of a cluster by objects (JSON), returning the snapshot's number.
 

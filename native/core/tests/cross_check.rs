@@ -107,7 +107,7 @@ fn cases_of(template: &Json, around: &[Json], objects: &[Json]) -> Vec<Case> {
         if let Ok(applied) =
             policies.apply("case", &[("template.json", &texts[0]), ("constraint.json", &texts[1])], false)
         {
-            found.push(Case { set: applied.set, objects: objects.to_vec() });
+            found.push(Case { set: applied.generation.fleet().clone(), objects: objects.to_vec() });
         }
     }
     found
@@ -182,7 +182,7 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
             continue;
         };
         let (synced, excluder) = (case.set.synced(), case.set.excluder());
-        let shown = Shown { generation: case.set.number(), synced, excluder };
+        let shown = Shown { generation: case.set.id(), synced, excluder };
         let data = snapshot.data(published.program.reads(), &shown).unwrap();
         let (mut first, mut second) = (published.program.instance(), second.instance());
         for object in &case.objects {
@@ -203,8 +203,14 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
                 };
                 let values = json::from_serde(&parameters);
                 let nonstring_msg = NonstringMsg::default();
-                let evaluation =
-                    Evaluation { review: &review, parameters: &values, data: &data, budget, nonstring_msg };
+                let evaluation = Evaluation {
+                    review: &review,
+                    parameters: &values,
+                    cluster: None,
+                    data: &data,
+                    budget,
+                    nonstring_msg,
+                };
                 let ours = first.evaluate(&evaluation);
                 comparison.evaluations += 1;
                 let Some(theirs) = second.evaluate(&evaluation) else { continue };

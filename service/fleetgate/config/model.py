@@ -174,6 +174,11 @@ class Compatibility(Section):
         description="Whether a namespace, groupVersion or kind stays in `data.inventory`, as an empty object, when its "
         "last object is gone.",
     )
+    auto_sync: Literal["off", "referenced"] = Field(
+        default="off",
+        description="Kinds that `data.inventory` holds beside those that a Config or SyncSet names: none, or those that "
+        "templates with constraints require by `metadata.gatekeeper.sh/requires-sync-data`.",
+    )
     terminating_objects: Literal["absent", "present"] = Field(
         default="absent", description="Whether `data.inventory` holds objects with a `deletionTimestamp`."
     )

@@ -25,6 +25,8 @@ from fleetgate.engine._ffi import (
     LintRule,
     ObjectWatch,
     RegoAnswers,
+    ResourcesApplied,
+    WatchPlan,
     evaluate_rego,
     lint_files,
     lint_rules,
@@ -44,6 +46,7 @@ from fleetgate.engine.exceptions import (
     RegoError,
     RegoLocation,
     RequestTooLarge,
+    RevisionUnavailable,
     WriteError,
 )
 
@@ -79,6 +82,9 @@ __all__ = [
     "RegoError",
     "RegoLocation",
     "RequestTooLarge",
+    "ResourcesApplied",
+    "RevisionUnavailable",
+    "WatchPlan",
     "WriteError",
     "evaluate_rego",
     "lint_files",

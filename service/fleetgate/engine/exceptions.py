@@ -100,6 +100,14 @@ class DeadlineExceeded(EngineError):  # noqa: N818
     """The deadline passed before the decision."""
 
 
+class RevisionUnavailable(EngineError):  # noqa: N818
+    """The revision of the inventory that was asked for is not kept here."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("the revision of the inventory that was asked for is not kept here")
+        self.token = token
+
+
 class Overloaded(EngineError):  # noqa: N818
     """No evaluation context became free in time."""
 

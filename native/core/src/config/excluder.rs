@@ -55,6 +55,12 @@ impl Excluder {
         self.entries.is_empty()
     }
 
+    /// What either of both excludes.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self { entries: self.entries.iter().chain(&other.entries).cloned().collect() }
+    }
+
     /// Whether the process leaves an object alone. A core Namespace is compared by its own name; every other object by
     /// `namespace`, which is empty for a cluster-scoped one: `*` excludes that too, unlike in `spec.match`.
     #[must_use]

@@ -14,6 +14,12 @@ pub struct GroupVersionKind {
 }
 
 impl GroupVersionKind {
+    /// Whether it is the kind that is never cached, whatever asks for it.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.group.is_empty() && &*self.kind == "Secret"
+    }
+
     /// `version` of the core group, `group/version` of any other: an object's apiVersion, and its key in the inventory.
     #[must_use]
     pub fn group_version(&self) -> String {

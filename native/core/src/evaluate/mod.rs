@@ -9,6 +9,7 @@
 //! reported as a violation of every matching Constraint of its kind, a `msg` that is no string fails the review, and a
 //! budget (ours alone) makes that one Constraint unanswered.
 
+mod context;
 mod pool;
 pub mod rego;
 pub mod regorus;
@@ -26,7 +27,8 @@ use crate::inventory::ViewTooLarge;
 use crate::template::Template;
 
 use self::regorus::SecondProgram;
-pub use pool::{Busy, Context, Lease, Pool};
+pub use context::{Context, Entered, Within};
+pub use pool::{Busy, Lease, Pool};
 pub use results::Violation;
 
 /// Compiles the code of templates for one engine.
@@ -42,7 +44,7 @@ pub trait Driver: Send + Sync {
 pub trait Program: Send + Sync {
     /// The engine that runs it.
     fn engine(&self) -> &'static str;
-    /// Whether it reads `data.inventory`.
+    /// Whether it reads `data.inventory` or `data.fleet`.
     fn referential(&self) -> bool;
     /// What it can read of the inventory.
     fn reads(&self) -> &Arc<InventoryReads>;
@@ -70,7 +72,9 @@ pub struct Evaluation<'a> {
     pub review: &'a Value,
     /// `input.parameters`.
     pub parameters: &'a Value,
-    /// `data`: `{"inventory": …}` with what the program can read at least.
+    /// `input.cluster` of a fleet template: name and labels of the review's cluster. None for any other.
+    pub cluster: Option<&'a Value>,
+    /// `data`: `{"inventory": …}` with what the program can read at least; for a fleet template `fleet` beside it.
     pub data: &'a Value,
     /// What it may spend.
     pub budget: Budget,

@@ -58,6 +58,8 @@ pub struct Inventories {
     /// Makes those take turns that add or remove a shard.
     turns: Mutex<()>,
     nothing: Arc<Snapshot>,
+    /// Random: revisions of another process, or of an earlier one, are not kept here.
+    replica: Box<str>,
 }
 
 impl Default for Inventories {
@@ -78,7 +80,13 @@ impl Inventories {
     pub fn with_settings(compatibility: Compatibility, settings: Settings) -> Self {
         let shared = Shared { compatibility, settings, library: Library::default(), persister: OnceLock::new() };
         let nothing = Arc::new(Snapshot::first("", &shared));
-        Self { shared: Arc::new(shared), shards: ArcSwap::default(), turns: Mutex::default(), nothing }
+        Self {
+            shared: Arc::new(shared),
+            shards: ArcSwap::default(),
+            turns: Mutex::default(),
+            nothing,
+            replica: replica(),
+        }
     }
 
     /// Inventories that are kept in a directory too, and start with what it holds: every kind that was complete is stale
@@ -167,6 +175,12 @@ impl Inventories {
         self.shared.settings.view_bytes
     }
 
+    /// Tells these inventories from those of every other process.
+    #[must_use]
+    pub fn replica(&self) -> &str {
+        &self.replica
+    }
+
     /// All shards, sorted by the clusters' names.
     #[must_use]
     pub fn clusters(&self) -> Vec<Arc<Shard>> {
@@ -181,4 +195,11 @@ impl Inventories {
     pub fn replace<'a>(&self, cluster: &str, objects: impl IntoIterator<Item = &'a [u8]>) -> Result<u64, Unfit> {
         self.shard(cluster).give(objects)
     }
+}
+
+fn replica() -> Box<str> {
+    let mut bytes = [0_u8; 8];
+    // Without a source of randomness in the kernel there is no TLS either.
+    let _ = getrandom::fill(&mut bytes);
+    format!("{:016x}", u64::from_be_bytes(bytes)).into()
 }

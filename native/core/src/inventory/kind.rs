@@ -56,6 +56,12 @@ impl Kind {
         &self.reason
     }
 
+    /// Whether its objects were handed over as a whole, by somebody who has no cluster to follow.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.is_given
+    }
+
     /// Number of objects, terminating ones included.
     #[must_use]
     pub fn len(&self) -> usize {

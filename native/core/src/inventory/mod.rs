@@ -9,6 +9,7 @@
 
 mod change;
 mod cluster;
+mod extent;
 mod fleet;
 mod inventories;
 mod kind;
@@ -24,7 +25,8 @@ mod watermark;
 
 pub use change::{Change, State, Unfit, Written};
 pub use cluster::{ClusterFacts, ConnectionState};
-pub use fleet::PinnedFleet;
+pub use extent::Extent;
+pub use fleet::{PinnedFleet, labels};
 pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
 pub use persist::{DamagedFile, FlushError};

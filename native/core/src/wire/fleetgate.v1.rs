@@ -642,6 +642,9 @@ pub struct ReviewRequest {
     /// Origin of the object. Unspecified means SOURCE_ORIGINAL for an admission_request.
     #[prost(enumeration = "Source", tag = "6")]
     pub source: i32,
+    /// How fresh the inventory has to be. Absent: whatever is there.
+    #[prost(message, optional, tag = "7")]
+    pub freshness: ::core::option::Option<Freshness>,
     /// What is reviewed. Objects travel as the bytes of their JSON: protobuf's Struct would turn their integers into
     /// doubles.
     #[prost(oneof = "review_request::Subject", tags = "2, 3")]
@@ -661,6 +664,34 @@ pub mod review_request {
         Object(::prost::bytes::Bytes),
     }
 }
+/// Freshness says which inventory a decision may read. Tokens are those of answers, and of the replica that gave them:
+/// another replica's, or one that is malformed, is answered with FAILED_PRECONDITION or INVALID_ARGUMENT.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Freshness {
+    #[prost(oneof = "freshness::Requirement", tags = "1, 2, 3")]
+    pub requirement: ::core::option::Option<freshness::Requirement>,
+}
+/// Nested message and enum types in `Freshness`.
+pub mod freshness {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Requirement {
+        /// Whatever is there now, without waiting.
+        #[prost(message, tag = "1")]
+        MinimizeLatency(super::MinimizeLatency),
+        /// At least as fresh as an earlier answer's. The call waits for it within its deadline.
+        #[prost(string, tag = "2")]
+        AtLeast(::prost::alloc::string::String),
+        /// The very inventory of the cluster that an earlier answer read. The last revisions are kept; for one that is not, the
+        /// answer is FAILED_PRECONDITION. Constraints that read other clusters give a constraint error: only the cluster's own
+        /// inventory can be asked for again.
+        #[prost(string, tag = "3")]
+        Exact(::prost::alloc::string::String),
+    }
+}
+/// MinimizeLatency is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinimizeLatency {
+}
 /// ReviewResponse is one decision.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReviewResponse {
@@ -670,10 +701,11 @@ pub struct ReviewResponse {
     /// False when a violation or constraint error carries the action `deny`, or when review_error is set.
     #[prost(bool, tag = "2")]
     pub allowed: bool,
-    /// Violations of all actions, sorted by (kind, name, message).
+    /// Violations of all actions, sorted by (kind, name, message); those of the fleet's scope before those of the cluster's.
     #[prost(message, repeated, tag = "3")]
     pub violations: ::prost::alloc::vec::Vec<Violation>,
-    /// Constraints that could not be evaluated within their budgets. Never to be read as "no violation".
+    /// Constraints that gave no answer, because a budget ran out or what they read is older than they allow; and those that
+    /// answered from such a view because their annotation fleetgate.dev/on-stale says so. Never to be read as "no violation".
     #[prost(message, repeated, tag = "4")]
     pub constraint_errors: ::prost::alloc::vec::Vec<ConstraintError>,
     /// Set when the review as a whole failed; the violations are then incomplete.
@@ -718,7 +750,8 @@ pub struct Violation {
     #[prost(string, tag = "7")]
     pub scope: ::prost::alloc::string::String,
 }
-/// ConstraintError says that one constraint gave no answer.
+/// ConstraintError says that one constraint gave no answer, or one that comes with a reservation (ERROR_REASON_STALE_VIEW with
+/// an action other than the constraint's).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConstraintError {
     /// Kind of the constraint.
@@ -730,7 +763,9 @@ pub struct ConstraintError {
     /// What went wrong, with the position in the template where it is known.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
-    /// The constraint's action: an error denies for deny and warns for warn.
+    /// What it does: an error denies for deny and warns for warn. The constraint's own action, unless reason is
+    /// ERROR_REASON_STALE_VIEW and its annotation fleetgate.dev/on-stale is `warn` or `own-cluster-only` (then warn) or `allow`
+    /// (then dryrun).
     #[prost(string, tag = "4")]
     pub enforcement_action: ::prost::alloc::string::String,
     /// Actions of this enforcement point, where enforcement_action is `scoped`.
@@ -770,7 +805,7 @@ pub struct Generation {
     pub digest: ::prost::alloc::string::String,
 }
 /// InventoryRevision names the inventory snapshot that a decision read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InventoryRevision {
     /// Counts up by one for each snapshot of the cluster's shard; 0 where nothing is cached.
     #[prost(uint64, tag = "1")]
@@ -778,6 +813,16 @@ pub struct InventoryRevision {
     /// Age of the snapshot when the decision pinned it; absent where nothing is cached.
     #[prost(message, optional, tag = "2")]
     pub age: ::core::option::Option<::prost_types::Duration>,
+    /// How long ago the view that the constraints of this decision read was last known to be complete: the oldest of the kinds,
+    /// and of the clusters, that they can read. Absent where none of them reads any, or where one was never complete.
+    #[prost(message, optional, tag = "3")]
+    pub read_age: ::core::option::Option<::prost_types::Duration>,
+    /// Whether something that they read is not followed just now or was never complete: `read_age` then does not tell all.
+    #[prost(bool, tag = "4")]
+    pub read_stale: bool,
+    /// Names this revision in Freshness. Opaque; it holds for this replica only.
+    #[prost(string, tag = "5")]
+    pub token: ::prost::alloc::string::String,
 }
 /// BatchReviewRequest holds independent reviews.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -883,6 +928,10 @@ pub enum ErrorReason {
     /// An object of Gatekeeper's own groups (a ConstraintTemplate, a Constraint, the Config …) that Gatekeeper's webhook
     /// refuses.
     ResourceRefused = 16,
+    /// What the constraint reads is older than its annotation fleetgate.dev/max-staleness allows, or was never complete.
+    StaleView = 17,
+    /// The revision of the inventory that was asked for is not kept, or is another replica's. Metadata: token.
+    RevisionUnavailable = 18,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -908,6 +957,8 @@ impl ErrorReason {
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::NotStored => "ERROR_REASON_NOT_STORED",
             Self::ResourceRefused => "ERROR_REASON_RESOURCE_REFUSED",
+            Self::StaleView => "ERROR_REASON_STALE_VIEW",
+            Self::RevisionUnavailable => "ERROR_REASON_REVISION_UNAVAILABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -930,6 +981,8 @@ impl ErrorReason {
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_NOT_STORED" => Some(Self::NotStored),
             "ERROR_REASON_RESOURCE_REFUSED" => Some(Self::ResourceRefused),
+            "ERROR_REASON_STALE_VIEW" => Some(Self::StaleView),
+            "ERROR_REASON_REVISION_UNAVAILABLE" => Some(Self::RevisionUnavailable),
             _ => None,
         }
     }
@@ -995,7 +1048,7 @@ pub struct ListTemplatesResponse {
     /// The generation that was listed.
     #[prost(message, optional, tag = "1")]
     pub generation: ::core::option::Option<Generation>,
-    /// Sorted by kind.
+    /// Sorted by scope, cluster and kind.
     #[prost(message, repeated, tag = "2")]
     pub templates: ::prost::alloc::vec::Vec<TemplateInfo>,
 }
@@ -1005,10 +1058,10 @@ pub struct TemplateInfo {
     /// Kind of its constraints.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
-    /// Bundle it came from.
+    /// Bundle it came from; empty for a custom resource of a cluster.
     #[prost(string, tag = "2")]
     pub bundle: ::prost::alloc::string::String,
-    /// File, line of the document.
+    /// File, line of the document. Of a custom resource: its key.
     #[prost(string, tag = "3")]
     pub path: ::prost::alloc::string::String,
     #[prost(uint32, tag = "4")]
@@ -1022,9 +1075,15 @@ pub struct TemplateInfo {
     /// Number of constraints of this kind.
     #[prost(uint32, tag = "7")]
     pub constraints: u32,
-    /// Whether it reads data.inventory.
+    /// Whether it reads data.inventory or data.fleet.
     #[prost(bool, tag = "8")]
     pub referential: bool,
+    /// `fleet` or `cluster`.
+    #[prost(string, tag = "9")]
+    pub scope: ::prost::alloc::string::String,
+    /// The cluster whose it is, where scope is `cluster`.
+    #[prost(string, tag = "10")]
+    pub cluster: ::prost::alloc::string::String,
 }
 /// ListConstraintsRequest is empty.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1035,7 +1094,7 @@ pub struct ListConstraintsResponse {
     /// The generation that was listed.
     #[prost(message, optional, tag = "1")]
     pub generation: ::core::option::Option<Generation>,
-    /// Sorted by (kind, name).
+    /// Sorted by scope, cluster, kind and name.
     #[prost(message, repeated, tag = "2")]
     pub constraints: ::prost::alloc::vec::Vec<ConstraintInfo>,
 }
@@ -1054,14 +1113,17 @@ pub struct ConstraintInfo {
     /// spec.enforcementAction as Gatekeeper reads it.
     #[prost(string, tag = "4")]
     pub enforcement_action: ::prost::alloc::string::String,
-    /// Bundle it came from.
+    /// Bundle it came from; empty for a custom resource of a cluster.
     #[prost(string, tag = "5")]
     pub bundle: ::prost::alloc::string::String,
-    /// File, line of the document.
+    /// File, line of the document. Of a custom resource: its key.
     #[prost(string, tag = "6")]
     pub path: ::prost::alloc::string::String,
     #[prost(uint32, tag = "7")]
     pub line: u32,
+    /// The cluster whose it is, where scope is `cluster`.
+    #[prost(string, tag = "8")]
+    pub cluster: ::prost::alloc::string::String,
 }
 /// GetServerInfoRequest is empty.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -111,12 +111,15 @@ fn evaluation_error(error: &Error, evaluation: &Evaluation<'_>) -> EvaluationErr
 
 /// `input` of a program.
 pub(super) fn input(evaluation: &Evaluation<'_>) -> Value {
-    static KEYS: LazyLock<[Value; 2]> = LazyLock::new(|| [Value::from("parameters"), Value::from("review")]);
-    let [parameters, review] = &*KEYS;
-    Value::object(vec![
-        (parameters.clone(), evaluation.parameters.clone()),
-        (review.clone(), evaluation.review.clone()),
-    ])
+    static KEYS: LazyLock<[Value; 3]> =
+        LazyLock::new(|| [Value::from("cluster"), Value::from("parameters"), Value::from("review")]);
+    let [cluster, parameters, review] = &*KEYS;
+    let gatekeepers =
+        [(parameters.clone(), evaluation.parameters.clone()), (review.clone(), evaluation.review.clone())];
+    Value::object(match evaluation.cluster {
+        Some(named) => std::iter::once((cluster.clone(), named.clone())).chain(gatekeepers).collect(),
+        None => gatekeepers.into(),
+    })
 }
 
 fn now_nanos() -> i64 {

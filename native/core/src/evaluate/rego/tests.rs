@@ -71,6 +71,7 @@ fn run_with(
     let evaluation = Evaluation {
         review: &crate::json::of_text(review),
         parameters: &crate::json::of_text(parameters),
+        cluster: None,
         data: &crate::json::of_text(r#"{"inventory": {}}"#),
         budget,
         nonstring_msg: NonstringMsg::default(),

@@ -61,6 +61,7 @@ fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
     let evaluation = Evaluation {
         review: &crate::json::of_text(review),
         parameters: &crate::json::of_text(r#"{"p": [1, 2]}"#),
+        cluster: None,
         data: &crate::inventory::all_of(&inventories.pin("c")),
         budget,
         nonstring_msg: NonstringMsg::default(),
@@ -192,6 +193,7 @@ fn an_evaluation_without_end_is_not_compared() {
     let evaluation = Evaluation {
         review: &nothing,
         parameters: &nothing,
+        cluster: None,
         data: &nothing,
         budget,
         nonstring_msg: NonstringMsg::default(),

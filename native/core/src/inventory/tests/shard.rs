@@ -9,6 +9,7 @@ use fleetgate_eval::InventoryReads;
 
 use super::super::*;
 use crate::config::{Excluder, GroupVersionKind};
+use crate::template::SyncRequirements;
 
 fn gvk(group: &str, version: &str, kind: &str) -> GroupVersionKind {
     GroupVersionKind { group: group.into(), version: version.into(), kind: kind.into() }
@@ -298,8 +299,12 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let node = gvk("", "v1", "Node");
     let object = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}"#.into();
     inventories.shard("one").write([Change::Put { kind: node, object }]);
-    let pinned = inventories.pin_fleet("s");
-    let fleet = pinned.value(&declared, None).unwrap();
+    let requirements = SyncRequirements(vec![declared.clone()]);
+    let seen_from = |cluster: &str, own_only: bool| {
+        let pinned = inventories.pin_fleet(cluster, &inventories.pin(cluster), SystemTime::now());
+        pinned.value(cluster, &requirements, &declared, own_only).unwrap()
+    };
+    let fleet = seen_from("one", false);
     let text = String::from_utf8(crate::json::to_vec(&fleet)).unwrap();
     let fleet: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(fleet["clusters"].as_object().unwrap().keys().collect::<Vec<_>>(), ["one", "two"]);
@@ -308,6 +313,6 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     assert_eq!((&one["state"], one["cluster"].is_null()), (&serde_json::json!("SYNCED"), true));
     assert!(one["age"].as_f64().is_some_and(|age| age < 60.0));
     assert_eq!(one["namespace"]["a"]["v1"]["Pod"]["x"]["n"], 1);
-    let alone = String::from_utf8(crate::json::to_vec(&pinned.value(&declared, Some("two")).unwrap())).unwrap();
+    let alone = String::from_utf8(crate::json::to_vec(&seen_from("two", true))).unwrap();
     assert!(!alone.contains(r#""one""#));
 }
