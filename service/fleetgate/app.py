@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
 
 import grpc
 from fleetgate_proto.v1 import policy_pb2
@@ -215,9 +214,8 @@ def _fleet(settings: Settings, engine: Engine, observer: _PolicyMetrics, running
     """Connect the clusters, where there are any to connect."""
     if not (settings.clusters.kubeconfigs or settings.hub.kubeconfig or settings.feed.listen):
         return
-    scoped: Any = engine
     try:
-        fleet = Fleet(settings, engine, scoped, scoped, running, observer.published)
+        fleet = Fleet(settings, engine, running, observer.published)
     except (FleetInvalid, StorageFailed) as error:
         raise StartupError(str(error)) from error
     observer.listeners.append(fleet.policies_changed)

@@ -25,9 +25,9 @@ from fleetgate.clusters.sources.context import HubOptions
 from fleetgate.clusters.sources.table import HUB_SOURCES, ORDER
 from fleetgate.config import Settings
 from fleetgate.engine import DialError, Engine, Feeds, Generation
-from fleetgate.inventory.planner import Planner, Plans
+from fleetgate.inventory.planner import Planner
 from fleetgate.policy.custom_resources import ClusterResources
-from fleetgate.policy.scopes import FLEET, MemberPolicies, ScopedEngine, ScopedPolicies
+from fleetgate.policy.scopes import FLEET, MemberPolicies, ScopedPolicies
 from fleetgate.policy.store import BundleStore
 
 _LOGGER = logging.getLogger("fleetgate")
@@ -42,19 +42,14 @@ class FleetInvalid(Exception):  # noqa: N818 (it names the settings' state)
 class Fleet:
     """What runs for the fleet; ``running`` takes it down."""
 
-    def __init__(  # noqa: PLR0917 (the parts that it joins)
+    def __init__(
         self,
         settings: Settings,
         engine: Engine,
-        scoped: ScopedEngine,
-        plans: Plans,
         running: ExitStack,
         published: Callable[[Generation], None],
     ) -> None:
-        """Start. ``scoped`` and ``plans`` are the engine, as what publishes scopes and derives plans.
-
-        Raises FleetInvalid, StorageFailed.
-        """
+        """Start. ``published`` is told of each generation. Raises FleetInvalid, StorageFailed."""
         self._settings = settings
         state = settings.state_directory
         self._feeds = Feeds(
@@ -63,14 +58,14 @@ class Fleet:
             concurrent_relists=settings.feed.concurrent_relists,
         )
         running.callback(self._feeds.close)
-        self._planner = Planner(self._feeds, plans)
+        self._planner = Planner(self._feeds, engine)
         store = BundleStore(state / "resources") if state else None
 
         def tell(generation: Generation) -> None:
             published(generation)
             self._planner.look()
 
-        self._policies = ScopedPolicies(scoped, store, tell)
+        self._policies = ScopedPolicies(engine, store, tell)
         self._policies.restore()
         self._members = MemberPolicies(self._member, self._policies)
         self._runner = self._registry(engine, state)
