@@ -13,6 +13,7 @@ from typing import Any
 
 from fleetgate.clusters import kubeconfig, names
 from fleetgate.clusters.actions import Facts
+from fleetgate.clusters.agents import Agents
 from fleetgate.clusters.hub import Hub
 from fleetgate.clusters.kubeconfig import KubeconfigInvalid, Trust
 from fleetgate.clusters.kubeconfig_watch import KubeconfigWatch
@@ -68,7 +69,8 @@ class Fleet:
         self._policies = ScopedPolicies(engine, store, tell)
         self._policies.restore()
         self._members = MemberPolicies(self._member, self._policies)
-        self._runner = self._registry(engine, state)
+        self._shards = _Shards(engine)
+        self._runner = self._registry(state)
         self._stop = threading.Event()
         for part in (self._planner, self._runner):
             part.start()
@@ -86,7 +88,7 @@ class Fleet:
         """Bundles were published: what has to be watched may be another."""
         self._planner.look()
 
-    def _registry(self, engine: Engine, state: Path | None) -> Runner:
+    def _registry(self, state: Path | None) -> Runner:
         chosen = self._settings.clusters
         try:
             remembered = names.load(state) if state else {}
@@ -104,7 +106,7 @@ class Fleet:
         return Runner(
             registry,
             self._feeds,
-            _Shards(engine),
+            self._shards,
             followers=followers,
             directory=state,
             dial_seconds=chosen.dial_seconds,
@@ -220,9 +222,11 @@ class Fleet:
 
     def _look(self) -> None:
         step = watch_feeds(self._runner, self._feeds)
+        agents = Agents(self._runner, self._feeds, self._shards, [self._planner])
         while not self._stop.wait(_LOOK_SECONDS):
             try:
                 step()
+                agents.step()
             except Exception:
                 _LOGGER.exception("looking at the feeds failed")
 

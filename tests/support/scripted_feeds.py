@@ -20,12 +20,12 @@ from fleetgate.engine.feeds import Bound, GroupVersionKind, ObjectEvent, Pattern
 TIMEOUT = 10.0
 
 
-def eventually(holds: Callable[[], Any], what: str = "") -> Any:
+def eventually(holds: Callable[[], Any], seconds: float = TIMEOUT) -> Any:
     """Wait until something holds, and return it."""
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + seconds
     while not (found := holds()):
-        assert time.monotonic() < deadline, what or "it never came to pass"
-        time.sleep(0.005)
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.01)
     return found
 
 
@@ -46,6 +46,8 @@ class Status:
     since: float = 0.0
     last_error: str = ""
     reason: str = ""
+    pushed: bool = False
+    uid: str = ""
     kinds: Sequence[Any] = ()
 
 

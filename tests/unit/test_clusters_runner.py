@@ -11,19 +11,20 @@ from typing import Any
 
 import pytest
 from fleetgate.clusters import names
+from fleetgate.clusters.agents import Agents
 from fleetgate.clusters.hub import Hub
 from fleetgate.clusters.kubeconfig import Trust
 from fleetgate.clusters.kubeconfig_watch import KubeconfigWatch
 from fleetgate.clusters.registration import CredentialRequest, Registration
 from fleetgate.clusters.registry import Registry
-from fleetgate.clusters.runner import HUB, Runner
+from fleetgate.clusters.runner import HUB, Runner, watch_feeds
 from fleetgate.clusters.sources.context import HubOptions
 from fleetgate.clusters.sources.secrets import CLUSTER_API, GENERIC
 from fleetgate.engine.exceptions import DialError
 from fleetgate.engine.feeds import Selector
 
 from tests.support.hub_objects import kubeconfig, secret, thing
-from tests.support.scripted_feeds import ScriptedFeeds, ScriptedShards, Who, eventually
+from tests.support.scripted_feeds import ScriptedFeeds, ScriptedShards, Status, Who, eventually
 
 
 class _World:
@@ -190,3 +191,55 @@ def test_kubeconfig_files_are_followed(tmp_path: Path) -> None:
         assert len(offers) == 3, "a file that is broken for a moment changes nothing"
     finally:
         watch.close()
+
+
+class _Follower:
+    def __init__(self) -> None:
+        self.log: list[tuple[str, ...]] = []
+
+    def connected(self, name: str, uid: str) -> None:
+        self.log.append(("connected", name, uid))
+
+    def dropped(self, name: str) -> None:
+        self.log.append(("dropped", name))
+
+
+def test_a_feed_that_is_refused_is_dialled_again_and_once_in_a_while_only(worlds: Any) -> None:
+    world = worlds()
+    world.feeds.clusters["k1"] = Who("u1")
+    world.runner.offer("kubeconfig", [_reg("west", "k1")], synced=True)
+    eventually(lambda: "west" in world.feeds.connections)
+    step = watch_feeds(world.runner, world.feeds)
+    world.feeds.statuses = [Status("west", state="STALE", reason="timeout"), Status("other", reason="unauthorized")]
+    step()
+    world.feeds.statuses = [Status("west", state="STALE", reason="unauthorized")]
+    step()
+    eventually(lambda: world.feeds.log.count(("identify", "k1")) == 2)
+    for _ in range(5):
+        step()
+    time.sleep(0.2)
+    assert world.feeds.log.count(("identify", "k1")) == 2
+
+
+def test_agents_are_described_once_and_followed(worlds: Any, caplog: pytest.LogCaptureFixture) -> None:
+    world, follower = worlds(), _Follower()
+    world.feeds.clusters["k1"] = Who("u1")
+    world.runner.offer("kubeconfig", [_reg("west", "k1")], synced=True)
+    eventually(lambda: world.runner.views and world.runner.views[0].name)
+    agents = Agents(world.runner, world.feeds, world.shards, [follower])
+    world.feeds.statuses = [
+        Status("edge", pushed=True, uid="u7"),
+        Status("silent", pushed=True),
+        Status("west", pushed=True, uid="u1"),
+        Status("dialled", uid=""),
+    ]
+    before = world.shards.described["west"]
+    agents.step()
+    agents.step()
+    assert follower.log == [("connected", "edge", "u7"), ("connected", "west", "u1")]
+    assert world.shards.described["edge"].uid == "u7"
+    assert world.shards.described["west"] == before, "the registry describes it"
+    assert caplog.records == []
+    world.feeds.statuses = [Status("doubled", pushed=True, uid="u1")]
+    agents.step()
+    assert "choose one name" in caplog.records[-1].message

@@ -70,6 +70,14 @@ class FeedStatus(Protocol):
     def reason(self) -> str:
         """Why the cluster as a whole cannot be read, in one word as DialError has it; "" while it can."""
 
+    @property
+    def pushed(self) -> bool:
+        """Whether an agent sends it."""
+
+    @property
+    def uid(self) -> str:
+        """UID that the agent says; "" for clusters that are dialled."""
+
 
 GroupVersionKind = tuple[str, str, str]
 Pattern = tuple[Sequence[str], Sequence[str]]
