@@ -158,6 +158,31 @@ def test_another_cluster_than_the_certificates_is_refused(channels: dict[str, gr
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("ListClusters", inventory_pb2.ListClustersRequest(clusters=["us-1"])),
+        ("QueryInventory", inventory_pb2.QueryInventoryRequest(kind="Pod", clusters=["eu-1", "us-1"])),
+    ],
+)
+def test_another_clusters_inventory_is_refused(
+    channels: dict[str, grpc.Channel], method: str, request_: Message
+) -> None:
+    path = f"/fleetgate.v1.InventoryService/{method}"
+    call = channels["cluster/reader"].unary_unary(path, _registered_method=True)
+    with pytest.raises(grpc.RpcError) as refused:
+        call(request_.SerializeToString(), timeout=TIMEOUT)
+    assert _reason(refused.value) == (
+        grpc.StatusCode.PERMISSION_DENIED,
+        "CLUSTER_MISMATCH",
+        {"certificate_cluster": "eu-1", "request_cluster": "us-1"},
+    )
+    with pytest.raises(grpc.RpcError) as refused:
+        call(b"\xff", timeout=TIMEOUT)
+    assert _reason(refused.value)[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    channels["fleet/reader"].unary_unary(path, _registered_method=True)(request_.SerializeToString(), timeout=TIMEOUT)
+
+
 def test_refusals_are_told_once_in_a_while(server: Server, channels: dict[str, grpc.Channel]) -> None:
     """Default logging; each of many equal refusals would be a way to fill the log."""
 
