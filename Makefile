@@ -65,6 +65,15 @@ bench: build ## measure against floors of the same run
 	mkdir -p build
 	$(BIN)/python -m tests.bench --json build/bench.json
 
+# The process that writes snapshots is killed so often, and the state machine of the cache runs so often.
+KILLS ?= 200
+RUNS ?= 2000
+
+.PHONY: endure
+endure: build ## kill a writer of snapshots again and again; run the cache beside its model
+	cd native && FLEETGATE_KILLS=$(KILLS) $(CARGO) test --quiet --locked --package fleetgate-core --test kill
+	FLEETGATE_STATE_MACHINE_RUNS=$(RUNS) $(BIN)/pytest -q tests/property/test_inventory.py
+
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 .PHONY: test
@@ -133,7 +142,7 @@ lint: build ## formatting, lints, types, import rules, generated files
 	cd native && $(CARGO) fmt --all --check
 	cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(MAKE) proto
-	git diff --exit-code -- proto/fleetgate_proto native/core/src/wire || { echo "generated files are stale: run make proto and commit"; exit 1; }
+	git diff --exit-code -- proto/fleetgate_proto native/core/src/wire native/feed/src/stubs || { echo "generated files are stale: run make proto and commit"; exit 1; }
 
 # Each stage has a budget; together they stay under 40 minutes on two cold cores.
 .PHONY: check

@@ -38,6 +38,8 @@ EXAMPLES = {
     "eval": "fleetgate eval -d policy.rego data.policy.deny # ask Rego, as opa eval does",
     "serve": "fleetgate serve --policies policies --insecure # answer reviews over gRPC",
     "webhook": "fleetgate webhook --cluster NAME --help        # the admission webhook of one cluster",
+    "get": "fleetgate get ingresses --server HOST:PORT      # cached objects of all clusters",
+    "clusters": "fleetgate clusters doctor --server HOST:PORT   # why is a cluster not up to date?",
     "loadtest": "fleetgate loadtest --help                      # how many reviews per second, and how late",
     "config": "fleetgate config show                          # every setting and where its value comes from",
 }
@@ -46,6 +48,7 @@ EXIT_CODES = (
     ("0", "done; nothing is violated, every suite passes"),
     ("1", "a violation with the action deny, a suite that fails, or a finding of lint"),
     ("2", "wrong usage or configuration, or a policy is refused"),
+    ("3", "the answer is partial: a cluster could not be asked, or is not up to date"),
 )
 
 

@@ -2,12 +2,18 @@
 
 import typer
 
+from fleetgate_clients.inventory import clusters
+from fleetgate_clients.inventory import get as objects
 from fleetgate_clients.loadtest import command as loadtest
 from fleetgate_clients.webhook import command as webhook
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
+    app.command("get", epilog=objects.EXAMPLES, help=objects.HELP, short_help="Show cached objects of the fleet.")(
+        objects.get
+    )
+    clusters.register(app)
     app.command("loadtest", epilog=loadtest.EXAMPLES, short_help="Measure a server or webhook.")(loadtest.loadtest)
     app.command(
         "webhook", epilog=webhook.EXAMPLES, help=webhook.HELP, short_help="Be the admission webhook of a cluster."

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 
 use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
-use fleetgate_core::inventory::Unfit;
+use fleetgate_core::inventory::{FlushError, QueryError, Unfit};
 use fleetgate_eval::Error as RegoError;
+use fleetgate_feed::CallError as FeedError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -14,6 +15,12 @@ pub(crate) enum Failure {
     Call(CallError),
     Policy(Vec<Diagnostic>),
     Inventory(Unfit),
+    /// A cluster that cannot be dialled, or not so.
+    Dial(FeedError),
+    /// An API server's refusal.
+    Write(FeedError),
+    Query(QueryError),
+    Flush(FlushError),
     /// A query, with what was printed before.
     Rego {
         errors: Vec<RegoError>,
@@ -40,6 +47,18 @@ impl From<Unfit> for Failure {
     }
 }
 
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<FlushError> for Failure {
+    fn from(error: FlushError) -> Self {
+        Self::Flush(error)
+    }
+}
+
 impl From<Infallible> for Failure {
     fn from(error: Infallible) -> Self {
         match error {}
@@ -61,6 +80,7 @@ impl Failure {
                 class(py, "ClusterMismatch")?.call1((certificate, request))
             }
             Self::Call(CallError::TooLarge { limit, message }) => class(py, "RequestTooLarge")?.call1((limit, message)),
+            Self::Call(CallError::RevisionUnavailable { token }) => class(py, "RevisionUnavailable")?.call1((token,)),
             Self::Call(error @ CallError::DeadlineExceeded) => {
                 class(py, "DeadlineExceeded")?.call1((error.status().message,))
             }
@@ -75,6 +95,10 @@ impl Failure {
             Self::Inventory(Unfit { index, message }) => {
                 class(py, "InvalidRequest")?.call1((format!("objects[{index}]"), message))
             }
+            Self::Dial(error) => class(py, "DialError")?.call1((error.cause.word(), error.message)),
+            Self::Write(error) => class(py, "WriteError")?.call1((error.code, error.reason, error.message)),
+            Self::Query(QueryError::Invalid { field, message }) => class(py, "InvalidRequest")?.call1((field, message)),
+            Self::Flush(error) => class(py, "InternalError")?.call1((error.to_string(),)),
             Self::Rego { errors, prints } => {
                 let errors: Vec<_> = errors.iter().map(|error| defect(py, error)).collect::<PyResult<_>>()?;
                 class(py, "RegoError")?.call1((PyTuple::new(py, errors)?, PyTuple::new(py, prints)?))
@@ -88,7 +112,7 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("fleetgate.engine.exceptions")?.getattr(name)
 }
 
-fn described<'py>(py: Python<'py>, diagnostic: &Diagnostic) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn described<'py>(py: Python<'py>, diagnostic: &Diagnostic) -> PyResult<Bound<'py, PyAny>> {
     let (path, line, column) =
         diagnostic.location.as_ref().map_or(("", 0, 0), |location| (&*location.path, location.line, location.column));
     let hint = diagnostic.hint.as_deref().unwrap_or_default();

@@ -6,8 +6,11 @@ mod documents;
 mod engine;
 mod enter;
 mod errors;
+mod feed;
 mod generation;
+mod inventory;
 mod lint;
+mod policy;
 mod rego;
 
 use pyo3::prelude::*;
@@ -24,9 +27,15 @@ mod _native {
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]
+    use super::feed::{Agent, ClusterFeed, ClusterIdentity, Feeds, KindFeed, ObjectWatch};
+    #[pymodule_export]
     use super::generation::Generation;
     #[pymodule_export]
+    use super::inventory::{ClusterStatus, KindStatus};
+    #[pymodule_export]
     use super::lint::{LintFinding, LintReport, LintRule, lint_files, lint_rules};
+    #[pymodule_export]
+    use super::policy::{ResourcesApplied, WatchPlan};
     #[pymodule_export]
     use super::rego::{RegoAnswers, evaluate_rego};
 

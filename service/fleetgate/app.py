@@ -8,6 +8,7 @@ import select
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from fleetgate.config import Settings
 from fleetgate.engine import Engine, Generation
+from fleetgate.fleet import Fleet, FleetInvalid
 from fleetgate.policy import report
 from fleetgate.policy.errors import BundlesRefused, SourceFailed, StorageFailed
 from fleetgate.policy.lifecycle import Policies
@@ -34,6 +36,7 @@ from fleetgate.telemetry.tracing import Tracing
 from fleetgate.transport.denials import DenialLog
 from fleetgate.transport.disagreements import DisagreementLog
 from fleetgate.transport.guard import Callers
+from fleetgate.transport.inventory import InventoryService
 from fleetgate.transport.policy import PolicyServicer
 from fleetgate.transport.review import ReviewService
 from fleetgate.transport.server import Limits, Server
@@ -108,8 +111,13 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         review_seconds=settings.review.review_seconds,
         cross_check=settings.evaluation.cross_check,
         compatibility=settings.compatibility.model_dump(),
+        state_directory=settings.state_directory,
+        view_bytes=settings.inventory.view_bytes,
+        write_behind_seconds=settings.inventory.write_behind_seconds,
     )
-    policies = _policies(settings, engine, metrics)
+    observer = _PolicyMetrics(engine, metrics)
+    policies = _policies(settings, engine, observer)
+    _fleet(settings, engine, observer, running)
     callers = Callers(credentials_mode, settings.tls.trust_domain)
     server = Server(
         _limits(settings),
@@ -124,6 +132,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
             disagreements=DisagreementLog(metrics) if settings.evaluation.cross_check else None,
         ),
         policy=PolicyServicer(engine, policies),
+        inventory=InventoryService(engine, callers),
         info=ServerInfoServicer(engine, callers),
     )
     replica = _Replica(server, _listen(settings, server, metrics))
@@ -184,11 +193,10 @@ def _tracing(settings: Settings, metrics: Metrics, running: ExitStack) -> Tracin
     return tracing
 
 
-def _policies(settings: Settings, engine: Engine, metrics: Metrics) -> Policies:
+def _policies(settings: Settings, engine: Engine, observer: _PolicyMetrics) -> Policies:
     """Restore all policies; a replica without them never becomes ready."""
     try:
         store = BundleStore(settings.state_directory) if settings.state_directory else None
-        observer = _PolicyMetrics(engine, metrics)
         policies = Policies(engine, settings.policies, store, observer, allow_empty=settings.reload.allow_empty)
         policies.restore()
     except BundlesRefused as error:
@@ -200,6 +208,17 @@ def _policies(settings: Settings, engine: Engine, metrics: Metrics) -> Policies:
     if not engine.generation.constraints:
         _LOGGER.warning("no Constraint is published: every review will be allowed")
     return policies
+
+
+def _fleet(settings: Settings, engine: Engine, observer: _PolicyMetrics, running: ExitStack) -> None:
+    """Connect the clusters, where there are any to connect."""
+    if not (settings.clusters.kubeconfigs or settings.hub.kubeconfig or settings.feed.listen):
+        return
+    try:
+        fleet = Fleet(settings, engine, running, observer.published)
+    except (FleetInvalid, StorageFailed) as error:
+        raise StartupError(str(error)) from error
+    observer.listeners.append(fleet.policies_changed)
 
 
 def _listen(settings: Settings, server: Server, metrics: Metrics) -> str:
@@ -240,6 +259,7 @@ class _PolicyMetrics:
 
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         self._engine, self._metrics = engine, metrics
+        self.listeners: list[Callable[[], None]] = []
         self.loaded, self.reload_failed = metrics.loaded, metrics.reload_failed
 
     def published(self, generation: Generation) -> None:
@@ -252,6 +272,8 @@ class _PolicyMetrics:
             Counter(constraint.enforcement_action for constraint in constraints),
             Counter(template.engine for template in templates),
         )
+        for listener in self.listeners:
+            listener()
 
 
 def _limits(settings: Settings) -> Limits:

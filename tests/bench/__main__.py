@@ -1,4 +1,4 @@
-"""`make bench`: the core in process and the service around it, each against floors of the same run.
+"""`make bench`: the core in process and the service around it, each against floors of the same run; and the cache.
 
 Prints a table per part and, with ``--json FILE``, writes one document. Exit code 1 where a bar is missed.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from fleetgate_clients.output.tables import Column, render_table
 
-from tests.bench import core, service, workload
+from tests.bench import core, inventory, service, workload
 
 
 def main() -> int:
@@ -41,11 +41,15 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
     """Print a table per part; return the document and whether every bar was kept."""
     document: dict[str, object] = {"machine": _machine()}
     kept = True
-    if options.only != "service":
+    if options.only in {None, "core"}:
         document["core"] = in_process = core.measure()
         kept &= in_process["barKept"]
         print(_core_table(in_process))
-    if options.only != "core":
+    if options.only in {None, "inventory"}:
+        document["inventory"] = cached = inventory.measure()
+        kept &= cached["barKept"]
+        print(_inventory_table(cached))
+    if options.only in {None, "service"}:
         report = _measure_service(options)
         document["service"] = report.document()
         kept &= report.bar_kept
@@ -61,7 +65,7 @@ def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=["core", "service"], help="measure one part (default: both)")
+    parser.add_argument("--only", choices=["core", "inventory", "service"], help="measure one part (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
     parser.add_argument("--json", type=Path, help="write the whole report here")
@@ -94,6 +98,23 @@ def _core_table(report: dict[str, Any]) -> str:
         + "".join(f"left out, not measured: {reason}\n" for reason in report["refused"])
         + _table("WHAT MEAN-MS P50-MS P99-MS REVIEWS/S", rows)
         + f"{report['ratio']:.2f} x the floor; at most 1.2 x the floor + JSON = {report['barMs']:.3f} ms: {verdict}\n"
+    )
+
+
+def _inventory_table(report: inventory.InventoryReport) -> str:
+    figures = [
+        ("JSON", report["jsonBytes"]),
+        ("kept, compressed", report["storedBytes"]),
+        ("kept, with index (resident)", report["residentBytes"]),
+        ("values for Rego (resident)", report["valueBytes"]),
+    ]
+    verdict = "kept" if report["barKept"] else "MISSED"
+    return (
+        f"Cache: {report['pods']} Pods of {report['clusters']} clusters\n"
+        + _table("FORM BYTES-PER-POD", [[text, f"{size:.0f}"] for text, size in figures])
+        + f"{report['writeMicros']:.1f} µs to keep a Pod; first decision that reads a cluster's Pods "
+        f"{report['firstViewSeconds']:.2f} s, after a Pod changed {report['updateMillis']:.1f} ms\n"
+        + f"{report['totalBytes'] / 2**30:.2f} GiB in all, at most {report['barBytes'] / 2**30:.2f}: {verdict}\n"
     )
 
 

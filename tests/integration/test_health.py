@@ -16,7 +16,12 @@ from tests.support.serving import TIMEOUT, Serve, Server, question
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICES = ("fleetgate.v1.ReviewService", "fleetgate.v1.PolicyService", "fleetgate.v1.ServerInfoService")
+SERVICES = (
+    "fleetgate.v1.ReviewService",
+    "fleetgate.v1.PolicyService",
+    "fleetgate.v1.ServerInfoService",
+    "fleetgate.v1.InventoryService",
+)
 
 
 def test_health_of_each_service(serve: Serve, labels: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fleetgate.transport.roles import METHODS
-from fleetgate_proto.v1 import policy_pb2, review_pb2, server_info_pb2
+from fleetgate_proto.v1 import inventory_pb2, policy_pb2, review_pb2, server_info_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
@@ -19,7 +19,7 @@ from grpc_status import rpc_status
 from tests.support.certificates import Authority
 from tests.support.serving import DATA, TIMEOUT, TRUST_DOMAIN, Server, question, secure_channel, serving, tls_flags
 
-FILES = (review_pb2, policy_pb2, server_info_pb2, health_pb2, reflection_pb2)
+FILES = (review_pb2, policy_pb2, inventory_pb2, server_info_pb2, health_pb2, reflection_pb2)
 RPCS = sorted(
     f"/{service.full_name}/{method.name}"
     for file in FILES
@@ -40,6 +40,7 @@ EXPECTED = {
     "ReviewService": {"cluster/webhook"},
     "ApplyPolicies": {"fleet/admin"},
     "PolicyService": {"cluster/reader", "fleet/reader", "fleet/audit", "fleet/admin"},
+    "InventoryService": {"cluster/reader", "fleet/reader", "fleet/audit", "fleet/admin"},
     "ServerInfoService": set(CALLERS) - {"cluster/admin", "fleet/webhook"},
     "ServerReflection": {"fleet/reader", "fleet/admin"},
     "Health": set(CALLERS),
@@ -71,6 +72,7 @@ def _request(path: str) -> Message:
         "Review": question(cluster=""),
         "BatchReview": review_pb2.BatchReviewRequest(requests=[question(cluster="")]),
         "ApplyPolicies": policy_pb2.ApplyPoliciesRequest(bundle="x", dry_run=True),
+        "QueryInventory": inventory_pb2.QueryInventoryRequest(kind="Pod"),
         "ServerReflectionInfo": reflection_pb2.ServerReflectionRequest(list_services=""),
     }
     return special.get(path.rpartition("/")[2], health_pb2.HealthCheckRequest())
@@ -154,6 +156,31 @@ def test_another_cluster_than_the_certificates_is_refused(channels: dict[str, gr
         "CLUSTER_MISMATCH",
         {"certificate_cluster": "eu-1", "request_cluster": "us-1"},
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("ListClusters", inventory_pb2.ListClustersRequest(clusters=["us-1"])),
+        ("QueryInventory", inventory_pb2.QueryInventoryRequest(kind="Pod", clusters=["eu-1", "us-1"])),
+    ],
+)
+def test_another_clusters_inventory_is_refused(
+    channels: dict[str, grpc.Channel], method: str, request_: Message
+) -> None:
+    path = f"/fleetgate.v1.InventoryService/{method}"
+    call = channels["cluster/reader"].unary_unary(path, _registered_method=True)
+    with pytest.raises(grpc.RpcError) as refused:
+        call(request_.SerializeToString(), timeout=TIMEOUT)
+    assert _reason(refused.value) == (
+        grpc.StatusCode.PERMISSION_DENIED,
+        "CLUSTER_MISMATCH",
+        {"certificate_cluster": "eu-1", "request_cluster": "us-1"},
+    )
+    with pytest.raises(grpc.RpcError) as refused:
+        call(b"\xff", timeout=TIMEOUT)
+    assert _reason(refused.value)[:2] == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    channels["fleet/reader"].unary_unary(path, _registered_method=True)(request_.SerializeToString(), timeout=TIMEOUT)
 
 
 def test_refusals_are_told_once_in_a_while(server: Server, channels: dict[str, grpc.Channel]) -> None:

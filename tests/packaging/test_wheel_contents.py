@@ -21,8 +21,8 @@ def contents(wheel: Path) -> set[str]:
 
 
 def sources(package: Path) -> set[str]:
-    """Every module, type marker and page of a package in the working tree, as a wheel names them."""
-    files = [file for pattern in ("*.py", "*.pyi", "*.md", "py.typed") for file in package.rglob(pattern)]
+    """Every module, type marker, page and data file of a package in the working tree, as a wheel names them."""
+    files = [file for pattern in ("*.py", "*.pyi", "*.md", "*.json", "py.typed") for file in package.rglob(pattern)]
     return {file.relative_to(package.parent).as_posix() for file in files}
 
 

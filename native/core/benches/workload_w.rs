@@ -77,7 +77,7 @@ fn main() {
     let report = json!({
         "workload": "w",
         "pods": texts.len(),
-        "templates": engine.policies.current().templates().len(),
+        "templates": engine.policies.current().fleet().templates().len(),
         "refused": refused,
         "programsPerPass": floor.programs(),
         "violationsPerPass": violations,
@@ -190,7 +190,8 @@ struct Floor {
 
 impl Floor {
     fn new(engine: &Engine, texts: &[Vec<u8>]) -> Self {
-        let set = engine.policies.current();
+        let generation = engine.policies.current();
+        let set = generation.fleet();
         let vms = set.templates().iter().map(|published| compile(&published.template)).collect::<Vec<_>>();
         let mut inputs = Vec::new();
         for text in texts {

@@ -28,6 +28,8 @@ pub struct Compatibility {
     pub inventory_empty_parents: EmptyParents,
     /// Whether the inventory holds objects that have a `deletionTimestamp`.
     pub terminating_objects: Presence,
+    /// Which kinds `data.inventory` holds beside those that a Config or a SyncSet names.
+    pub auto_sync: AutoSync,
     /// Whether `input.review._unstable.namespace` is there, as before Gatekeeper 3.9.
     pub unstable_namespace: Presence,
 }
@@ -80,6 +82,16 @@ pub enum EmptyParents {
     Keep,
     /// It goes too.
     Prune,
+}
+
+/// See [`Compatibility::auto_sync`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AutoSync {
+    /// None.
+    #[default]
+    Off,
+    /// Those that templates with Constraints require in their annotation `metadata.gatekeeper.sh/requires-sync-data`.
+    Referenced,
 }
 
 /// Whether something is there. Gatekeeper 3.23 has none of what this switches.
@@ -155,6 +167,9 @@ impl Compatibility {
                 let values = [("keep", EmptyParents::Keep), ("prune", EmptyParents::Prune)];
                 choose(&mut self.inventory_empty_parents, to, &values)
             }
+            "auto_sync" => {
+                choose(&mut self.auto_sync, to, &[("off", AutoSync::Off), ("referenced", AutoSync::Referenced)])
+            }
             "terminating_objects" => choose(&mut self.terminating_objects, to, &Presence::VALUES),
             "unstable_namespace" => choose(&mut self.unstable_namespace, to, &Presence::VALUES),
             unknown => Err(UnknownSwitch::Name(unknown.to_owned())),
@@ -185,7 +200,7 @@ mod tests {
     use super::*;
 
     /// Every switch: Gatekeeper's value, then the other.
-    const SWITCHES: [(&str, [&str; 2]); 9] = [
+    const SWITCHES: [(&str, [&str; 2]); 10] = [
         ("numbers", ["gatekeeper-3.23", "exact"]),
         ("namespace_object_absent", ["empty", "null"]),
         ("lib_rewrite", ["shallow", "deep"]),
@@ -193,6 +208,7 @@ mod tests {
         ("nonstring_msg", ["fail-review", "violation"]),
         ("empty_enforcement_action", ["ignore", "deny"]),
         ("inventory_empty_parents", ["keep", "prune"]),
+        ("auto_sync", ["off", "referenced"]),
         ("terminating_objects", ["absent", "present"]),
         ("unstable_namespace", ["absent", "present"]),
     ];

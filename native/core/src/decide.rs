@@ -11,21 +11,24 @@ mod call;
 mod cross_check;
 mod evaluation;
 mod exclusion;
+mod freshness;
 mod gatekeeper_resources;
 mod oversized;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message;
 
 use crate::clock;
 use crate::compatibility::Compatibility;
-use crate::evaluate::{Context, Lease, Pool};
+use crate::evaluate::{Context, Lease, Pool, Within};
 use crate::inventory::{Inventories, Snapshot};
 use crate::matching::Source;
-use crate::policy::{Policies, PolicySet};
+use crate::policy::{Generation, Policies, PolicySet, Scoped, WatchPlan};
 use crate::review::{Review, ReviewError};
 use crate::template::Refusal;
 use crate::wire::{self, ErrorReason, review_request::Subject};
@@ -33,6 +36,7 @@ use answer::{Answer, Point};
 pub use batch::BatchDecision;
 pub use call::{CallError, Caller};
 pub use cross_check::{Comparison, CrossCheck, Disagreement};
+use surroundings::Surroundings;
 
 /// Object and oldObject of a review may have this many bytes together.
 pub const MAX_OBJECT_BYTES: usize = 7 << 20;
@@ -103,14 +107,34 @@ impl Engine {
         let started = Instant::now();
         let cpu = clock::thread_cpu();
         let request = wire::ReviewRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
-        let set = self.policies.current();
+        let generation = self.policies.current();
+        let earlier = self.wait_for(&request, caller, started)?;
         let mut context = self.context(caller, started)?;
-        let (response, mut decision) = self.decide(&request, &set, &mut context, caller, started)?;
+        let (response, mut decision) = self.decide(&request, &generation, &mut context, caller, started, earlier)?;
         let encoding = Instant::now();
         decision.response = response.encode_to_vec();
         decision.stages = with_last(decision.stages, encoding.elapsed());
         decision.cpu = clock::thread_cpu().saturating_sub(cpu);
         Ok(decision)
+    }
+
+    /// What to watch in a cluster so that its policies can be decided and audited.
+    pub fn watch_plan(&self, cluster: &str) -> WatchPlan {
+        self.policies.current().watch_plan(cluster, &self.inventories.facts(cluster).labels)
+    }
+
+    /// Waits, before an evaluation context is taken, for the freshness that a request asks for.
+    fn wait_for(
+        &self,
+        request: &wire::ReviewRequest,
+        caller: &Caller<'_>,
+        started: Instant,
+    ) -> Result<Option<Arc<Snapshot>>, CallError> {
+        if request.freshness.is_none() {
+            return Ok(None);
+        }
+        let cluster = caller.cluster_of(request)?;
+        freshness::satisfy(&self.inventories, request, cluster, caller.wait_until(started, &self.limits))
     }
 
     fn context(&self, caller: &Caller<'_>, started: Instant) -> Result<Lease<'_>, CallError> {
@@ -123,24 +147,26 @@ impl Engine {
     fn decide(
         &self,
         request: &wire::ReviewRequest,
-        set: &PolicySet,
+        generation: &Generation,
         context: &mut Context,
         caller: &Caller<'_>,
         started: Instant,
+        earlier: Option<Arc<Snapshot>>,
     ) -> Result<(wire::ReviewResponse, Decision), CallError> {
         let cluster = caller.cluster_of(request)?;
         let point = Point::of(request, self.compatibility.empty_enforcement_action)?;
-        let snapshot = self.inventories.pin(cluster);
-        let mut answer = Answer::new(cluster, set, &snapshot, point);
+        let surroundings = Surroundings::pin(&self.inventories, generation, cluster, earlier);
+        let scopes = generation.of_cluster(cluster);
+        let token = freshness::token(&self.inventories, cluster, surroundings.snapshot());
+        let mut answer = Answer::new(cluster, generation, answer::revision(surroundings.snapshot(), token), point);
         let ends = caller.ends(started, &self.limits);
         ends.check()?;
 
-        context.follow(set.number(), set.templates().len(), set.constraints().len());
         let review = match read(request, context, &self.compatibility) {
             Ok(review) if point.hides_namespace() => review.hiding_namespace(),
             Ok(review) => review,
             Err(Unread::Oversized(limit)) => {
-                oversized::refuse(request, set, point, limit, &mut answer);
+                oversized::refuse(request, scopes, (point, &surroundings), limit, &mut answer);
                 return Ok(answer.finish([started.elapsed(), Duration::ZERO, Duration::ZERO], false, 0));
             }
             Err(Unread::Failed(message)) => {
@@ -151,32 +177,50 @@ impl Engine {
         };
         let decoded = Instant::now();
 
-        if let Err(refusal) = admit_gatekeeper_resource(request, &review, set, point) {
+        if let Err(refusal) = admit_gatekeeper_resource(request, &review, scopes, point) {
             answer.fail(refusal.code, refusal.message, ErrorReason::ResourceRefused);
             return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
         }
-        if exclusion::excludes(&review, set, point) {
+        let Some(asked) = exclusion::asked(&review, scopes, point) else {
             answer.allow(exclusion::MESSAGE);
             return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
-        }
-        let matched = matching(&review, set, &snapshot, point);
+        };
+        let matched: Vec<(&PolicySet, Vec<Matched>)> =
+            asked.into_iter().map(|set| (set, matching(&review, set, &surroundings, point))).collect();
         let evaluating = Instant::now();
 
-        let constraints_matched = matched.len();
         let is_checked = self.cross_check.samples(answer.decision_id());
         if is_checked {
             answer.keep_outcomes();
         }
         let settings = evaluation::Settings { limits: &self.limits, ends: &ends, compatibility: &self.compatibility };
-        evaluation::evaluate(&review, &matched, set, &snapshot, context, settings, &mut answer)?;
+        let mut outcomes = Vec::new();
+        for (set, matched) in matched.iter().filter(|(_, matched)| !matched.is_empty()) {
+            evaluation::evaluate(&review, matched, set, &surroundings, context, settings, &mut answer)?;
+            outcomes.push((*set, answer.take_outcomes()));
+            if answer.has_failed() {
+                break;
+            }
+        }
+        surroundings.read().into_iter().for_each(|extent| answer.read(extent));
         ends.check()?;
         let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
-        let outcomes = answer.take_outcomes();
+        let constraints_matched = matched.iter().map(|(_, matched)| matched.len()).sum();
         let (response, mut decision) = answer.finish(stages, review.dry_run, constraints_matched);
         if is_checked {
-            decision.comparison = cross_check::compare(outcomes, &review, set, &snapshot, context, settings);
+            decision.comparison = cross_check::compare(outcomes, &review, &surroundings, context, settings);
         }
         Ok((response, decision))
+    }
+}
+
+/// What a context has to know of a set of policies.
+fn within(set: &PolicySet) -> Within<'_> {
+    Within {
+        cluster: set.scope().cluster(),
+        set: set.id(),
+        templates: set.templates().len(),
+        constraints: set.constraints().len(),
     }
 }
 
@@ -216,14 +260,14 @@ fn read(request: &wire::ReviewRequest, context: &mut Context, compatibility: &Co
 fn admit_gatekeeper_resource(
     request: &wire::ReviewRequest,
     review: &Review,
-    set: &PolicySet,
+    scopes: Scoped<&PolicySet>,
     point: Point<'_>,
 ) -> Result<(), Refusal> {
     match &request.subject {
         Some(Subject::AdmissionRequest(text))
             if point.is_admission() && gatekeeper_resources::are_of(&review.kind_group) =>
         {
-            gatekeeper_resources::admit(text, set)
+            gatekeeper_resources::admit(text, scopes)
         }
         _ => Ok(()),
     }
@@ -236,12 +280,13 @@ struct Matched {
 }
 
 /// The Constraints that apply, in the order of the set: by kind and name.
-fn matching(review: &Review, set: &PolicySet, snapshot: &Snapshot, point: Point<'_>) -> Vec<Matched> {
+fn matching(review: &Review, set: &PolicySet, surroundings: &Surroundings<'_>, point: Point<'_>) -> Vec<Matched> {
+    let snapshot = surroundings.snapshot();
     let known = if review.has_namespace() { None } else { snapshot.namespace(&review.namespace_name) };
-    let subject = review.subject(known);
+    let subject = review.subject(known.as_ref());
     let consider = |position: usize| {
         let published = set.constraints().get(position)?;
-        if !point.concerns(set, published, Some(&review.operation)) {
+        if !point.concerns(set, published, Some(&review.operation)) || !surroundings.concerns(&published.constraint) {
             return None;
         }
         match published.constraint.matcher.as_ref().map_or(Ok(true), |matcher| matcher.matches(&subject)) {

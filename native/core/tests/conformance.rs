@@ -27,7 +27,9 @@ fn load(files: &[PathBuf]) -> Result<Arc<PolicySet>, Vec<Diagnostic>> {
     let read = |path: &PathBuf| (path.display().to_string(), std::fs::read(path).unwrap());
     let contents: Vec<(String, Vec<u8>)> = files.iter().map(read).collect();
     let files: Vec<(&str, &[u8])> = contents.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
-    Policies::new(Arc::new(RegoDriver::default())).apply("library", &files, false).map(|applied| applied.set)
+    Policies::new(Arc::new(RegoDriver::default()))
+        .apply("library", &files, false)
+        .map(|applied| applied.generation.fleet().clone())
 }
 
 /// All files below a folder, sorted.

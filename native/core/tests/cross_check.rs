@@ -12,7 +12,7 @@ use fleetgate_core::compatibility::{LibRewrite, NonstringMsg};
 use fleetgate_core::evaluate::rego::RegoDriver;
 use fleetgate_core::evaluate::regorus::{CrossCheckedDriver, SecondProgram};
 use fleetgate_core::evaluate::{Budget, Evaluation, EvaluationError, Violation};
-use fleetgate_core::inventory::{Inventories, Snapshot};
+use fleetgate_core::inventory::{Inventories, Shown, Snapshot};
 use fleetgate_core::policy::{Policies, PolicySet};
 use fleetgate_core::{json, yaml};
 use serde_json::{Value as Json, json};
@@ -107,7 +107,7 @@ fn cases_of(template: &Json, around: &[Json], objects: &[Json]) -> Vec<Case> {
         if let Ok(applied) =
             policies.apply("case", &[("template.json", &texts[0]), ("constraint.json", &texts[1])], false)
         {
-            found.push(Case { set: applied.set, objects: objects.to_vec() });
+            found.push(Case { set: applied.generation.fleet().clone(), objects: objects.to_vec() });
         }
     }
     found
@@ -181,6 +181,9 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
             comparison.differences.push(format!("{kind} is not cross-checked: {reason}"));
             continue;
         };
+        let (synced, excluder) = (case.set.synced(), case.set.excluder());
+        let shown = Shown { generation: case.set.id(), synced, excluder };
+        let data = snapshot.data(published.program.reads(), &shown).unwrap();
         let (mut first, mut second) = (published.program.instance(), second.instance());
         for object in &case.objects {
             for round in 0..=CHANGES {
@@ -200,8 +203,14 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
                 };
                 let values = json::from_serde(&parameters);
                 let nonstring_msg = NonstringMsg::default();
-                let evaluation =
-                    Evaluation { review: &review, parameters: &values, inventory: snapshot, budget, nonstring_msg };
+                let evaluation = Evaluation {
+                    review: &review,
+                    parameters: &values,
+                    cluster: None,
+                    data: &data,
+                    budget,
+                    nonstring_msg,
+                };
                 let ours = first.evaluate(&evaluation);
                 comparison.evaluations += 1;
                 let Some(theirs) = second.evaluate(&evaluation) else { continue };

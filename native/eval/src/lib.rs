@@ -12,6 +12,7 @@ mod error;
 mod evaluation;
 mod ir;
 mod query;
+mod reads;
 mod run;
 
 pub use compile::{Options, Unit, compile};
@@ -22,4 +23,5 @@ pub use error::{Error, Exhausted, Location, UNSUPPORTED};
 pub use evaluation::{Evaluation, Outcome, evaluate};
 pub use ir::Program;
 pub use query::{Answer, Expression, Query, QuerySource, query};
+pub use reads::{InventoryReads, InventoryScope, KindPattern};
 pub use run::{Budget, DocumentId, Documents, Settings, Workspace};

@@ -152,6 +152,27 @@ pub fn load_template(
     referential: bool,
     lib_rewrite: LibRewrite,
 ) -> Result<TemplateModules, TemplateError> {
+    load(source, if referential { &["inventory"] } else { &[] }, lib_rewrite)
+}
+
+/// As [`load_template`], for a template that may refer to `data.fleet` too.
+///
+/// # Errors
+///
+/// As [`load_template`].
+pub fn load_fleet_template(
+    source: &TemplateSource<'_>,
+    lib_rewrite: LibRewrite,
+) -> Result<TemplateModules, TemplateError> {
+    load(source, &["fleet", "inventory"], lib_rewrite)
+}
+
+/// `externs` are the names below `data` that are there beside the libraries.
+fn load(
+    source: &TemplateSource<'_>,
+    externs: &[&str],
+    lib_rewrite: LibRewrite,
+) -> Result<TemplateModules, TemplateError> {
     let capabilities = Capabilities::of(Release::Opa1_17, source.version);
     let parse = |part, text| parse_module(text, &capabilities).map_err(|errors| TemplateError::Syntax(part, errors));
     let mut entry = parse(Part::Entry, source.rego)?;
@@ -163,7 +184,6 @@ pub fn load_template(
     for (index, text) in source.libs.iter().enumerate() {
         libs.push(parse(Part::Lib(index), text)?);
     }
-    let externs: &[&str] = if referential { &["inventory"] } else { &[] };
     fence(&entry, &libs, externs)?;
     for lib in &mut libs {
         lib.package.path = below_libs(&lib.package.path);
@@ -366,8 +386,31 @@ mod tests {
             assert!(matches!(load(&entry("", body), &[]), Err(TemplateError::Data(Part::Entry, _))), "{body}");
         }
         assert!(load(&entry("", "data.inventory[data.constraints]"), &[]).is_ok());
+        assert!(matches!(load(&entry("", "data.fleet.clusters"), &[]), Err(TemplateError::Data(Part::Entry, _))));
         let source = TemplateSource { version: Version::V0, rego: &entry("", "data.inventory"), libs: Vec::new() };
         assert!(matches!(load_template(&source, false, LibRewrite::Shallow), Err(TemplateError::Data(..))));
+    }
+
+    #[test]
+    fn a_fleet_template_may_refer_to_the_fleet() {
+        let fleet = |body: &str| {
+            let rego = format!("package a\nviolation[{{\"msg\": \"x\"}}] {{ {body} }}");
+            let source = TemplateSource { version: Version::V0, rego: &rego, libs: vec![LIB] };
+            load_fleet_template(&source, LibRewrite::Shallow)
+        };
+        for body in ["data.fleet.clusters[_]", "x := [data.fleet]", "data.inventory.cluster", "data.lib.helpers.g"] {
+            assert!(fleet(body).is_ok(), "{body}");
+        }
+        for body in ["data.fleets", "data.foo", "data[x]"] {
+            assert!(matches!(fleet(body), Err(TemplateError::Data(Part::Entry, _))), "{body}");
+        }
+        let modules = fleet("x := data.fleet.clusters").unwrap();
+        let mut seen = Vec::new();
+        visit::rule_terms(modules.entry.rules.first().unwrap(), &mut |term| {
+            seen.extend(term.as_ref_parts().filter(|parts| starts_with(parts, "fleet")).map(<[_]>::len));
+            true
+        });
+        assert_eq!(seen, [3]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 from fleetgate_proto.v1 import review_pb2 as fleetgate_dot_v1_dot_review__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66leetgate/v1/policy.proto\x12\x0c\x66leetgate.v1\x1a\x19\x66leetgate/v1/review.proto\"`\n\x14\x41pplyPoliciesRequest\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\'\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x18.fleetgate.v1.PolicyFile\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"+\n\nPolicyFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"V\n\x15\x41pplyPoliciesResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x16\n\x14GetGenerationRequest\"~\n\x15GetGenerationResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12\x11\n\ttemplates\x18\x02 \x01(\r\x12\x13\n\x0b\x63onstraints\x18\x03 \x01(\r\x12\x0f\n\x07\x62undles\x18\x04 \x03(\t\"\x16\n\x14ListTemplatesRequest\"t\n\x15ListTemplatesResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12-\n\ttemplates\x18\x02 \x03(\x0b\x32\x1a.fleetgate.v1.TemplateInfo\"\x94\x01\n\x0cTemplateInfo\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x13\n\x0b\x63onstraints\x18\x07 \x01(\r\x12\x13\n\x0breferential\x18\x08 \x01(\x08\"\x18\n\x16ListConstraintsRequest\"z\n\x17ListConstraintsResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12\x31\n\x0b\x63onstraints\x18\x02 \x03(\x0b\x32\x1c.fleetgate.v1.ConstraintInfo\"\x83\x01\n\x0e\x43onstraintInfo\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x1a\n\x12\x65nforcement_action\x18\x04 \x01(\t\x12\x0e\n\x06\x62undle\x18\x05 \x01(\t\x12\x0c\n\x04path\x18\x06 \x01(\t\x12\x0c\n\x04line\x18\x07 \x01(\r2\xfd\x02\n\rPolicyService\x12X\n\rApplyPolicies\x12\".fleetgate.v1.ApplyPoliciesRequest\x1a#.fleetgate.v1.ApplyPoliciesResponse\x12X\n\rGetGeneration\x12\".fleetgate.v1.GetGenerationRequest\x1a#.fleetgate.v1.GetGenerationResponse\x12X\n\rListTemplates\x12\".fleetgate.v1.ListTemplatesRequest\x1a#.fleetgate.v1.ListTemplatesResponse\x12^\n\x0fListConstraints\x12$.fleetgate.v1.ListConstraintsRequest\x1a%.fleetgate.v1.ListConstraintsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66leetgate/v1/policy.proto\x12\x0c\x66leetgate.v1\x1a\x19\x66leetgate/v1/review.proto\"`\n\x14\x41pplyPoliciesRequest\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\'\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x18.fleetgate.v1.PolicyFile\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"+\n\nPolicyFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"V\n\x15\x41pplyPoliciesResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x16\n\x14GetGenerationRequest\"~\n\x15GetGenerationResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12\x11\n\ttemplates\x18\x02 \x01(\r\x12\x13\n\x0b\x63onstraints\x18\x03 \x01(\r\x12\x0f\n\x07\x62undles\x18\x04 \x03(\t\"\x16\n\x14ListTemplatesRequest\"t\n\x15ListTemplatesResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12-\n\ttemplates\x18\x02 \x03(\x0b\x32\x1a.fleetgate.v1.TemplateInfo\"\xb4\x01\n\x0cTemplateInfo\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x13\n\x0b\x63onstraints\x18\x07 \x01(\r\x12\x13\n\x0breferential\x18\x08 \x01(\x08\x12\r\n\x05scope\x18\t \x01(\t\x12\x0f\n\x07\x63luster\x18\n \x01(\t\"\x18\n\x16ListConstraintsRequest\"z\n\x17ListConstraintsResponse\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12\x31\n\x0b\x63onstraints\x18\x02 \x03(\x0b\x32\x1c.fleetgate.v1.ConstraintInfo\"\x94\x01\n\x0e\x43onstraintInfo\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x1a\n\x12\x65nforcement_action\x18\x04 \x01(\t\x12\x0e\n\x06\x62undle\x18\x05 \x01(\t\x12\x0c\n\x04path\x18\x06 \x01(\t\x12\x0c\n\x04line\x18\x07 \x01(\r\x12\x0f\n\x07\x63luster\x18\x08 \x01(\t2\xfd\x02\n\rPolicyService\x12X\n\rApplyPolicies\x12\".fleetgate.v1.ApplyPoliciesRequest\x1a#.fleetgate.v1.ApplyPoliciesResponse\x12X\n\rGetGeneration\x12\".fleetgate.v1.GetGenerationRequest\x1a#.fleetgate.v1.GetGenerationResponse\x12X\n\rListTemplates\x12\".fleetgate.v1.ListTemplatesRequest\x1a#.fleetgate.v1.ListTemplatesResponse\x12^\n\x0fListConstraints\x12$.fleetgate.v1.ListConstraintsRequest\x1a%.fleetgate.v1.ListConstraintsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,13 +48,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTEMPLATESRESPONSE']._serialized_start=477
   _globals['_LISTTEMPLATESRESPONSE']._serialized_end=593
   _globals['_TEMPLATEINFO']._serialized_start=596
-  _globals['_TEMPLATEINFO']._serialized_end=744
-  _globals['_LISTCONSTRAINTSREQUEST']._serialized_start=746
-  _globals['_LISTCONSTRAINTSREQUEST']._serialized_end=770
-  _globals['_LISTCONSTRAINTSRESPONSE']._serialized_start=772
-  _globals['_LISTCONSTRAINTSRESPONSE']._serialized_end=894
-  _globals['_CONSTRAINTINFO']._serialized_start=897
-  _globals['_CONSTRAINTINFO']._serialized_end=1028
-  _globals['_POLICYSERVICE']._serialized_start=1031
-  _globals['_POLICYSERVICE']._serialized_end=1412
+  _globals['_TEMPLATEINFO']._serialized_end=776
+  _globals['_LISTCONSTRAINTSREQUEST']._serialized_start=778
+  _globals['_LISTCONSTRAINTSREQUEST']._serialized_end=802
+  _globals['_LISTCONSTRAINTSRESPONSE']._serialized_start=804
+  _globals['_LISTCONSTRAINTSRESPONSE']._serialized_end=926
+  _globals['_CONSTRAINTINFO']._serialized_start=929
+  _globals['_CONSTRAINTINFO']._serialized_end=1077
+  _globals['_POLICYSERVICE']._serialized_start=1080
+  _globals['_POLICYSERVICE']._serialized_end=1461
 # @@protoc_insertion_point(module_scope)

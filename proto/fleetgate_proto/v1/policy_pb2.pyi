@@ -192,7 +192,7 @@ class ListTemplatesResponse(_message.Message):
 
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateInfo]:
-        """Sorted by kind."""
+        """Sorted by scope, cluster and kind."""
 
     def __init__(
         self,
@@ -222,12 +222,14 @@ class TemplateInfo(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
     REFERENTIAL_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Kind of its constraints."""
     bundle: _builtins.str
-    """Bundle it came from."""
+    """Bundle it came from; empty for a custom resource of a cluster."""
     path: _builtins.str
-    """File, line of the document."""
+    """File, line of the document. Of a custom resource: its key."""
     line: _builtins.int
     language: _builtins.str
     """`rego/v0` or `rego/v1`."""
@@ -236,7 +238,11 @@ class TemplateInfo(_message.Message):
     constraints: _builtins.int
     """Number of constraints of this kind."""
     referential: _builtins.bool
-    """Whether it reads data.inventory."""
+    """Whether it reads data.inventory or data.fleet."""
+    scope: _builtins.str
+    """`fleet` or `cluster`."""
+    cluster: _builtins.str
+    """The cluster whose it is, where scope is `cluster`."""
     def __init__(
         self,
         *,
@@ -248,10 +254,12 @@ class TemplateInfo(_message.Message):
         engine: _builtins.str = ...,
         constraints: _builtins.int = ...,
         referential: _builtins.bool = ...,
+        scope: _builtins.str = ...,
+        cluster: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "constraints", b"constraints", "engine", b"engine", "kind", b"kind", "language", b"language", "line", b"line", "path", b"path", "referential", b"referential"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "cluster", b"cluster", "constraints", b"constraints", "engine", b"engine", "kind", b"kind", "language", b"language", "line", b"line", "path", b"path", "referential", b"referential", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,7 +296,7 @@ class ListConstraintsResponse(_message.Message):
 
     @_builtins.property
     def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConstraintInfo]:
-        """Sorted by (kind, name)."""
+        """Sorted by scope, cluster, kind and name."""
 
     def __init__(
         self,
@@ -317,6 +325,7 @@ class ConstraintInfo(_message.Message):
     BUNDLE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Kind, as its template defines."""
     name: _builtins.str
@@ -326,10 +335,12 @@ class ConstraintInfo(_message.Message):
     enforcement_action: _builtins.str
     """spec.enforcementAction as Gatekeeper reads it."""
     bundle: _builtins.str
-    """Bundle it came from."""
+    """Bundle it came from; empty for a custom resource of a cluster."""
     path: _builtins.str
-    """File, line of the document."""
+    """File, line of the document. Of a custom resource: its key."""
     line: _builtins.int
+    cluster: _builtins.str
+    """The cluster whose it is, where scope is `cluster`."""
     def __init__(
         self,
         *,
@@ -340,10 +351,11 @@ class ConstraintInfo(_message.Message):
         bundle: _builtins.str = ...,
         path: _builtins.str = ...,
         line: _builtins.int = ...,
+        cluster: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "enforcement_action", b"enforcement_action", "kind", b"kind", "line", b"line", "name", b"name", "path", b"path", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "cluster", b"cluster", "enforcement_action", b"enforcement_action", "kind", b"kind", "line", b"line", "name", b"name", "path", b"path", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

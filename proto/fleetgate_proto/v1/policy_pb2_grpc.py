@@ -78,14 +78,14 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTemplates(self, request, context):
-        """Lists the published ConstraintTemplates, sorted by kind.
+        """Lists the published ConstraintTemplates: the fleet's, then each cluster's own, sorted by kind.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListConstraints(self, request, context):
-        """Lists the published Constraints, sorted by (kind, name).
+        """Lists the published Constraints: the fleet's, then each cluster's own, sorted by (kind, name).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,9 +41,9 @@ class PolicyServiceStub:
     GetGeneration: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetGenerationRequest, _policy_pb2.GetGenerationResponse]
     """Names the current generation."""
     ListTemplates: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListTemplatesRequest, _policy_pb2.ListTemplatesResponse]
-    """Lists the published ConstraintTemplates, sorted by kind."""
+    """Lists the published ConstraintTemplates: the fleet's, then each cluster's own, sorted by kind."""
     ListConstraints: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListConstraintsRequest, _policy_pb2.ListConstraintsResponse]
-    """Lists the published Constraints, sorted by (kind, name)."""
+    """Lists the published Constraints: the fleet's, then each cluster's own, sorted by (kind, name)."""
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -57,9 +57,9 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     GetGeneration: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetGenerationRequest, _policy_pb2.GetGenerationResponse]  # type: ignore[assignment]
     """Names the current generation."""
     ListTemplates: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListTemplatesRequest, _policy_pb2.ListTemplatesResponse]  # type: ignore[assignment]
-    """Lists the published ConstraintTemplates, sorted by kind."""
+    """Lists the published ConstraintTemplates: the fleet's, then each cluster's own, sorted by kind."""
     ListConstraints: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListConstraintsRequest, _policy_pb2.ListConstraintsResponse]  # type: ignore[assignment]
-    """Lists the published Constraints, sorted by (kind, name)."""
+    """Lists the published Constraints: the fleet's, then each cluster's own, sorted by (kind, name)."""
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     """PolicyService publishes policies and shows what is published."""
@@ -88,7 +88,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.ListTemplatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ListTemplatesResponse, _abc.Awaitable[_policy_pb2.ListTemplatesResponse]]:
-        """Lists the published ConstraintTemplates, sorted by kind."""
+        """Lists the published ConstraintTemplates: the fleet's, then each cluster's own, sorted by kind."""
 
     @_abc_1.abstractmethod
     def ListConstraints(
@@ -96,6 +96,6 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.ListConstraintsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ListConstraintsResponse, _abc.Awaitable[_policy_pb2.ListConstraintsResponse]]:
-        """Lists the published Constraints, sorted by (kind, name)."""
+        """Lists the published Constraints: the fleet's, then each cluster's own, sorted by (kind, name)."""
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

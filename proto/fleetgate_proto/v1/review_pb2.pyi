@@ -87,6 +87,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An object of Gatekeeper's own groups (a ConstraintTemplate, a Constraint, the Config …) that Gatekeeper's webhook
     refuses.
     """
+    ERROR_REASON_STALE_VIEW: _ErrorReason.ValueType  # 17
+    """What the constraint reads is older than its annotation fleetgate.dev/max-staleness allows, or was never complete."""
+    ERROR_REASON_REVISION_UNAVAILABLE: _ErrorReason.ValueType  # 18
+    """The revision of the inventory that was asked for is not kept, or is another replica's. Metadata: token."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of google.rpc.ErrorInfo (domain `fleetgate.dev`), without its prefix: a client
@@ -128,6 +132,10 @@ ERROR_REASON_RESOURCE_REFUSED: ErrorReason.ValueType  # 16
 """An object of Gatekeeper's own groups (a ConstraintTemplate, a Constraint, the Config …) that Gatekeeper's webhook
 refuses.
 """
+ERROR_REASON_STALE_VIEW: ErrorReason.ValueType  # 17
+"""What the constraint reads is older than its annotation fleetgate.dev/max-staleness allows, or was never complete."""
+ERROR_REASON_REVISION_UNAVAILABLE: ErrorReason.ValueType  # 18
+"""The revision of the inventory that was asked for is not kept, or is another replica's. Metadata: token."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -142,6 +150,7 @@ class ReviewRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     ENFORCEMENT_POINT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Canonical name of the cluster that asks. With mutual TLS it may be empty (the certificate names it) and must not
     differ from the certificate.
@@ -158,6 +167,10 @@ class ReviewRequest(_message.Message):
     """Enforcement point whose actions apply. Empty means `validation.gatekeeper.sh`."""
     source: Global___Source.ValueType
     """Origin of the object. Unspecified means SOURCE_ORIGINAL for an admission_request."""
+    @_builtins.property
+    def freshness(self) -> Global___Freshness:
+        """How fresh the inventory has to be. Absent: whatever is there."""
+
     def __init__(
         self,
         *,
@@ -167,16 +180,73 @@ class ReviewRequest(_message.Message):
         namespace: _builtins.bytes = ...,
         enforcement_point: _builtins.str = ...,
         source: Global___Source.ValueType = ...,
+        freshness: Global___Freshness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "object", b"object", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "freshness", b"freshness", "object", b"object", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "cluster", b"cluster", "enforcement_point", b"enforcement_point", "namespace", b"namespace", "object", b"object", "source", b"source", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "cluster", b"cluster", "enforcement_point", b"enforcement_point", "freshness", b"freshness", "namespace", b"namespace", "object", b"object", "source", b"source", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["admission_request", "object"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 
 Global___ReviewRequest: _TypeAlias = ReviewRequest  # noqa: Y015
+
+@_typing.final
+class Freshness(_message.Message):
+    """Freshness says which inventory a decision may read. Tokens are those of answers, and of the replica that gave them:
+    another replica's, or one that is malformed, is answered with FAILED_PRECONDITION or INVALID_ARGUMENT.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINIMIZE_LATENCY_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
+    at_least: _builtins.str
+    """At least as fresh as an earlier answer's. The call waits for it within its deadline."""
+    exact: _builtins.str
+    """The very inventory of the cluster that an earlier answer read. The last revisions are kept; for one that is not, the
+    answer is FAILED_PRECONDITION. Constraints that read other clusters give a constraint error: only the cluster's own
+    inventory can be asked for again.
+    """
+    @_builtins.property
+    def minimize_latency(self) -> Global___MinimizeLatency:
+        """Whatever is there now, without waiting."""
+
+    def __init__(
+        self,
+        *,
+        minimize_latency: Global___MinimizeLatency | None = ...,
+        at_least: _builtins.str = ...,
+        exact: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "exact", b"exact", "minimize_latency", b"minimize_latency", "requirement", b"requirement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "exact", b"exact", "minimize_latency", b"minimize_latency", "requirement", b"requirement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_requirement: _TypeAlias = _typing.Literal["minimize_latency", "at_least", "exact"]  # noqa: Y015
+    _WhichOneofArgType_requirement: _TypeAlias = _typing.Literal["requirement", b"requirement"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_requirement) -> _WhichOneofReturnType_requirement | None: ...
+
+Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
+
+@_typing.final
+class MinimizeLatency(_message.Message):
+    """MinimizeLatency is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinimizeLatency: _TypeAlias = MinimizeLatency  # noqa: Y015
 
 @_typing.final
 class ReviewResponse(_message.Message):
@@ -202,11 +272,13 @@ class ReviewResponse(_message.Message):
     """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
-        """Violations of all actions, sorted by (kind, name, message)."""
+        """Violations of all actions, sorted by (kind, name, message); those of the fleet's scope before those of the cluster's."""
 
     @_builtins.property
     def constraint_errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConstraintError]:
-        """Constraints that could not be evaluated within their budgets. Never to be read as "no violation"."""
+        """Constraints that gave no answer, because a budget ran out or what they read is older than they allow; and those that
+        answered from such a view because their annotation fleetgate.dev/on-stale says so. Never to be read as "no violation".
+        """
 
     @_builtins.property
     def review_error(self) -> Global___ReviewError:
@@ -292,7 +364,9 @@ Global___Violation: _TypeAlias = Violation  # noqa: Y015
 
 @_typing.final
 class ConstraintError(_message.Message):
-    """ConstraintError says that one constraint gave no answer."""
+    """ConstraintError says that one constraint gave no answer, or one that comes with a reservation (ERROR_REASON_STALE_VIEW with
+    an action other than the constraint's).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -310,7 +384,10 @@ class ConstraintError(_message.Message):
     message: _builtins.str
     """What went wrong, with the position in the template where it is known."""
     enforcement_action: _builtins.str
-    """The constraint's action: an error denies for deny and warns for warn."""
+    """What it does: an error denies for deny and warns for warn. The constraint's own action, unless reason is
+    ERROR_REASON_STALE_VIEW and its annotation fleetgate.dev/on-stale is `warn` or `own-cluster-only` (then warn) or `allow`
+    (then dryrun).
+    """
     scope: _builtins.str
     """`fleet` or `cluster`."""
     reason: Global___ErrorReason.ValueType
@@ -404,21 +481,37 @@ class InventoryRevision(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     AGE_FIELD_NUMBER: _builtins.int
+    READ_AGE_FIELD_NUMBER: _builtins.int
+    READ_STALE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts up by one for each snapshot of the cluster's shard; 0 where nothing is cached."""
+    read_stale: _builtins.bool
+    """Whether something that they read is not followed just now or was never complete: `read_age` then does not tell all."""
+    token: _builtins.str
+    """Names this revision in Freshness. Opaque; it holds for this replica only."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """Age of the snapshot when the decision pinned it; absent where nothing is cached."""
+
+    @_builtins.property
+    def read_age(self) -> _duration_pb2.Duration:
+        """How long ago the view that the constraints of this decision read was last known to be complete: the oldest of the kinds,
+        and of the clusters, that they can read. Absent where none of them reads any, or where one was never complete.
+        """
 
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         age: _duration_pb2.Duration | None = ...,
+        read_age: _duration_pb2.Duration | None = ...,
+        read_stale: _builtins.bool = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "read_age", b"read_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "number", b"number", "read_age", b"read_age", "read_stale", b"read_stale", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,6 +23,20 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
+HUB_SOURCES = (
+    "cluster-api",
+    "rancher",
+    "fleet",
+    "istio",
+    "linkerd",
+    "secret",
+    "argo-cd",
+    "cluster-profile",
+    "ocm",
+    "gardener",
+    "karmada",
+)
+
 
 def _split(value: object) -> object:
     """Read ``a,b`` as a list: environment variables have no other way to say it."""
@@ -160,6 +174,11 @@ class Compatibility(Section):
         description="Whether a namespace, groupVersion or kind stays in `data.inventory`, as an empty object, when its "
         "last object is gone.",
     )
+    auto_sync: Literal["off", "referenced"] = Field(
+        default="off",
+        description="Kinds that `data.inventory` holds beside those that a Config or SyncSet names: none, or those that "
+        "templates with constraints require by `metadata.gatekeeper.sh/requires-sync-data`.",
+    )
     terminating_objects: Literal["absent", "present"] = Field(
         default="absent", description="Whether `data.inventory` holds objects with a `deletionTimestamp`."
     )
@@ -258,6 +277,117 @@ class Log(Section):
     )
 
 
+class Clusters(Section):
+    """Clusters that the service dials. One API server is one cluster, however many sources register it."""
+
+    kubeconfigs: Paths = Field(
+        default_factory=list,
+        description="Kubeconfig files; each context registers a cluster. Several are one list, as in `KUBECONFIG`: the "
+        "first definition of a name wins. They are read again when they change.",
+    )
+    contexts: Names = Field(default_factory=list, description="Contexts to register; empty registers all.")
+    exec_commands: Names = Field(
+        default_factory=list,
+        description="Credential plug-ins that kubeconfig files and `hub.exec_providers` may run, each exactly as it is "
+        "written there. A kubeconfig in a Secret runs none.",
+    )
+    names: Names = Field(
+        default_factory=list,
+        description="Names of clusters, `NAME=UID` (of the namespace kube-system) or `NAME=SOURCE/KEY`, for instance "
+        "`prod=kubeconfig/my-context`. Certificates and reviews use them. Else the first source in order names a "
+        "cluster, for good.",
+    )
+    dial_seconds: PositiveFloat = Field(default=10.0, description="Time for a cluster to say who it is.")
+    linger_seconds: NonNegativeFloat = Field(
+        default=10.0, description="Time between the end of a cluster's last registration and its own."
+    )
+    settle_seconds: NonNegativeFloat = Field(
+        default=10.0, description="Time to wait at start for all sources before a new cluster is named."
+    )
+    policies: bool = Field(
+        default=True,
+        description="Take policies from each cluster's ConstraintTemplates, Constraints, Config and SyncSets, for that "
+        "cluster alone.",
+    )
+    write: bool = Field(
+        default=True,
+        description="Create the CustomResourceDefinitions of Constraints and write the status of templates and "
+        "Constraints, as Gatekeeper does, in members and in the hub.",
+    )
+    writer: str = Field(
+        default="fleetgate",
+        description="Id of our entry in `status.byPod`. Replicas share it: they come to the same and write the same.",
+    )
+    gatekeeper_namespace: str = Field(default="gatekeeper-system", description="Namespace of the Config.")
+
+
+class Hub(Section):
+    """A cluster whose objects register clusters, and whose policies are the fleet's."""
+
+    kubeconfig: Path | None = Field(default=None, description="Kubeconfig of the hub; without one there is no hub.")
+    context: str = Field(default="", description="Its context; empty takes the current one.")
+    namespaces: Names = Field(
+        default_factory=list,
+        description="Namespaces in which clusters are registered. Secrets are read there alone, by name or by label.",
+    )
+    sources: Names = Field(
+        default_factory=list,
+        description="Sources to read: cluster-api, rancher, fleet, istio, linkerd, secret, argo-cd, cluster-profile, "
+        "ocm, gardener, karmada. Empty reads all.",
+    )
+    policies: bool = Field(
+        default=True,
+        description="Take the fleet's policies from the hub's ConstraintTemplates, Constraints, Config and SyncSets.",
+    )
+    exec_providers: Path | None = Field(
+        default=None,
+        description='JSON file of access providers of ClusterProfiles: `{"providers": [{"name", "execConfig"}]}`.',
+    )
+    ocm_account: str = Field(
+        default="",
+        description="ManagedServiceAccount whose token reads OCM's clusters: a Secret of this name, in each "
+        "ManagedCluster's own namespace, is read by name.",
+    )
+    ocm_proxy: str = Field(default="", description="URL of OCM's cluster-proxy; empty dials the clusters' own URLs.")
+    ocm_proxy_ca: Path | None = Field(default=None, description="PEM file with the CAs of `hub.ocm_proxy`.")
+    gardener_seconds: float = Field(
+        default=600.0, ge=60, description="Life of a viewer kubeconfig of a Shoot; it is renewed after two thirds."
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in HUB_SOURCES:
+                raise ValueError(f"there is no source {name!r}: {', '.join(HUB_SOURCES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_hub(self) -> Self:
+        if self.kubeconfig is None and (self.namespaces or self.sources or self.ocm_account):
+            raise ValueError("`hub.kubeconfig` is missing")
+        return self
+
+
+class Feed(Section):
+    """How objects come in."""
+
+    listen: str = Field(
+        default="",
+        description="Address on which `fleetgate agent` streams; needs mutual TLS. Empty: clusters are dialled.",
+    )
+    concurrent_relists: PositiveInt = Field(default=8, description="Collections that are listed at a time, in all.")
+
+
+class InventorySection(Section):
+    """The cache of the clusters' objects. It is kept in `state_directory`, where there is one."""
+
+    view_bytes: int = Field(
+        default=0, ge=0, description="Memory for the objects that one template reads, estimated; 0 means 256 MiB."
+    )
+    write_behind_seconds: PositiveFloat = Field(default=1.0, description="How far the disk may be behind.")
+
+
 class Settings(BaseSettings):
     """All settings of `fleetgate serve`."""
 
@@ -288,6 +418,10 @@ class Settings(BaseSettings):
     compatibility: Compatibility = Compatibility()
     grpc: Grpc = Grpc()
     drain: Drain = Drain()
+    clusters: Clusters = Clusters()
+    hub: Hub = Hub()
+    feed: Feed = Feed()
+    inventory: InventorySection = InventorySection()
     metrics: Metrics = Metrics()
     otlp: Otlp = Otlp()
     trace: Trace = Trace()
@@ -300,6 +434,12 @@ class Settings(BaseSettings):
         if value and not is_local(listen):
             raise ValueError(f"plaintext is for loopback addresses and UNIX sockets only, not {listen!r}")
         return value
+
+    @model_validator(mode="after")
+    def _agents_have_certificates(self) -> Self:
+        if self.feed.listen and self.tls.client_ca is None:
+            raise ValueError("`feed.listen` needs `tls.certificate`, `tls.key` and `tls.client_ca`")
+        return self
 
     @model_validator(mode="after")
     def _secure(self) -> Self:

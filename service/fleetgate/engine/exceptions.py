@@ -100,6 +100,14 @@ class DeadlineExceeded(EngineError):  # noqa: N818
     """The deadline passed before the decision."""
 
 
+class RevisionUnavailable(EngineError):  # noqa: N818
+    """The revision of the inventory that was asked for is not kept here."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("the revision of the inventory that was asked for is not kept here")
+        self.token = token
+
+
 class Overloaded(EngineError):  # noqa: N818
     """No evaluation context became free in time."""
 
@@ -123,3 +131,22 @@ class RegoError(EngineError):
 
 class InternalError(EngineError):
     """A defect of fleetgate: a panic was caught at the FFI."""
+
+
+class DialError(EngineError):
+    """A cluster cannot be dialled, or its kubeconfig cannot be used."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """``reason`` is dns, refused, unreachable, tls, unauthorized, forbidden, timeout, exec, invalid or other."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class WriteError(EngineError):
+    """An API server refused a request, or did not answer."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        """``code`` is the HTTP status (0: no answer), ``reason`` the API server's own, such as ``NotFound``."""
+        super().__init__(message)
+        self.code = code
+        self.reason = reason

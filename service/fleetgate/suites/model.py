@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 GROUP = "test.gatekeeper.sh"
 KIND = "Suite"
+DEFAULT_CLUSTER_SET = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,27 @@ class Assertion:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster of a case, with what its inventory holds. ``cluster_set`` is the cluster set that it belongs to."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+    cluster_set: str = DEFAULT_CLUSTER_SET
+    inventory: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """An object to review: a plain object, or an AdmissionReview for its request."""
+    """An object to review: a plain object, or an AdmissionReview for its request.
+
+    ``clusters`` is fleetgate's own: the clusters that fleet templates see. The first is the review's; ``inventory`` is in it
+    too.
+    """
 
     name: str
     object: str
     inventory: tuple[str, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
     assertions: tuple[Assertion, ...] = ()
     skip: bool = False
 

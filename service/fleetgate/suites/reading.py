@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .model import GROUP, KIND, Assertion, Case, Suite, Test
+from .model import DEFAULT_CLUSTER_SET, GROUP, KIND, Assertion, Case, Cluster, Suite, Test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,8 +104,32 @@ class _Reader:
             name=self.text(fields.get("name"), f"{field}.name"),
             object=self.text(fields.get("object"), f"{field}.object"),
             inventory=self.sequence(fields.get("inventory"), f"{field}.inventory", self.text),
+            clusters=self.clusters(fields.get("clusters"), f"{field}.clusters"),
             assertions=self.sequence(fields.get("assertions"), f"{field}.assertions", self.assertion),
             skip=self.flag(fields.get("skip"), f"{field}.skip"),
+        )
+
+    def clusters(self, node: yaml.Node | None, field: str) -> tuple[Cluster, ...]:
+        found: tuple[Cluster, ...] = self.sequence(node, field, self.cluster)
+        names = [cluster.name for cluster in found]
+        if node is not None and len(set(names)) < len(names):
+            raise self.error(node, field, "names of clusters must differ")
+        return found
+
+    def cluster(self, node: yaml.Node, field: str) -> Cluster:
+        fields = self.mapping(node, field)
+        name = self.text(fields.get("name"), f"{field}.name")
+        if not name:
+            raise self.error(node, f"{field}.name", "a cluster needs a name")
+        labels = fields.get("labels")
+        return Cluster(
+            name=name,
+            labels=tuple(
+                (key, self.text(value, f"{field}.labels.{key}"))
+                for key, value in (self.mapping(labels, f"{field}.labels") if labels else {}).items()
+            ),
+            cluster_set=self.text(fields.get("clusterSet"), f"{field}.clusterSet") or DEFAULT_CLUSTER_SET,
+            inventory=self.sequence(fields.get("inventory"), f"{field}.inventory", self.text),
         )
 
     def assertion(self, node: yaml.Node, field: str) -> Assertion:

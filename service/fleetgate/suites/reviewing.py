@@ -48,6 +48,16 @@ class Found:
         return self.action == "deny" or "deny" in self.scoped_actions
 
 
+@dataclass(frozen=True, slots=True)
+class FleetCluster:
+    """A cluster with its objects (JSON). One without objects was never read: what it has is not known."""
+
+    name: str
+    labels: Sequence[tuple[str, str]] = ()
+    cluster_set: str = ""
+    objects: Sequence[bytes] = ()
+
+
 class Reviewer:
     """An engine with one set of policies."""
 
@@ -60,10 +70,25 @@ class Reviewer:
             compatibility=GATOR_INVENTORY,
         )
         self._engine.apply_bundle("files", files)
+        self._cluster = CLUSTER
+        self._others: list[str] = []
 
     def replace_inventory(self, objects: Iterable[bytes]) -> None:
-        """Make these objects (JSON) all that ``data.inventory`` holds."""
-        self._engine.replace_inventory(CLUSTER, list(objects))
+        """Make these objects (JSON) all that ``data.inventory`` holds, in a fleet of one cluster."""
+        self.replace_fleet([FleetCluster(CLUSTER, objects=list(objects))])
+
+    def replace_fleet(self, clusters: Sequence[FleetCluster]) -> None:
+        """Make these clusters the whole fleet. Reviews are of the first one."""
+        for gone in {self._cluster, *self._others}:
+            self._engine.remove_cluster(gone)
+        for cluster in clusters:
+            self._engine.describe_cluster(
+                cluster.name, uid="", aliases=[], labels=dict(cluster.labels), cluster_set=cluster.cluster_set
+            )
+            # Nothing given is not the same as given, and found to be nothing.
+            if cluster.objects or cluster is clusters[0]:
+                self._engine.replace_inventory(cluster.name, list(cluster.objects))
+        self._cluster, *self._others = (cluster.name for cluster in clusters)
 
     def review_object(self, item: bytes, namespace: bytes = b"") -> list[Found]:
         """Review an object (JSON) as audit does: no operation, no user. Raises ReviewFailed."""
@@ -74,7 +99,7 @@ class Reviewer:
         return self._review(review_pb2.ReviewRequest(admission_request=json.dumps(request).encode()))
 
     def _review(self, request: review_pb2.ReviewRequest) -> list[Found]:
-        request.cluster = CLUSTER
+        request.cluster = self._cluster
         request.enforcement_point = ENFORCEMENT_POINT
         request.source = review_pb2.SOURCE_ORIGINAL
         decision = self._engine.review(request.SerializeToString())

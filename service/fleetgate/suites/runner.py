@@ -16,7 +16,7 @@ from .assertions import unmet
 from .objects import KubernetesObject, ObjectError, objects_in, objects_of, read_bytes
 from .policy_files import only
 from .reading import SuiteError, read_suite
-from .reviewing import Reviewer, ReviewFailed
+from .reviewing import CLUSTER, FleetCluster, Reviewer, ReviewFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,14 +103,32 @@ def _check(case: Case, directory: Path, reviewer: Reviewer) -> str:
         raise _ProblemError(
             f"object file must contain exactly one object: {str(path)!r} defines {len(objects)} objects"
         )
-    inventory = [item for name in case.inventory for item in objects_in(_within(directory, name))]
-    reviewer.replace_inventory(item.json for item in inventory)
+    reviewer.replace_fleet(_fleet(case, directory))
     if is_admission_review(objects[0].fields):
         found = reviewer.review_request(request_of(objects[0].fields))
     else:
         found = reviewer.review_object(objects[0].json)
     messages = [violation.message for violation in found]
     return next(filter(None, (unmet(assertion, messages) for assertion in case.assertions)), "")
+
+
+def _fleet(case: Case, directory: Path) -> list[FleetCluster]:
+    """The clusters of a case, that of the review first. Raises as :func:`objects_in`."""
+
+    def objects(names: Iterable[str]) -> list[bytes]:
+        return [item.json for name in names for item in objects_in(_within(directory, name))]
+
+    if not case.clusters:
+        return [FleetCluster(CLUSTER, objects=objects(case.inventory))]
+    return [
+        FleetCluster(
+            cluster.name,
+            cluster.labels,
+            cluster.cluster_set,
+            objects((*(case.inventory if cluster is case.clusters[0] else ()), *cluster.inventory)),
+        )
+        for cluster in case.clusters
+    ]
 
 
 def _load(test: Test, directory: Path) -> Reviewer:

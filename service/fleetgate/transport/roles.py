@@ -27,6 +27,8 @@ METHODS: Mapping[str, frozenset[str]] = {
     "/fleetgate.v1.PolicyService/GetGeneration": _READERS,
     "/fleetgate.v1.PolicyService/ListTemplates": _READERS,
     "/fleetgate.v1.PolicyService/ListConstraints": _READERS,
+    "/fleetgate.v1.InventoryService/ListClusters": _READERS,
+    "/fleetgate.v1.InventoryService/QueryInventory": _READERS,
     "/fleetgate.v1.ServerInfoService/GetServerInfo": ROLES,
     "/grpc.health.v1.Health/Check": OPEN,
     "/grpc.health.v1.Health/List": OPEN,

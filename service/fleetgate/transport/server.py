@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from fleetgate_proto.v1 import policy_pb2, policy_pb2_grpc, review_pb2, server_info_pb2, server_info_pb2_grpc
+from fleetgate_proto.v1 import (
+    inventory_pb2,
+    policy_pb2,
+    policy_pb2_grpc,
+    review_pb2,
+    server_info_pb2,
+    server_info_pb2_grpc,
+)
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from fleetgate.telemetry.metrics import Metrics
 from fleetgate.transport.guard import Callers, Guard
+from fleetgate.transport.inventory import InventoryService
 from fleetgate.transport.policy import PolicyServicer
 from fleetgate.transport.review import ReviewService
 from fleetgate.transport.server_info import ServerInfoServicer
@@ -28,6 +36,7 @@ SERVICES: tuple[str, ...] = (
     review_pb2.DESCRIPTOR.services_by_name["ReviewService"].full_name,
     policy_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
     server_info_pb2.DESCRIPTOR.services_by_name["ServerInfoService"].full_name,
+    inventory_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name,
 )
 """Our services: each has a health status of its own, beside the overall one (``""``)."""
 
@@ -83,6 +92,7 @@ class Server:
         *,
         review: ReviewService,
         policy: PolicyServicer,
+        inventory: InventoryService,
         info: ServerInfoServicer,
     ) -> None:
         self._reviews = Workers(limits.threads, "review")
@@ -92,13 +102,15 @@ class Server:
         self._server = grpc.server(
             self._reviews, options=limits.options(), maximum_concurrent_rpcs=limits.max_concurrent_rpcs
         )
-        pools = {SERVICES[1]: self._control, SERVICES[2]: self._control}
+        self._queries = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="query")
+        pools = {SERVICES[1]: self._control, SERVICES[2]: self._control, SERVICES[3]: self._queries}
         guard = Guard(self._server, callers, metrics, {**pools, _HEALTH: self._health_pool, _REFLECTION: self._streams})
         self._open_streams = _Streams()
         self._health = _Health(self._open_streams)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         review.register(self._server)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)
+        inventory.register(guard)
         server_info_pb2_grpc.add_ServerInfoServiceServicer_to_server(info, guard)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)
         names = (*SERVICES, _HEALTH, _REFLECTION)
@@ -136,7 +148,7 @@ class Server:
         finished = bool(stopped.wait(grace))
         stopped.wait()
         self._reviews.shutdown()
-        for pool in (self._control, self._health_pool, self._streams):
+        for pool in (self._control, self._queries, self._health_pool, self._streams):
             pool.shutdown(wait=False, cancel_futures=True)
         return finished
 

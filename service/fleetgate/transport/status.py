@@ -27,6 +27,7 @@ from fleetgate.engine.exceptions import (
     Overloaded,
     PolicyError,
     RequestTooLarge,
+    RevisionUnavailable,
 )
 from fleetgate.policy.errors import BundleNameInvalid, NoStateDirectory, StorageFailed
 from fleetgate.transport.identity import IdentityInvalid
@@ -128,6 +129,11 @@ TABLE: Mapping[type[Exception], _Row] = {
         lambda error: {"errors": str(len(error.diagnostics))},
         _policy_violations,
         _refused,
+    ),
+    RevisionUnavailable: _Row(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        review_pb2.ERROR_REASON_REVISION_UNAVAILABLE,
+        lambda error: {"token": cut(error.token)},
     ),
     DeadlineExceeded: _Row(grpc.StatusCode.DEADLINE_EXCEEDED, review_pb2.ERROR_REASON_DEADLINE_EXCEEDED),
     Overloaded: _Row(grpc.StatusCode.RESOURCE_EXHAUSTED, review_pb2.ERROR_REASON_OVERLOADED, details=_retry),

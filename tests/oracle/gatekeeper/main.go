@@ -77,6 +77,8 @@ func answer(raw json.RawMessage) (result map[string]any) {
 		result, err = answerWebhook(raw)
 	case "requirements":
 		result, err = requirements(raw)
+	case "crd":
+		result, err = crd(raw)
 	case "check":
 		result, err = check(raw)
 	default:

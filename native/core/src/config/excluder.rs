@@ -55,11 +55,22 @@ impl Excluder {
         self.entries.is_empty()
     }
 
+    /// What either of both excludes.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self { entries: self.entries.iter().chain(&other.entries).cloned().collect() }
+    }
+
     /// Whether the process leaves an object alone. A core Namespace is compared by its own name; every other object by
     /// `namespace`, which is empty for a cluster-scoped one: `*` excludes that too, unlike in `spec.match`.
     #[must_use]
     pub fn excludes(&self, process: Process, object: &Facts<'_>, namespace: &str) -> bool {
-        let name = if object.is_namespace() { object.name } else { namespace };
+        self.excludes_name(process, if object.is_namespace() { object.name } else { namespace })
+    }
+
+    /// Whether the process leaves alone what is in a namespace of this name; for a core Namespace it is its own name.
+    #[must_use]
+    pub fn excludes_name(&self, process: Process, name: &str) -> bool {
         let of_process = self.entries.iter().filter(|(one, _)| *one == process);
         of_process.flat_map(|(_, globs)| globs).any(|glob| glob.matches(name))
     }

@@ -13,6 +13,20 @@ pub struct GroupVersionKind {
     pub kind: Box<str>,
 }
 
+impl GroupVersionKind {
+    /// Whether it is the kind that is never cached, whatever asks for it.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.group.is_empty() && &*self.kind == "Secret"
+    }
+
+    /// `version` of the core group, `group/version` of any other: an object's apiVersion, and its key in the inventory.
+    #[must_use]
+    pub fn group_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+    }
+}
+
 impl fmt::Display for GroupVersionKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}:{}", self.group, self.version, self.kind)

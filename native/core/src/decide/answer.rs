@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::evaluation::Outcome;
+use super::surroundings::Stale;
 use super::{CallError, Comparison, Decision};
 use crate::compatibility::EmptyEnforcementAction;
 use crate::config::Process;
 use crate::evaluate::Violation;
-use crate::inventory::Snapshot;
+use crate::inventory::{Extent, Snapshot, State};
 use crate::matching::Subject;
-use crate::policy::{PolicySet, PublishedConstraint};
+use crate::policy::{Generation, PolicySet, PublishedConstraint};
 use crate::report;
 use crate::template::EnforcementActions;
 use crate::wire::{self, ErrorReason};
-
-/// Policies that every cluster shares. Scopes of single clusters come with custom resources.
-const FLEET_SCOPE: &str = "fleet";
 
 /// An enforcement point, and how it takes actions.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +115,7 @@ pub(super) fn candidates<'a>(set: &'a PolicySet, subject: &Subject<'_>) -> impl 
 pub(super) struct Answer<'a> {
     response: wire::ReviewResponse,
     cluster: &'a str,
-    set: &'a PolicySet,
+    generation: u64,
     point: Point<'a>,
     denied: bool,
     /// What was evaluated, where the review is cross-checked.
@@ -125,18 +123,19 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(cluster: &'a str, set: &'a PolicySet, snapshot: &Snapshot, point: Point<'a>) -> Self {
-        let age = snapshot.age().map(|age| prost_types::Duration {
-            seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(age.subsec_nanos()).unwrap_or_default(),
-        });
+    pub(super) fn new(
+        cluster: &'a str,
+        generation: &Generation,
+        revision: wire::InventoryRevision,
+        point: Point<'a>,
+    ) -> Self {
         let response = wire::ReviewResponse {
             decision_id: decision_id(),
-            policy_generation: Some(report::generation(set)),
-            inventory_revision: Some(wire::InventoryRevision { number: snapshot.number(), age }),
+            policy_generation: Some(report::named(generation)),
+            inventory_revision: Some(revision),
             ..Default::default()
         };
-        Self { response, cluster, set, point, denied: false, evaluated: None }
+        Self { response, cluster, generation: generation.number(), point, denied: false, evaluated: None }
     }
 
     pub(super) fn decision_id(&self) -> &str {
@@ -148,9 +147,9 @@ impl<'a> Answer<'a> {
         self.evaluated = Some(Vec::new());
     }
 
-    /// The outcomes that were kept, by the Constraint's position.
+    /// The outcomes that were kept since the last time, by the Constraint's position.
     pub(super) fn take_outcomes(&mut self) -> Vec<(usize, Outcome)> {
-        self.evaluated.take().unwrap_or_default()
+        self.evaluated.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes what the evaluation of a Constraint gave.
@@ -161,8 +160,8 @@ impl<'a> Answer<'a> {
     }
 
     /// Adds a violation of a Constraint.
-    pub(super) fn violation(&mut self, position: usize, violation: Violation) {
-        let Some(published) = self.set.constraints().get(position) else { return };
+    pub(super) fn violation(&mut self, set: &PolicySet, position: usize, violation: Violation) {
+        let Some(published) = set.constraints().get(position) else { return };
         let actions = self.enforce(published);
         self.response.violations.push(wire::Violation {
             constraint_kind: published.constraint.kind.to_string(),
@@ -171,13 +170,13 @@ impl<'a> Answer<'a> {
             details: violation.details.into(),
             enforcement_action: self.point.declared(published).to_owned(),
             scoped_enforcement_actions: actions,
-            scope: FLEET_SCOPE.to_owned(),
+            scope: set.scope().as_str().to_owned(),
         });
     }
 
     /// Adds a Constraint that gave no answer. It has the effect of a violation.
-    pub(super) fn constraint_error(&mut self, position: usize, message: String, reason: ErrorReason) {
-        let Some(published) = self.set.constraints().get(position) else { return };
+    pub(super) fn constraint_error(&mut self, set: &PolicySet, position: usize, message: String, reason: ErrorReason) {
+        let Some(published) = set.constraints().get(position) else { return };
         let actions = self.enforce(published);
         self.response.constraint_errors.push(wire::ConstraintError {
             constraint_kind: published.constraint.kind.to_string(),
@@ -185,9 +184,34 @@ impl<'a> Answer<'a> {
             message,
             enforcement_action: self.point.declared(published).to_owned(),
             scoped_enforcement_actions: actions,
-            scope: FLEET_SCOPE.to_owned(),
+            scope: set.scope().as_str().to_owned(),
             reason: reason.into(),
         });
+    }
+
+    /// Says that what a Constraint reads is older than it allows, and does what saying so is to do.
+    pub(super) fn stale_view(&mut self, set: &PolicySet, position: usize, stale: Stale) {
+        let Stale { message, reason, action: Some(action) } = stale else {
+            return self.constraint_error(set, position, stale.message, stale.reason);
+        };
+        let Some(published) = set.constraints().get(position) else { return };
+        self.response.constraint_errors.push(wire::ConstraintError {
+            constraint_kind: published.constraint.kind.to_string(),
+            constraint_name: published.constraint.name.to_string(),
+            message,
+            enforcement_action: action.to_owned(),
+            scoped_enforcement_actions: Vec::new(),
+            scope: set.scope().as_str().to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Says how far what was read is known.
+    pub(super) fn read(&mut self, extent: Extent) {
+        if let Some(revision) = &mut self.response.inventory_revision {
+            revision.read_age = extent.age.map(duration);
+            revision.read_stale = extent.state != State::Synced;
+        }
     }
 
     /// Notes whether the Constraint denies here, and gives its actions where they are scoped.
@@ -213,13 +237,24 @@ impl<'a> Answer<'a> {
         self.response.review_error = Some(wire::ReviewError { code, message, reason: reason.into() });
     }
 
+    pub(super) fn has_failed(&self) -> bool {
+        self.response.review_error.is_some()
+    }
+
     pub(super) fn finish(
         mut self,
         stages: [Duration; 3],
         dry_run: bool,
         constraints_matched: usize,
     ) -> (wire::ReviewResponse, Decision) {
-        let failed = self.response.review_error.is_some();
+        let failed = self.has_failed();
+        // Each scope's stand in order already.
+        let is_of_cluster = |violation: &wire::Violation| violation.scope == "cluster";
+        if self.response.violations.last().is_some_and(is_of_cluster) {
+            let key =
+                |violation: &wire::Violation| (violation.constraint_kind.clone(), violation.constraint_name.clone());
+            self.response.violations.sort_by_cached_key(key);
+        }
         self.response.allowed = !failed && !self.denied;
         let [decode, matching, evaluate] = stages;
         let decision = Decision {
@@ -232,13 +267,26 @@ impl<'a> Answer<'a> {
             },
             dry_run,
             cluster: self.cluster.to_owned(),
-            generation: self.set.number(),
+            generation: self.generation,
             stages: [decode, matching, evaluate, Duration::ZERO],
             cpu: Duration::ZERO,
             constraints_matched,
             comparison: Comparison::default(),
         };
         (self.response, decision)
+    }
+}
+
+/// What an answer says of the snapshot that was pinned.
+pub(super) fn revision(snapshot: &Snapshot, token: String) -> wire::InventoryRevision {
+    let (number, age) = (snapshot.number(), snapshot.age().map(duration));
+    wire::InventoryRevision { number, age, token, ..Default::default() }
+}
+
+fn duration(age: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(age.subsec_nanos()).unwrap_or_default(),
     }
 }
 

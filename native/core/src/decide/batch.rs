@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::{CallError, Caller, Decision, Engine};
 use crate::clock;
-use crate::policy::PolicySet;
+use crate::policy::Generation;
 use crate::wire::{self, batch_review_item::Result as Item};
 
 /// Reviews in a batch.
@@ -58,10 +58,10 @@ impl Engine {
             return Err(too_large("items", format!("a batch of {count} reviews; at most {MAX_ITEMS} are taken")));
         }
         caller.check_deadline()?;
-        let set = self.policies.current();
+        let generation = self.policies.current();
         drop(self.context(caller, started)?);
         let next = AtomicUsize::new(0);
-        let work = || self.answer_items(&batch.requests, &next, &set, caller);
+        let work = || self.answer_items(&batch.requests, &next, &generation, caller);
         let mut helpers_cpu = Duration::ZERO;
         let mut answered = std::thread::scope(|scope| {
             let more = (count / ITEMS_PER_THREAD).min(self.pool.size() - 1);
@@ -97,7 +97,7 @@ impl Engine {
         &self,
         requests: &[wire::ReviewRequest],
         next: &AtomicUsize,
-        set: &PolicySet,
+        generation: &Generation,
         caller: &Caller<'_>,
     ) -> Vec<Answered> {
         let mut answered = Vec::new();
@@ -105,9 +105,11 @@ impl Engine {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = requests.get(index) else { return answered };
             let cpu = clock::thread_cpu();
-            let decided = self
-                .context(caller, Instant::now())
-                .and_then(|mut context| self.decide(request, set, &mut context, caller, Instant::now()));
+            let started = Instant::now();
+            let decided = self.wait_for(request, caller, started).and_then(|earlier| {
+                let mut context = self.context(caller, started)?;
+                self.decide(request, generation, &mut context, caller, started, earlier)
+            });
             answered.push(match decided {
                 Ok((response, mut decision)) => {
                     decision.cpu = clock::thread_cpu().saturating_sub(cpu);

@@ -38,6 +38,11 @@ pub enum CallError {
         /// What is too large, in words.
         message: String,
     },
+    /// The revision of the inventory that was asked for is not kept here.
+    RevisionUnavailable {
+        /// As it was given.
+        token: String,
+    },
     /// The caller's deadline passed.
     DeadlineExceeded,
     /// No evaluation context became free.
@@ -71,6 +76,12 @@ impl CallError {
             Self::TooLarge { limit, message } => {
                 (8, ErrorReason::BatchTooLarge, message.clone(), vec![("limit", (*limit).to_owned())])
             }
+            Self::RevisionUnavailable { token } => (
+                9,
+                ErrorReason::RevisionUnavailable,
+                "the revision of the inventory that was asked for is not kept here".to_owned(),
+                vec![("token", token.clone())],
+            ),
             Self::DeadlineExceeded => {
                 (4, ErrorReason::DeadlineExceeded, "the deadline passed before the decision".to_owned(), vec![])
             }

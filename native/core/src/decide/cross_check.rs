@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::evaluation::{Outcome, Settings};
+use super::surroundings::Surroundings;
+use super::within;
 use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, Violation};
-use crate::inventory::Snapshot;
 use crate::policy::PolicySet;
 use crate::review::Review;
 
@@ -62,29 +63,49 @@ pub struct Comparison {
 
 /// Evaluates again what was evaluated, and finds the Constraints whose violations are not the same.
 pub(super) fn compare(
-    outcomes: Vec<(usize, Outcome)>,
+    outcomes: Vec<(&PolicySet, Vec<(usize, Outcome)>)>,
     review: &Review,
-    set: &PolicySet,
-    snapshot: &Snapshot,
+    surroundings: &Surroundings<'_>,
     context: &mut Context,
     settings: Settings<'_>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
+    for (set, outcomes) in outcomes {
+        compare_scope(outcomes, review, set, surroundings, context, settings, &mut comparison);
+    }
+    comparison
+}
+
+fn compare_scope(
+    outcomes: Vec<(usize, Outcome)>,
+    review: &Review,
+    set: &PolicySet,
+    surroundings: &Surroundings<'_>,
+    context: &mut Context,
+    settings: Settings<'_>,
+    comparison: &mut Comparison,
+) {
+    let mut entered = context.enter(within(set));
     for (position, ours) in outcomes {
         if Instant::now() >= settings.ends.evaluations {
             break;
         }
         let Some(published) = set.constraints().get(position) else { continue };
-        let second = set.templates().get(published.template).and_then(|template| template.program.second());
-        let Some(second) = second else { continue };
-        let Some((instance, parameters)) = context.second((published.template, second), position) else { continue };
+        let Some(template) = set.templates().get(published.template) else { continue };
+        if template.program.second().is_none() {
+            continue;
+        }
+        let Ok(data) = surroundings.inventory(template.program.as_ref()) else { continue };
+        let second = entered.second((published.template, &template.program), position);
+        let Some((instance, parameters)) = second else { continue };
         let budget = Budget {
             instructions: settings.limits.constraint_instructions,
             time: settings.limits.constraint_time,
             deadline: settings.ends.evaluations,
         };
         let nonstring_msg = settings.compatibility.nonstring_msg;
-        let evaluation = Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg };
+        let evaluation =
+            Evaluation { review: &review.value, parameters, cluster: None, data: &data, budget, nonstring_msg };
         let Some(theirs) = instance.evaluate(&evaluation) else { continue };
         comparison.compared += 1;
         if differ(ours, theirs) {
@@ -94,7 +115,6 @@ pub(super) fn compare(
             });
         }
     }
-    comparison
 }
 
 /// Whether two outcomes are not the same. The words of an error are each engine's own.

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::answer::Answer;
 use super::call::Ends;
-use super::{CallError, Limits, Matched};
+use super::surroundings::{Shown, Surroundings};
+use super::{CallError, Limits, Matched, within};
 use crate::compatibility::{Compatibility, ErrorSpread};
-use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, ExhaustedBudget, Violation};
-use crate::inventory::Snapshot;
+use crate::evaluate::{Budget, Context, Entered, Evaluation, EvaluationError, ExhaustedBudget, Violation};
 use crate::policy::PolicySet;
 use crate::review::Review;
 use crate::wire::ErrorReason;
@@ -27,26 +27,33 @@ pub(super) fn evaluate(
     review: &Review,
     matched: &[Matched],
     set: &PolicySet,
-    snapshot: &Snapshot,
+    surroundings: &Surroundings<'_>,
     context: &mut Context,
     settings: Settings<'_>,
     answer: &mut Answer<'_>,
 ) -> Result<(), CallError> {
+    let mut entered = context.enter(within(set));
     let template_of = |matched: &Matched| set.constraints().get(matched.position).map(|published| published.template);
     // Constraints of a kind stand together, and Gatekeeper asks one query for all of them.
     for of_kind in matched.chunk_by(|a, b| template_of(a) == template_of(b)) {
-        let mut outcomes: Vec<(usize, Outcome)> = Vec::with_capacity(of_kind.len());
-        for Matched { position, auto_reject } in of_kind {
-            let outcome = match auto_reject {
+        let mut outcomes: Vec<(&Matched, Outcome)> = Vec::with_capacity(of_kind.len());
+        for matched in of_kind {
+            let outcome = match &matched.auto_reject {
                 Some(message) => Ok(vec![Violation::without_details(message.clone())]),
                 None => {
                     settings.ends.check()?;
-                    let outcome = evaluate_one(*position, review, set, snapshot, context, settings);
-                    answer.evaluated(*position, &outcome);
+                    let judged = surroundings.judge(set, matched.position);
+                    if let Some(stale) = judged.stale {
+                        answer.stale_view(set, matched.position, stale);
+                    }
+                    let Some(shown) = judged.shown else { continue };
+                    let seen = (surroundings, shown);
+                    let outcome = evaluate_one(matched.position, review, set, seen, &mut entered, settings);
+                    answer.evaluated(matched.position, &outcome);
                     outcome
                 }
             };
-            outcomes.push((*position, outcome));
+            outcomes.push((matched, outcome));
         }
         let spread = settings.compatibility.error_spread;
         let failure = outcomes.iter().find_map(|(_, outcome)| match outcome {
@@ -62,7 +69,7 @@ pub(super) fn evaluate(
             answer.fail(500, message, ErrorReason::Evaluation);
             return Ok(());
         }
-        report(outcomes, of_kind, failure.as_ref(), answer);
+        report(outcomes, set, failure.as_ref(), answer);
     }
     Ok(())
 }
@@ -71,8 +78,8 @@ fn evaluate_one(
     position: usize,
     review: &Review,
     set: &PolicySet,
-    snapshot: &Snapshot,
-    context: &mut Context,
+    (surroundings, shown): (&Surroundings<'_>, Shown),
+    entered: &mut Entered<'_>,
     settings: Settings<'_>,
 ) -> Outcome {
     let budget = Budget {
@@ -85,16 +92,20 @@ fn evaluate_one(
     }
     let ready = set.constraints().get(position).and_then(|published| {
         let template = set.templates().get(published.template)?;
-        context.ready((published.template, &template.program), (position, &published.constraint.parameters))
+        let ready =
+            entered.ready((published.template, &template.program), (position, &published.constraint.parameters))?;
+        Some((surroundings.documents(template, shown), ready))
     });
     // A position that the set does not hold cannot match: Gatekeeper skips a Constraint that was removed meanwhile.
-    let Some((instance, parameters)) = ready else { return Ok(Vec::new()) };
+    let Some((documents, (instance, parameters))) = ready else { return Ok(Vec::new()) };
+    let documents = documents.map_err(|error| EvaluationError::Budget(ExhaustedBudget::Inventory(error)))?;
     let nonstring_msg = settings.compatibility.nonstring_msg;
-    instance.evaluate(&Evaluation { review: &review.value, parameters, inventory: snapshot, budget, nonstring_msg })
+    let (cluster, data) = (documents.cluster.as_ref(), &*documents.data);
+    instance.evaluate(&Evaluation { review: &review.value, parameters, cluster, data, budget, nonstring_msg })
 }
 
 /// A `msg` that is no string fails the whole review.
-fn unusable_message(outcomes: &[(usize, Outcome)]) -> Option<String> {
+fn unusable_message(outcomes: &[(&Matched, Outcome)]) -> Option<String> {
     outcomes.iter().find_map(|(_, outcome)| match outcome {
         Err(EvaluationError::Message(message)) => Some(message.clone()),
         _ => None,
@@ -102,20 +113,23 @@ fn unusable_message(outcomes: &[(usize, Outcome)]) -> Option<String> {
 }
 
 /// `failure` is that of the query for all of them.
-fn report(outcomes: Vec<(usize, Outcome)>, of_kind: &[Matched], failure: Option<&String>, answer: &mut Answer<'_>) {
-    for ((position, outcome), matched) in outcomes.into_iter().zip(of_kind) {
+fn report(outcomes: Vec<(&Matched, Outcome)>, set: &PolicySet, failure: Option<&String>, answer: &mut Answer<'_>) {
+    for (matched, outcome) in outcomes {
+        let position = matched.position;
         match (outcome, failure) {
             // One query for all Constraints of a kind: its failure is the result of each of them.
             (_, Some(failure)) if matched.auto_reject.is_none() => {
-                answer.violation(position, Violation::without_details(failure.clone()));
+                answer.violation(set, position, Violation::without_details(failure.clone()));
             }
-            (Ok(violations), _) => violations.into_iter().for_each(|violation| answer.violation(position, violation)),
+            (Ok(violations), _) => {
+                violations.into_iter().for_each(|violation| answer.violation(set, position, violation))
+            }
             (Err(EvaluationError::Budget(budget)), _) => {
                 let (message, reason) = exhausted(budget);
-                answer.constraint_error(position, message, reason);
+                answer.constraint_error(set, position, message, reason);
             }
             (Err(EvaluationError::Program(message) | EvaluationError::Message(message)), _) => {
-                answer.violation(position, Violation::without_details(message));
+                answer.violation(set, position, Violation::without_details(message));
             }
         }
     }
@@ -127,6 +141,7 @@ fn exhausted(budget: ExhaustedBudget) -> (String, ErrorReason) {
             (format!("the evaluation took more than {limit} instructions"), ErrorReason::InstructionBudget)
         }
         ExhaustedBudget::Time(limit) => (format!("the evaluation took longer than {limit:?}"), ErrorReason::TimeBudget),
+        ExhaustedBudget::Inventory(error) => (error.to_string(), ErrorReason::MemoryBudget),
         ExhaustedBudget::Memory => ("the evaluation took too much memory".to_owned(), ErrorReason::MemoryBudget),
     }
 }

@@ -6,8 +6,9 @@
 
 use super::MAX_OBJECT_BYTES;
 use super::answer::{Answer, Point};
+use super::surroundings::Surroundings;
 use crate::json::{Skimmed, skim};
-use crate::policy::{PolicySet, PublishedConstraint};
+use crate::policy::{PolicySet, PublishedConstraint, Scoped};
 use crate::wire::{ErrorReason, ReviewRequest, review_request::Subject};
 
 /// The limit that a request's objects exceed by their size.
@@ -26,22 +27,29 @@ pub(super) fn excess(request: &ReviewRequest) -> Option<String> {
 /// Answers a request that is beyond a limit.
 pub(super) fn refuse(
     request: &ReviewRequest,
-    set: &PolicySet,
-    point: Point<'_>,
+    scopes: Scoped<&PolicySet>,
+    (point, surroundings): (Point<'_>, &Surroundings<'_>),
     limit: String,
     answer: &mut Answer<'_>,
 ) {
     let known = Known::of(request);
-    let could_match = |published: &&PublishedConstraint| {
-        point.concerns(set, published, known.operation.as_deref()) && known.could_match(published)
+    let could_match = |set: &PolicySet, published: &PublishedConstraint| {
+        point.concerns(set, published, known.operation.as_deref())
+            && surroundings.concerns(&published.constraint)
+            && known.could_match(published)
     };
-    if set.constraints().iter().filter(could_match).any(|published| point.denies(published)) {
+    let denied_by = |set: &&PolicySet| {
+        set.constraints().iter().any(|published| point.denies(published) && could_match(set, published))
+    };
+    if scopes.iter().any(denied_by) {
         answer.fail(413, limit, ErrorReason::RequestTooLarge);
         return;
     }
-    for (position, published) in set.constraints().iter().enumerate() {
-        if could_match(&published) {
-            answer.constraint_error(position, limit.clone(), ErrorReason::RequestTooLarge);
+    for set in scopes.iter() {
+        for (position, published) in set.constraints().iter().enumerate() {
+            if could_match(set, published) {
+                answer.constraint_error(set, position, limit.clone(), ErrorReason::RequestTooLarge);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! reported as a violation of every matching Constraint of its kind, a `msg` that is no string fails the review, and a
 //! budget (ours alone) makes that one Constraint unanswered.
 
+mod context;
 mod pool;
 pub mod rego;
 pub mod regorus;
@@ -17,15 +18,17 @@ mod results;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_eval::InventoryReads;
 use fleetgate_value::Value;
 
 use crate::compatibility::NonstringMsg;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Snapshot;
+use crate::inventory::ViewTooLarge;
 use crate::template::Template;
 
 use self::regorus::SecondProgram;
-pub use pool::{Busy, Context, Lease, Pool};
+pub use context::{Context, Entered, Within};
+pub use pool::{Busy, Lease, Pool};
 pub use results::Violation;
 
 /// Compiles the code of templates for one engine.
@@ -41,8 +44,10 @@ pub trait Driver: Send + Sync {
 pub trait Program: Send + Sync {
     /// The engine that runs it.
     fn engine(&self) -> &'static str;
-    /// Whether it reads `data.inventory`.
+    /// Whether it reads `data.inventory` or `data.fleet`.
     fn referential(&self) -> bool;
+    /// What it can read of the inventory.
+    fn reads(&self) -> &Arc<InventoryReads>;
     /// Makes it ready to run in one evaluation context.
     fn instance(&self) -> Box<dyn Instance>;
     /// The same program for the engine that cross-checks; none where it is not cross-checked.
@@ -67,8 +72,10 @@ pub struct Evaluation<'a> {
     pub review: &'a Value,
     /// `input.parameters`.
     pub parameters: &'a Value,
-    /// `data.inventory`.
-    pub inventory: &'a Snapshot,
+    /// `input.cluster` of a fleet template: name and labels of the review's cluster. None for any other.
+    pub cluster: Option<&'a Value>,
+    /// `data`: `{"inventory": …}` with what the program can read at least; for a fleet template `fleet` beside it.
+    pub data: &'a Value,
     /// What it may spend.
     pub budget: Budget,
     /// What a `msg` that is no string does.
@@ -113,4 +120,6 @@ pub enum ExhaustedBudget {
     Time(Duration),
     /// The size of what a built-in may make.
     Memory,
+    /// The size of what the program reads of the inventory, in bytes, and what it may be.
+    Inventory(ViewTooLarge),
 }

@@ -1,92 +1,15 @@
-//! Evaluation contexts: as many as there are cores, each with programs, parameters and caches of its own.
-//!
-//! A call checks a context out for as long as it evaluates, and waits for one within its deadline. A context follows the
-//! generations: when it meets a new one it keeps the instances of programs that did not change and makes the others when
-//! they are first needed.
+//! The pool of evaluation contexts: as many as there are cores. A call checks one out for as long as it evaluates, and waits
+//! for it within its deadline.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use fleetgate_value::Value;
-
-use super::regorus::{SecondInstance, SecondProgram};
-use super::{Instance, Program};
-use crate::json::{self, KeyCache};
+use super::context::Context;
 
 /// No context became free before the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
-
-/// An instance and the program that it was made of.
-type Made = (Arc<dyn Program>, Box<dyn Instance>);
-
-/// The same of the engine that cross-checks.
-type MadeSecond = (Arc<SecondProgram>, SecondInstance);
-
-/// What one evaluation owns.
-#[derive(Default)]
-pub struct Context {
-    /// Keys of the objects it read.
-    pub keys: KeyCache,
-    generation: Option<u64>,
-    /// By the template's index in the generation.
-    instances: Vec<Option<Made>>,
-    /// By the template's index in the generation; as many as were cross-checked.
-    seconds: BTreeMap<usize, MadeSecond>,
-    /// By the constraint's index in the generation.
-    parameters: Vec<Option<Value>>,
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("generation", &self.generation).finish_non_exhaustive()
-    }
-}
-
-impl Context {
-    /// Prepares for a generation of so many templates and constraints. Numbers of generations are unique in a process.
-    pub fn follow(&mut self, generation: u64, templates: usize, constraints: usize) {
-        if self.generation == Some(generation) {
-            return;
-        }
-        self.generation = Some(generation);
-        self.instances.resize_with(templates, || None);
-        self.seconds.retain(|template, _| *template < templates);
-        self.parameters.clear();
-        self.parameters.resize(constraints, None);
-    }
-
-    /// A template's program, ready to run here, and a constraint's parameters as values of this context.
-    pub fn ready(
-        &mut self,
-        (template, program): (usize, &Arc<dyn Program>),
-        (constraint, parameters): (usize, &serde_json::Value),
-    ) -> Option<(&mut dyn Instance, &Value)> {
-        let slot = self.instances.get_mut(template)?;
-        if !slot.as_ref().is_some_and(|(made_of, _)| Arc::ptr_eq(made_of, program)) {
-            *slot = Some((program.clone(), program.instance()));
-        }
-        let (_, instance) = slot.as_mut()?;
-        let parameters = self.parameters.get_mut(constraint)?.get_or_insert_with(|| json::from_serde(parameters));
-        Some((instance.as_mut(), parameters))
-    }
-
-    /// The program that cross-checks a template, ready to run here, and the parameters of a constraint that was evaluated.
-    pub fn second(
-        &mut self,
-        (template, program): (usize, &Arc<SecondProgram>),
-        constraint: usize,
-    ) -> Option<(&mut SecondInstance, &Value)> {
-        let (made_of, instance) = self.seconds.entry(template).or_insert_with(|| (program.clone(), program.instance()));
-        if !Arc::ptr_eq(made_of, program) {
-            (*made_of, *instance) = (program.clone(), program.instance());
-        }
-        Some((instance, self.parameters.get(constraint)?.as_ref()?))
-    }
-}
 
 /// The contexts of an engine.
 #[derive(Debug)]
@@ -184,6 +107,7 @@ impl DerefMut for Lease<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::evaluate::Within;
     use std::time::Duration;
 
     #[test]
@@ -236,10 +160,10 @@ mod tests {
         let pool = Pool::new(1);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut lease = pool.check_out(Instant::now()).unwrap();
-            lease.follow(7, 1, 1);
+            lease.enter(Within { cluster: None, set: 7, templates: 1, constraints: 1 });
             std::panic::resume_unwind(Box::new(()));
         }));
         assert!(panicked.is_err());
-        assert_eq!(pool.check_out(Instant::now()).unwrap().generation, None);
+        assert_eq!(pool.check_out(Instant::now()).unwrap().fleet_set(), None);
     }
 }

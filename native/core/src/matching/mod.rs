@@ -13,6 +13,7 @@ pub(crate) mod facts;
 mod glob;
 mod parse;
 mod selector;
+mod selector_text;
 #[cfg(test)]
 mod tests;
 

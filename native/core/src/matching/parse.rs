@@ -150,19 +150,14 @@ impl Reader {
         Some(Requirement { key: key_of(key), operator })
     }
 
-    /// A qualified name: an optional DNS-1123 subdomain and `/`, then up to 63 characters.
     fn label_key(&mut self, key: &str, path: &str) {
-        let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-        let prefix_fits = prefix.is_none_or(|prefix| {
-            (1..=253).contains(&prefix.len()) && prefix.split('.').all(|label| is_token(label, is_dns, is_dns_end))
-        });
-        if !prefix_fits || name.len() > 63 || !is_token(name, is_label, is_label_end) {
+        if !is_label_key(key) {
             self.error(path, format!("Invalid value: {key:?}: not a valid label key"));
         }
     }
 
     fn label_value(&mut self, value: &str, path: &str) {
-        if value.len() > 63 || !(value.is_empty() || is_token(value, is_label, is_label_end)) {
+        if !is_label_value(value) {
             self.error(path, format!("Invalid value: {value:?}: not a valid label value"));
         }
     }
@@ -220,6 +215,19 @@ impl Reader {
 
 fn key_of(key: &str) -> Value {
     Value::from(key)
+}
+
+/// A qualified name: an optional DNS-1123 subdomain and `/`, then up to 63 characters.
+pub(super) fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let prefix_fits = prefix.is_none_or(|prefix| {
+        (1..=253).contains(&prefix.len()) && prefix.split('.').all(|label| is_token(label, is_dns, is_dns_end))
+    });
+    prefix_fits && name.len() <= 63 && is_token(name, is_label, is_label_end)
+}
+
+pub(super) fn is_label_value(value: &str) -> bool {
+    value.len() <= 63 && (value.is_empty() || is_token(value, is_label, is_label_end))
 }
 
 fn is_token(text: &str, inner: fn(u8) -> bool, end: fn(u8) -> bool) -> bool {

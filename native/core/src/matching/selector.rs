@@ -1,5 +1,7 @@
 //! Label selectors of apimachinery's meta/v1.
 
+use std::collections::BTreeMap;
+
 use fleetgate_value::Value;
 
 /// The labels of an object.
@@ -52,8 +54,17 @@ impl Selector {
 
     /// Whether labels satisfy every requirement; an empty selector admits all.
     pub fn matches(&self, labels: &Labels<'_>) -> bool {
+        self.admits(|key| labels.get(key))
+    }
+
+    /// As [`Self::matches`], of labels that stand in no object.
+    pub fn matches_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.admits(|key| labels.get(key.as_str()?).map(String::as_str))
+    }
+
+    fn admits<'a>(&self, label: impl Fn(&Value) -> Option<&'a str>) -> bool {
         self.requirements.iter().all(|requirement| {
-            let value = labels.get(&requirement.key);
+            let value = label(&requirement.key);
             let listed = |values: &[Box<str>]| value.is_some_and(|value| values.iter().any(|v| &**v == value));
             match &requirement.operator {
                 Operator::In(values) => listed(values),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::programs::Compiler;
 use crate::config::{self, Config, SyncSet};
 use crate::diagnostic::{Diagnostic, code};
-use crate::evaluate::{Driver, Program};
+use crate::evaluate::Program;
 use crate::template::{self, Template, did_you_mean};
 use crate::yaml::{self, Document};
 
@@ -42,14 +43,11 @@ pub(super) struct Compiled {
 }
 
 impl Bundle {
-    /// Reads and compiles. Programs of other bundles, or of this one's predecessor, are taken over where the code is the
-    /// same: a changed comment in one file compiles nothing.
-    pub(super) fn load<'old>(
-        name: &str,
-        files: &[(&str, &[u8])],
-        driver: &dyn Driver,
-        old: impl Iterator<Item = &'old Bundle> + Clone,
-    ) -> (Self, Vec<Diagnostic>) {
+    /// Name of what is no bundle: the custom resources of a scope. No bundle can have it.
+    pub(super) const RESOURCES: &'static str = "";
+
+    /// Reads and compiles.
+    pub(super) fn load(name: &str, files: &[(&str, &[u8])], compiler: Compiler<'_>) -> (Self, Vec<Diagnostic>) {
         let mut documents = Vec::new();
         let mut defects = Vec::new();
         for (path, content) in files {
@@ -57,18 +55,13 @@ impl Bundle {
             defects.extend(reading.diagnostics);
             documents.extend(reading.documents);
         }
-        let (bundle, found) = Self::of(name, documents, driver, old);
+        let (bundle, found) = Self::of(name, documents, compiler);
         defects.extend(found);
         (bundle, defects)
     }
 
     /// As [`Bundle::load`], from documents that are read already.
-    pub(super) fn of<'old>(
-        name: &str,
-        documents: Vec<Document>,
-        driver: &dyn Driver,
-        old: impl Iterator<Item = &'old Bundle> + Clone,
-    ) -> (Self, Vec<Diagnostic>) {
+    pub(super) fn of(name: &str, documents: Vec<Document>, compiler: Compiler<'_>) -> (Self, Vec<Diagnostic>) {
         let mut bundle = Self {
             name: name.into(),
             templates: Vec::new(),
@@ -79,18 +72,12 @@ impl Bundle {
         };
         let mut defects = Vec::new();
         for document in documents {
-            bundle.add(document, driver, old.clone(), &mut defects);
+            bundle.add(document, compiler, &mut defects);
         }
         (bundle, defects)
     }
 
-    fn add<'old>(
-        &mut self,
-        document: Document,
-        driver: &dyn Driver,
-        old: impl Iterator<Item = &'old Bundle> + Clone,
-        defects: &mut Vec<Diagnostic>,
-    ) {
+    fn add(&mut self, document: Document, compiler: Compiler<'_>, defects: &mut Vec<Diagnostic>) {
         if !document.value.is_object() {
             let message = "a document must be a Kubernetes object";
             defects.push(document.diagnostic(code::UNSUPPORTED_KIND, "", message));
@@ -101,12 +88,12 @@ impl Bundle {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         if kind.ends_with("List") && document.value.get("items").is_some_and(Value::is_array) {
             for item in document.items() {
-                self.add(item, driver, old.clone(), defects);
+                self.add(item, compiler, defects);
             }
             return;
         }
         match (group, kind) {
-            (TEMPLATES_GROUP, "ConstraintTemplate") => match self.compile(&document, driver, old) {
+            (TEMPLATES_GROUP, "ConstraintTemplate") => match self.compile(&document, compiler) {
                 Ok(compiled) => self.templates.push(compiled),
                 Err(found) => {
                     defects.extend(found);
@@ -127,18 +114,9 @@ impl Bundle {
         }
     }
 
-    fn compile<'old>(
-        &self,
-        document: &Document,
-        driver: &dyn Driver,
-        old: impl Iterator<Item = &'old Bundle>,
-    ) -> Result<Compiled, Vec<Diagnostic>> {
+    fn compile(&self, document: &Document, compiler: Compiler<'_>) -> Result<Compiled, Vec<Diagnostic>> {
         let template = template::read_template(document, &self.name)?;
-        let same = |compiled: &&Compiled| compiled.template.same_code(&template);
-        let program = match old.flat_map(|bundle| &bundle.templates).find(same) {
-            Some(compiled) => compiled.program.clone(),
-            None => driver.compile(&template)?,
-        };
+        let program = compiler.compile(&template)?;
         Ok(Compiled { template: Arc::new(template), program })
     }
 }

@@ -1,4 +1,4 @@
-//! The digest of a generation: what its policies say, wherever they were written.
+//! The digest of a set of policies: what they say, wherever they were written.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,8 +14,12 @@ pub(super) fn digest<'doc>(documents: impl Iterator<Item = &'doc Value>) -> Arc<
         hasher.update(meaning(document).to_string().as_bytes());
         hasher.update(b"\n");
     }
-    let mut text = String::with_capacity(64);
-    for byte in hasher.finalize() {
+    hexadecimal(&hasher.finalize())
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> Arc<str> {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         // Writing into a string never fails.
         let _ = write!(text, "{byte:02x}");
     }

@@ -1,43 +1,72 @@
-//! Bundles of policy files, and the generation that they make together.
+//! The policies of a fleet and of its clusters, and the generation that they make together.
 //!
-//! A bundle is a named set of files. Applying one replaces the bundle of that name, all or nothing: every file is read,
-//! every template compiled, every Constraint of *every* bundle checked against the templates that are there afterwards;
-//! then the new [`PolicySet`] is published by one atomic swap, or all defects are reported and nothing has changed.
-//! Readers pin a set and never wait for writers.
+//! Policies come in two ways. A *bundle* is a named set of files of the fleet's scope. Applying one replaces the bundle of
+//! that name, all or nothing: every file is read, every template compiled, every Constraint of *every* bundle checked
+//! against the templates that are there afterwards. The *custom resources* of a scope are objects of a cluster, which are
+//! there whatever fleetgate thinks of them: a bad one is left out and reported, the rest counts, as in Gatekeeper.
+//!
+//! Either way a new [`Generation`] is published by one atomic swap. Readers pin one and never wait for writers.
 
 mod assemble;
 mod bundle;
 mod digest;
+mod generation;
 mod index;
+mod programs;
+mod resources;
+mod scope;
 mod set;
+mod watch_plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+pub use generation::{Generation, Scoped};
+pub use resources::{LeftOut, ResourcesApplied};
+pub use scope::Scope;
 pub use set::{PolicySet, PublishedConstraint, PublishedTemplate};
+pub use watch_plan::{KindPattern, WatchPlan};
 
+use crate::compatibility::AutoSync;
 use crate::diagnostic::{Diagnostic, code};
 use crate::evaluate::Driver;
 use crate::yaml::Document;
-use assemble::assemble;
+use assemble::{Defect, assemble};
 use bundle::Bundle;
+use programs::{Compiler, Programs};
 
 /// The policies of one process. Thread-safe.
 pub struct Policies {
     driver: Arc<dyn Driver>,
-    current: ArcSwap<PolicySet>,
-    /// What the current set was made of. Its lock makes writers take turns.
-    bundles: Mutex<BTreeMap<Arc<str>, Arc<Bundle>>>,
+    auto_sync: AutoSync,
+    programs: Programs,
+    current: ArcSwap<Generation>,
+    /// What the current generation was made of. Its lock makes writers take turns.
+    sources: Mutex<Sources>,
 }
+
+/// Where policies come from.
+#[derive(Default)]
+struct Sources {
+    /// Bundles, which are the fleet's, by name.
+    bundles: BTreeMap<Arc<str>, Arc<Bundle>>,
+    /// The custom resources of the fleet's scope. Those of a cluster concern nobody else: its set is all that is kept.
+    resources: Option<Arc<Bundle>>,
+    /// What of these counts for nothing.
+    left_out: BTreeSet<Place>,
+}
+
+/// A bundle and a path in it.
+type Place = (Arc<str>, Arc<str>);
 
 /// What applying a bundle gave.
 #[derive(Debug, Clone)]
 pub struct Applied {
-    /// The set that is published afterwards; with `dry_run` the one that was kept.
-    pub set: Arc<PolicySet>,
-    /// Whether it is a new generation.
+    /// The generation that is published afterwards; with `dry_run` the one that was kept.
+    pub generation: Arc<Generation>,
+    /// Whether it is a new one.
     pub changed: bool,
 }
 
@@ -45,56 +74,98 @@ impl Policies {
     /// No policies, and the driver that compiles those to come.
     #[must_use]
     pub fn new(driver: Arc<dyn Driver>) -> Self {
-        Self { driver, current: ArcSwap::from_pointee(assemble::empty()), bundles: Mutex::default() }
+        Self::with_auto_sync(driver, AutoSync::Off)
     }
 
-    /// The published set.
+    /// As [`Policies::new`]; `auto_sync` says which kinds are cached beside those that policies name.
     #[must_use]
-    pub fn current(&self) -> Arc<PolicySet> {
+    pub fn with_auto_sync(driver: Arc<dyn Driver>, auto_sync: AutoSync) -> Self {
+        let nothing = Generation::new(0, Arc::new(assemble::empty(&Scope::Fleet)), BTreeMap::new());
+        Self {
+            driver,
+            auto_sync,
+            programs: Programs::default(),
+            current: ArcSwap::from_pointee(nothing),
+            sources: Mutex::default(),
+        }
+    }
+
+    /// The published generation.
+    #[must_use]
+    pub fn current(&self) -> Arc<Generation> {
         self.current.load_full()
     }
 
     /// Replaces the bundle `name` by files of (path, content); no files remove it.
     ///
     /// # Errors
-    /// Every defect, sorted by place. What was published stays.
+    /// Every defect, sorted by place; custom resources that could not stay are among them, those that counted for nothing
+    /// before are not. What was published stays.
     pub fn apply(&self, name: &str, files: &[(&str, &[u8])], dry_run: bool) -> Result<Applied, Vec<Diagnostic>> {
         check_name(name).map_err(|defect| vec![defect])?;
         // Nothing is half done while the lock is held, so a panic of another writer left nothing to mend.
-        let mut bundles = self.bundles.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.current();
-        let mut next = bundles.clone();
-        let mut defects = Vec::new();
-        next.remove(name);
-        if !files.is_empty() {
-            let (bundle, found) = Bundle::load(name, files, &*self.driver, bundles.values().map(Arc::as_ref));
-            defects = found;
-            next.insert(bundle.name.clone(), Arc::new(bundle));
-        }
-        let assembled = assemble(current.number, &next, name).map_err(|found| defects.extend(found));
-        let Some(mut set) = assembled.ok().filter(|_| defects.is_empty()) else {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bundles = sources.bundles.clone();
+        bundles.remove(name);
+        let (bundle, mut defects) = Bundle::load(name, files, self.compiler());
+        let bundle = Arc::new(bundle);
+        let latest = (!files.is_empty()).then_some(&bundle);
+        // Who comes last is at fault for a name that is taken.
+        let assembled =
+            assemble(&Scope::Fleet, self.auto_sync, bundles.values().chain(&sources.resources).chain(latest));
+        let was_left_out = |defect: &Defect| sources.left_out.contains(&defect.place());
+        let (left_out, refused): (Vec<_>, Vec<_>) = assembled.defects.into_iter().partition(was_left_out);
+        defects.extend(refused.into_iter().map(|defect| defect.diagnostic));
+        if !defects.is_empty() {
             defects.sort_by(Diagnostic::report_order);
             defects.dedup();
             return Err(defects);
-        };
-        let changed = set.digest != current.digest || !set.same_bundles(&current);
-        if dry_run {
-            return Ok(Applied { set: current, changed: false });
         }
-        // Without a change the number stays, but places in files may have moved: the fresh set has the right ones.
-        set.number += u64::from(changed);
+        if dry_run {
+            return Ok(Applied { generation: self.current(), changed: false });
+        }
+        if let Some(latest) = latest {
+            bundles.insert(latest.name.clone(), latest.clone());
+        }
+        sources.bundles = bundles;
+        sources.left_out = left_out.iter().map(Defect::place).collect();
+        Ok(self.publish(assembled.set))
+    }
+
+    fn compiler(&self) -> Compiler<'_> {
+        Compiler { driver: &*self.driver, programs: &self.programs }
+    }
+
+    /// Publishes the policies of a scope together with those of the others. Only who holds the sources may.
+    ///
+    /// Without a change the number stays, but places in files may have moved: the fresh set has the right ones.
+    fn publish(&self, set: PolicySet) -> Applied {
+        let current = self.current();
+        let (mut fleet, mut clusters) = (current.fleet().clone(), current.cluster_sets().clone());
         let set = Arc::new(set);
-        self.current.store(set.clone());
-        *bundles = next;
-        Ok(Applied { set, changed })
+        let (before, now) = match set.scope().clone() {
+            Scope::Fleet => (Some(std::mem::replace(&mut fleet, set.clone())), Some(set)),
+            Scope::Cluster(name) if set.is_empty() => (clusters.remove(&name), None),
+            Scope::Cluster(name) => (clusters.insert(name, set.clone()), Some(set)),
+        };
+        let changed = match (before, now) {
+            (Some(before), Some(now)) => now.digest() != before.digest() || !now.same_bundles(&before),
+            (before, now) => before.is_some() || now.is_some(),
+        };
+        let generation = Generation::new(current.number() + u64::from(changed), fleet, clusters);
+        let generation = Arc::new(generation);
+        self.current.store(generation.clone());
+        self.programs.sweep();
+        Applied { generation, changed }
     }
 }
 
 /// Every defect for which documents would be refused as one bundle, sorted by place.
 pub(crate) fn defects(documents: Vec<Document>, driver: &dyn Driver) -> Vec<Diagnostic> {
-    let (bundle, mut defects) = Bundle::of("", documents, driver, std::iter::empty());
-    let bundles = BTreeMap::from([(bundle.name.clone(), Arc::new(bundle))]);
-    defects.extend(assemble(0, &bundles, "").err().unwrap_or_default());
+    let compiler = Compiler { driver, programs: &Programs::default() };
+    let (bundle, mut defects) = Bundle::of("bundle", documents, compiler);
+    let assembled = assemble(&Scope::Fleet, AutoSync::Off, [&Arc::new(bundle)]);
+    defects.extend(assembled.defects.into_iter().map(|defect| defect.diagnostic));
     defects.sort_by(Diagnostic::report_order);
     defects.dedup();
     defects
@@ -109,5 +180,7 @@ fn check_name(name: &str) -> Result<(), Diagnostic> {
     Err(Diagnostic::new(code::INVALID_BUNDLE, message))
 }
 
+#[cfg(test)]
+mod scope_tests;
 #[cfg(test)]
 mod tests;

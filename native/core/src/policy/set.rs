@@ -1,4 +1,4 @@
-//! The published policies: an immutable snapshot that decisions pin.
+//! The published policies of one scope: an immutable snapshot that decisions pin.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,13 +7,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::index::Index;
+use super::scope::Scope;
 use crate::config::{Config, Excluder, GroupVersionKind, SyncSet};
 use crate::evaluate::Program;
 use crate::template::{Constraint, Template};
 
-/// All policies of one generation. Its lists are sorted, so that equal policies give equal reports.
+/// The policies of one scope. Its lists are sorted, so that equal policies give equal reports.
 pub struct PolicySet {
-    pub(super) number: u64,
+    pub(super) id: u64,
+    pub(super) scope: Scope,
     pub(super) digest: Arc<str>,
     pub(super) bundles: Vec<Arc<str>>,
     pub(super) templates: Vec<PublishedTemplate>,
@@ -46,23 +48,34 @@ pub struct PublishedConstraint {
 }
 
 impl PolicySet {
-    /// The generation's number; 0 before anything was applied. Numbers of one process only grow.
+    /// Tells it from every other set of this process, whatever they hold.
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.number
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
-    /// SHA-256 of the canonical content, in lower-case hexadecimal: the same for the same policies in every process,
-    /// whatever their bundles and files are called.
+    /// Whose policies they are.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// SHA-256 of the canonical content, in lower-case hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &Arc<str> {
         &self.digest
     }
 
-    /// Names of the bundles, sorted.
+    /// Names of the bundles, sorted. Custom resources belong to none: the name of theirs is empty.
     #[must_use]
     pub fn bundles(&self) -> &[Arc<str>] {
         &self.bundles
+    }
+
+    /// Whether nothing stands in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.templates.is_empty() && self.config.is_none() && self.sync_sets.is_empty()
     }
 
     /// Templates, sorted by kind.
@@ -102,7 +115,7 @@ impl PolicySet {
         &self.excluder
     }
 
-    /// The kinds to cache: the union of the Config's and all SyncSets'.
+    /// The kinds to cache: the union of the Config's and all SyncSets', and what templates require where that is wanted.
     #[must_use]
     pub fn synced(&self) -> &BTreeSet<GroupVersionKind> {
         &self.synced
@@ -132,7 +145,8 @@ impl PolicySet {
 impl fmt::Debug for PolicySet {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("PolicySet")
-            .field("number", &self.number)
+            .field("id", &self.id)
+            .field("scope", &self.scope)
             .field("digest", &self.digest)
             .field("bundles", &self.bundles)
             .field("templates", &self.templates.len())

@@ -167,50 +167,57 @@ fn defects(files: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn publishes_a_bundle() {
     let policies = policies();
-    assert_eq!((policies.current().number(), policies.current().templates().len()), (0, 0));
+    assert_eq!((policies.current().number(), policies.current().fleet().templates().len()), (0, 0));
     let text =
         format!("{TEMPLATE}---\n{}---\n{}", constraint("b", "{}"), constraint("a", "{parameters: {nested: {}}}"));
     let applied = apply(&policies, "dir/one", &[("p.yaml", &text)]).unwrap();
     let set = policies.current();
-    assert!(applied.changed && Arc::ptr_eq(&applied.set, &set));
-    assert_eq!((set.number(), set.bundles(), set.templates().len()), (1, &["dir/one".into()][..], 1));
-    assert_eq!(set.templates()[0].constraints, 0..2);
-    let names: Vec<_> = set.constraints().iter().map(|one| (&*one.constraint.name, one.template)).collect();
+    assert!(applied.changed && Arc::ptr_eq(&applied.generation, &set));
+    assert_eq!((set.number(), set.fleet().bundles(), set.fleet().templates().len()), (1, &["dir/one".into()][..], 1));
+    assert_eq!(set.fleet().templates()[0].constraints, 0..2);
+    let names: Vec<_> = set.fleet().constraints().iter().map(|one| (&*one.constraint.name, one.template)).collect();
     assert_eq!(names, [("a", 0), ("b", 0)]);
     assert_eq!(
-        set.constraints()[0].constraint.parameters,
+        set.fleet().constraints()[0].constraint.parameters,
         serde_json::json!({"mode": "strict", "nested": {"deep": 3}})
     );
-    assert_eq!(set.constraints()[1].constraint.parameters, serde_json::json!({}));
-    assert_eq!(set.constraints()[1].constraint.actions.declared(), "deny");
-    assert_eq!(set.constraints()[0].constraint.origin.to_string(), "p.yaml:27:1");
+    assert_eq!(set.fleet().constraints()[1].constraint.parameters, serde_json::json!({}));
+    assert_eq!(set.fleet().constraints()[1].constraint.actions.declared(), "deny");
+    assert_eq!(set.fleet().constraints()[0].constraint.origin.to_string(), "p.yaml:27:1");
 }
 
 #[test]
 fn the_number_follows_the_content() {
     let policies = policies();
-    let first = apply(&policies, "b", &[("t.yaml", TEMPLATE), ("c.yaml", &constraint("a", "{}"))]).unwrap().set;
+    let first = apply(&policies, "b", &[("t.yaml", TEMPLATE), ("c.yaml", &constraint("a", "{}"))]).unwrap().generation;
     let moved =
         apply(&policies, "b", &[("u.yaml", &format!("# moved\n{TEMPLATE}")), ("c.yaml", &constraint("a", "{}"))]);
     let moved = moved.unwrap();
     assert!(!moved.changed);
-    assert_eq!((moved.set.number(), moved.set.digest()), (1, first.digest()));
-    assert_eq!(policies.current().templates()[0].template.origin.to_string(), "u.yaml:3:1");
-    assert!(Arc::ptr_eq(&moved.set.templates()[0].program, &first.templates()[0].program), "nothing is compiled again");
+    assert_eq!((moved.generation.number(), moved.generation.digest()), (1, first.digest()));
+    assert_eq!(policies.current().fleet().templates()[0].template.origin.to_string(), "u.yaml:3:1");
+    assert!(
+        Arc::ptr_eq(&moved.generation.fleet().templates()[0].program, &first.fleet().templates()[0].program),
+        "nothing is compiled again"
+    );
     let changed =
         apply(&policies, "b", &[("t.yaml", TEMPLATE), ("c.yaml", &constraint("a", "{enforcementAction: warn}"))]);
     let changed = changed.unwrap();
-    assert!(changed.changed && changed.set.number() == 2 && changed.set.digest() != first.digest());
+    assert!(changed.changed && changed.generation.number() == 2 && changed.generation.digest() != first.digest());
     let back = apply(&policies, "b", &[("t.yaml", TEMPLATE), ("c.yaml", &constraint("a", "{}"))]).unwrap();
-    assert_eq!((back.set.number(), back.set.digest()), (3, first.digest()));
+    assert_eq!((back.generation.number(), back.generation.digest()), (3, first.digest()));
     let removed = apply(&policies, "b", &[]).unwrap();
-    assert!(removed.changed && removed.set.templates().is_empty() && removed.set.bundles().is_empty());
+    assert!(
+        removed.changed
+            && removed.generation.fleet().templates().is_empty()
+            && removed.generation.fleet().bundles().is_empty()
+    );
 }
 
 #[test]
 fn dry_run_and_refusal_publish_nothing() {
     let policies = policies();
-    let kept = apply(&policies, "b", &[("t.yaml", TEMPLATE)]).unwrap().set;
+    let kept = apply(&policies, "b", &[("t.yaml", TEMPLATE)]).unwrap().generation;
     let dry =
         policies.apply("b", &[("c.yaml", constraint("a", "{}").as_bytes()), ("t.yaml", TEMPLATE.as_bytes())], true);
     assert!(!dry.unwrap().changed);
@@ -266,7 +273,7 @@ fn a_constraint_may_use_the_template_of_another_bundle() {
     let policies = policies();
     apply(&policies, "templates", &[("t.yaml", TEMPLATE)]).unwrap();
     apply(&policies, "constraints", &[("c.yaml", &constraint("a", "{}"))]).unwrap();
-    assert_eq!(policies.current().constraints().len(), 1);
+    assert_eq!(policies.current().fleet().constraints().len(), 1);
     let found = apply(&policies, "templates", &[]).unwrap_err();
     assert_eq!(
         found,
@@ -290,9 +297,9 @@ fn reads_lists_and_skips_suites() {
     );
     let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests: []\n";
     let policies = policies();
-    let set = apply(&policies, "b", &[("l.yaml", &list), ("s.yaml", suite)]).unwrap().set;
-    assert_eq!((set.templates().len(), set.constraints().len()), (1, 1));
-    assert_eq!(set.templates()[0].template.origin.line, 5);
+    let set = apply(&policies, "b", &[("l.yaml", &list), ("s.yaml", suite)]).unwrap().generation;
+    assert_eq!((set.fleet().templates().len(), set.fleet().constraints().len()), (1, 1));
+    assert_eq!(set.fleet().templates()[0].template.origin.line, 5);
 }
 
 #[test]
@@ -362,8 +369,9 @@ fn code_entries_give_the_dialect() {
             source.replace("package a ", "package a\n\n            ")
         );
         let text = TEMPLATE.split("      rego:").next().unwrap().to_owned() + &code;
-        let set = apply(&policies(), "b", &[("t.yaml", &text)]).unwrap_or_else(|found| panic!("{text} {found:?}")).set;
-        assert_eq!(set.templates()[0].template.version.language(), language);
+        let set =
+            apply(&policies(), "b", &[("t.yaml", &text)]).unwrap_or_else(|found| panic!("{text} {found:?}")).generation;
+        assert_eq!(set.fleet().templates()[0].template.version.language(), language);
     }
 }
 
@@ -371,8 +379,8 @@ fn code_entries_give_the_dialect() {
 fn operations_are_checked() {
     let with =
         |operations: &str| TEMPLATE.replace("      rego:", &format!("      operations: {operations}\n      rego:"));
-    let set = apply(&policies(), "b", &[("t.yaml", &with("[CREATE, DELETE]"))]).unwrap().set;
-    let operations = &set.templates()[0].template.operations;
+    let set = apply(&policies(), "b", &[("t.yaml", &with("[CREATE, DELETE]"))]).unwrap().generation;
+    let operations = &set.fleet().templates()[0].template.operations;
     assert!(operations.admits("DELETE") && !operations.admits("UPDATE"));
     let found = defects(&[("t.yaml", &with("[\"*\", CREATE]"))]);
     assert!(found[0].contains("operations cannot contain '*' together with other operations"), "{found:?}");
@@ -395,7 +403,7 @@ fn finds_candidates_by_group_and_kind() {
         constraint("f", "{match: {kinds: []}}"),
     ];
     let text = format!("{TEMPLATE}---\n{}", constraints.join("---\n"));
-    let set = apply(&policies(), "b", &[("p.yaml", &text)]).unwrap().set;
+    let set = apply(&policies(), "b", &[("p.yaml", &text)]).unwrap().generation;
     for (group, kind, expected) in [
         ("", "Pod", "acdf"),
         ("apps", "Deployment", "bcdef"),
@@ -405,14 +413,18 @@ fn finds_candidates_by_group_and_kind() {
         ("networking.k8s.io", "Ingress", "def"),
         ("batch", "Job", "df"),
     ] {
-        let found: String =
-            set.candidates(group, kind).iter().map(|at| &*set.constraints()[*at as usize].constraint.name).collect();
+        let found: String = set
+            .fleet()
+            .candidates(group, kind)
+            .iter()
+            .map(|at| &*set.fleet().constraints()[*at as usize].constraint.name)
+            .collect();
         assert_eq!(found, expected, "{group}/{kind}");
         // The index never leaves out what a matcher would take.
-        for (position, one) in set.constraints().iter().enumerate() {
+        for (position, one) in set.fleet().constraints().iter().enumerate() {
             if one.constraint.matcher.as_ref().is_none_or(|matcher| matcher.selects_kind(group, kind)) {
                 assert!(
-                    set.candidates(group, kind).contains(&u32::try_from(position).unwrap()),
+                    set.fleet().candidates(group, kind).contains(&u32::try_from(position).unwrap()),
                     "{group}/{kind} {position}"
                 );
             }
@@ -444,7 +456,7 @@ fn readers_see_whole_generations() {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                 let set = policies.current();
                 let actions: Vec<_> =
-                    set.constraints().iter().map(|one| one.constraint.actions.declared().to_owned()).collect();
+                    set.fleet().constraints().iter().map(|one| one.constraint.actions.declared().to_owned()).collect();
                 assert!(actions.windows(2).all(|pair| pair[0] == pair[1]), "{actions:?}");
                 assert!(set.number() >= last);
                 last = set.number();
@@ -453,7 +465,7 @@ fn readers_see_whole_generations() {
     });
     for turn in 0..20 {
         let text = bundle(if turn % 2 == 0 { "deny" } else { "warn" });
-        assert_eq!(apply(&policies, "b", &[("p.yaml", &text)]).unwrap().set.number(), turn + 1);
+        assert_eq!(apply(&policies, "b", &[("p.yaml", &text)]).unwrap().generation.number(), turn + 1);
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     reader.join().unwrap();
@@ -514,18 +526,18 @@ fn sync_set(name: &str, kinds: &str) -> String {
 fn publishes_configuration() {
     let policies = policies();
     let sync = "{sync: {syncOnly: [{version: v1, kind: Pod}, {version: v1, kind: Service}]}}";
-    let first = apply(&policies, "one", &[("c.yaml", &config(sync))]).unwrap().set;
-    assert_eq!(first.config().unwrap().origin.to_string(), "c.yaml:1:1");
+    let first = apply(&policies, "one", &[("c.yaml", &config(sync))]).unwrap().generation;
+    assert_eq!(first.fleet().config().unwrap().origin.to_string(), "c.yaml:1:1");
     let kinds = sync_set("b", "{version: v1, kind: Pod}, {group: apps, version: v1, kind: Deployment}");
     let text = format!("{kinds}---\n{}", sync_set("a", ""));
-    let set = apply(&policies, "two", &[("s.yaml", &text)]).unwrap().set;
-    let names: Vec<&str> = set.sync_sets().iter().map(|one| &*one.name).collect();
-    let synced: Vec<String> = set.synced().iter().map(ToString::to_string).collect();
+    let set = apply(&policies, "two", &[("s.yaml", &text)]).unwrap().generation;
+    let names: Vec<&str> = set.fleet().sync_sets().iter().map(|one| &*one.name).collect();
+    let synced: Vec<String> = set.fleet().synced().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(synced, ["/v1:Pod", "/v1:Service", "apps/v1:Deployment"]);
     assert!(set.number() == 2 && set.digest() != first.digest());
-    let removed = apply(&policies, "one", &[]).unwrap().set;
-    assert!(removed.config().is_none() && removed.synced().len() == 2);
+    let removed = apply(&policies, "one", &[]).unwrap().generation;
+    assert!(removed.fleet().config().is_none() && removed.fleet().synced().len() == 2);
 }
 
 #[test]
@@ -533,11 +545,11 @@ fn configuration_is_part_of_the_generation() {
     let policies = policies();
     let exclusion =
         |namespace: &str| config(&format!("{{match: [{{processes: [audit], excludedNamespaces: [{namespace}]}}]}}"));
-    let set = apply(&policies, "b", &[("c.yaml", &exclusion("a"))]).unwrap().set;
+    let set = apply(&policies, "b", &[("c.yaml", &exclusion("a"))]).unwrap().generation;
     let moved = apply(&policies, "b", &[("d.yaml", &format!("# moved\n{}", exclusion("a")))]).unwrap();
-    assert!(!moved.changed && moved.set.digest() == set.digest());
+    assert!(!moved.changed && moved.generation.digest() == set.digest());
     let changed = apply(&policies, "b", &[("c.yaml", &exclusion("b"))]).unwrap();
-    assert!(changed.changed && changed.set.digest() != set.digest());
+    assert!(changed.changed && changed.generation.digest() != set.digest());
 }
 
 #[test]
@@ -552,7 +564,7 @@ fn there_is_one_config() {
             "y.yaml:1:1: SyncSet \"s\" of bundle \"a-second\" is already defined at s.yaml:1:1 in bundle \"one\" [duplicate]",
         ]
     );
-    assert_eq!(policies.current().bundles(), ["one".into()]);
+    assert_eq!(policies.current().fleet().bundles(), ["one".into()]);
 }
 
 #[test]
@@ -562,8 +574,8 @@ fn templates_say_what_they_require() {
         TEMPLATE.replace("{name: k8sfoo}", &format!("{{name: k8sfoo, {metadata}}}"))
     };
     let read = |text: &str| {
-        let set = apply(&policies(), "b", &[("t.yaml", text)]).unwrap().set;
-        set.templates()[0].template.sync_requirements.clone()
+        let set = apply(&policies(), "b", &[("t.yaml", text)]).unwrap().generation;
+        set.fleet().templates()[0].template.sync_requirements.clone()
     };
     let required = read(&annotated(r#"[[{"groups": [""], "versions": ["v1"], "kinds": ["Pod"]}]]"#)).unwrap();
     assert_eq!(required.0.len(), 1);

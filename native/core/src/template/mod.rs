@@ -6,6 +6,7 @@
 
 mod actions;
 mod admit;
+mod annotations;
 mod constraint_schema;
 pub(crate) mod fields;
 mod names;
@@ -15,10 +16,12 @@ mod read_template;
 pub(crate) mod schema;
 mod sync_requirements;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use crate::yaml::SourceText;
 pub use actions::EnforcementActions;
+pub use annotations::{Freshness, OnStale, Reach};
 pub use operations::Operations;
 pub use sync_requirements::{EquivalenceSet, SyncRequirements};
 
@@ -28,6 +31,7 @@ pub(crate) use names::{did_you_mean, subdomain_defect};
 pub(crate) use read_constraint::read_constraint;
 pub(crate) use read_template::read_template;
 
+use crate::config::GroupVersionKind;
 use crate::diagnostic::Location;
 use crate::matching::Matcher;
 
@@ -66,6 +70,8 @@ pub struct Template {
     pub operations: Operations,
     /// The kinds that it looks for in the inventory, or why its annotation that says so cannot be read.
     pub sync_requirements: Result<SyncRequirements, String>,
+    /// For a fleet template, which sees other clusters of its cluster set: the kinds that it sees of them. None for any other.
+    pub fleet: Option<BTreeSet<GroupVersionKind>>,
     /// What its Constraints may look like.
     pub(crate) schema: Arc<ConstraintSchema>,
     /// The whole document.
@@ -74,17 +80,6 @@ pub struct Template {
     pub origin: Location,
     /// Name of its bundle.
     pub bundle: Arc<str>,
-}
-
-impl Template {
-    /// Whether the other's program does for this one.
-    pub(crate) fn same_code(&self, other: &Self) -> bool {
-        let texts = |one: &Self| one.libs.iter().map(|lib| lib.text.clone()).collect::<Vec<_>>();
-        self.kind == other.kind
-            && self.version == other.version
-            && self.module.text == other.module.text
-            && texts(self) == texts(other)
-    }
 }
 
 /// A Constraint that its template's schema accepts.
@@ -100,6 +95,8 @@ pub struct Constraint {
     pub matcher: Option<Matcher>,
     /// What to do about a violation, by enforcement point.
     pub actions: EnforcementActions,
+    /// Where it applies, and how old what it reads may be.
+    pub reach: Reach,
     /// The whole document, with defaults: what `fleetgate test -o json` shows of it.
     pub document: serde_json::Value,
     /// Where the document begins.

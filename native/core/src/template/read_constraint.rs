@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::annotations;
 use super::fields::Checked;
 use super::names::{did_you_mean, subdomain_defect};
 use super::{Constraint, EnforcementActions, Template};
@@ -49,6 +50,7 @@ pub(crate) fn read_constraint(
     let spec = document.value.get("spec").and_then(Value::as_object);
     let matcher = matcher(&mut checked, spec);
     let actions = actions(&mut checked, spec);
+    let reach = annotations::reach(&mut checked);
     if !checked.diagnostics.is_empty() {
         return Err(checked.diagnostics);
     }
@@ -61,6 +63,7 @@ pub(crate) fn read_constraint(
         parameters,
         matcher,
         actions,
+        reach,
         document: completed,
         origin: document.location(),
         bundle: bundle.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::annotations;
 use super::fields::Checked;
 use super::names::{did_you_mean, dns_label_defect, label_key_defect, label_value_defect};
 use super::schema::{self, Schema};
@@ -39,6 +40,8 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
     let parameters = parameters(&mut checked, crd_spec, legacy_default);
     let code = target.and_then(|target| rego(&mut checked, target));
     let operations = target.map(|target| operations(&mut checked, target)).unwrap_or_default();
+    let sync_requirements = SyncRequirements::of(&document.value);
+    let fleet = annotations::fleet(&mut checked, &sync_requirements);
     match code {
         Some(code) if checked.diagnostics.is_empty() => Ok(Template {
             kind: kind.into(),
@@ -46,7 +49,8 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
             module: code.module,
             libs: code.libs,
             operations,
-            sync_requirements: SyncRequirements::of(&document.value),
+            sync_requirements,
+            fleet,
             schema: Arc::new(ConstraintSchema::new(parameters)),
             document: document.value.clone(),
             origin: document.location(),

@@ -39,6 +39,11 @@ impl SyncRequirements {
         self.0.iter().filter(|set| set.is_disjoint(synced)).collect()
     }
 
+    /// Every kind of every set.
+    pub fn kinds(&self) -> impl Iterator<Item = &GroupVersionKind> {
+        self.0.iter().flatten()
+    }
+
     fn parse(annotation: &str) -> Result<Self, String> {
         let text = annotation.trim_matches(['\n', '"']);
         let value = match serde_json::Deserializer::from_str(text).into_iter::<Value>().next() {

@@ -7,12 +7,23 @@ use std::ops::Range;
 pub struct Skimmed {
     fields: Vec<(Range<usize>, Range<usize>)>,
     has_escaped_key: bool,
+    is_whole: bool,
 }
 
 impl Skimmed {
     /// Whether a key is written with escapes, so that two spellings could name one field.
     pub fn is_ambiguous(&self) -> bool {
         self.has_escaped_key
+    }
+
+    /// Whether the object was read up to its closing bracket.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Where the fields' names (without their quotes) and values stand, in the order of the text.
+    pub fn ranges(&self) -> impl Iterator<Item = &(Range<usize>, Range<usize>)> {
+        self.fields.iter()
     }
 
     /// The text of a field's value; of duplicate keys the last.
@@ -52,6 +63,7 @@ pub fn skim(text: &[u8]) -> Skimmed {
         found.fields.push((key, start..end));
         at = after_space(text, end);
         if text.get(at) != Some(&b',') {
+            found.is_whole = text.get(at) == Some(&b'}');
             return found;
         }
         at += 1;

@@ -1,8 +1,8 @@
 //! Objects of Gatekeeper's own groups at admission: checked as Gatekeeper's webhook checks them before any policy is asked
 //! (`validateGatekeeperResources` in `pkg/webhook/policy.go` of Gatekeeper 3.23.1).
 //!
-//! Constraints are held against the published templates. Mutators, ExpansionTemplates and Providers are checked although
-//! fleetgate does not act on them: whoever applies one learns at once what Gatekeeper will not take.
+//! Constraints are held against the published templates: those of the cluster, else those of the fleet. Mutators, ExpansionTemplates and
+//! Providers are checked although fleetgate does not act on them: whoever applies one learns at once what Gatekeeper will not take.
 
 mod decode;
 mod expansion;
@@ -16,7 +16,7 @@ mod schema;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::policy::PolicySet;
+use crate::policy::{PolicySet, Scoped};
 use crate::template::{self, Refusal};
 use crate::yaml::Document;
 
@@ -43,7 +43,7 @@ pub(super) fn are_of(group: &str) -> bool {
 }
 
 /// Checks the object of an AdmissionRequest, given as JSON, whose group is one of Gatekeeper's.
-pub(super) fn admit(request: &[u8], set: &PolicySet) -> Result<(), Refusal> {
+pub(super) fn admit(request: &[u8], scopes: Scoped<&PolicySet>) -> Result<(), Refusal> {
     let mut request: Value = serde_json::from_slice(request).map_err(|error| Refusal::internal(error.to_string()))?;
     let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (group, kind) = (text("/kind/group").to_owned(), text("/kind/kind").to_owned());
@@ -68,7 +68,10 @@ pub(super) fn admit(request: &[u8], set: &PolicySet) -> Result<(), Refusal> {
         ("templates.gatekeeper.sh", "ConstraintTemplate") => {
             template::admit_template(&Document::without_file(object()?))
         }
-        ("constraints.gatekeeper.sh", _) => template::admit_constraint(&object()?, |kind| set.template(kind)),
+        ("constraints.gatekeeper.sh", _) => {
+            let own = |kind: &str| scopes.cluster.and_then(|set| set.template(kind));
+            template::admit_constraint(&object()?, |kind| own(kind).or_else(|| scopes.fleet.template(kind)))
+        }
         (Config::GROUP, "Config") if name != Config::NAME => {
             Err(Refusal::user_error("config resource must have name 'config'"))
         }

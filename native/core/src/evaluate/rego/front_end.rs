@@ -1,7 +1,7 @@
 //! What OPA itself refuses, by the front end that is held to OPA's parser and compiler.
 //!
 use fleetgate_eval::{Error, Unit};
-use fleetgate_rego::gatekeeper::{self, CompileError, LibRewrite, Part, TemplateError, TemplateSource, load_template};
+use fleetgate_rego::gatekeeper::{self, CompileError, LibRewrite, Part, TemplateError, TemplateSource};
 use fleetgate_rego::{Diagnostic as RegoDiagnostic, LineIndex, Span, Version};
 
 use crate::diagnostic::{Diagnostic, Location, code};
@@ -25,7 +25,11 @@ pub(in crate::evaluate) fn source(template: &Template) -> TemplateSource<'_> {
 /// Reads a template's modules and checks them together.
 pub(super) fn read(template: &Template, lib_rewrite: LibRewrite) -> Result<Vec<Unit>, Vec<Diagnostic>> {
     let source = source(template);
-    let modules = load_template(&source, true, lib_rewrite).map_err(|error| refusal(template, &error))?;
+    let loaded = match template.fleet {
+        Some(_) => gatekeeper::load_fleet_template(&source, lib_rewrite),
+        None => gatekeeper::load_template(&source, true, lib_rewrite),
+    };
+    let modules = loaded.map_err(|error| refusal(template, &error))?;
     gatekeeper::check(&source, &modules).map_err(|errors| {
         let located = |error: &CompileError| match error.part {
             Some(part) => of_part(template, part, &error.error),
@@ -85,7 +89,16 @@ fn refusal(template: &Template, error: &TemplateError) -> Vec<Diagnostic> {
             vec![at(*part, *span, &format!("bad import: {path}")).hint(hint)]
         }
         TemplateError::Data(part, spans) => {
-            let one = |span: &Span| at(*part, *span, &format!("disallowed ref {}", text(*part, span)));
+            let one = |span: &Span| {
+                let reference = text(*part, span);
+                let diagnostic = at(*part, *span, &format!("disallowed ref {reference}"));
+                if reference.starts_with("data.fleet") {
+                    diagnostic
+                        .hint("a template that refers to the fleet has the annotation fleetgate.dev/fleet: \"true\"")
+                } else {
+                    diagnostic
+                }
+            };
             spans.iter().map(one).collect()
         }
     }

@@ -10,7 +10,9 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fleetgate_eval::{Budget, DocumentId, Documents, Error, Exhausted, Options, Settings, Workspace, compile};
+use fleetgate_eval::{
+    Budget, DocumentId, Documents, Error, Exhausted, InventoryReads, Options, Settings, Workspace, compile,
+};
 use fleetgate_rego::Release;
 use fleetgate_value::Value;
 
@@ -42,13 +44,15 @@ impl Driver for RegoDriver {
             errors.iter().map(|error| front_end::diagnostic_of(template, error)).collect::<Vec<_>>()
         })?;
         let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
-        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry }))
+        let reads = Arc::new(program.inventory_reads());
+        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry, reads }))
     }
 }
 
 struct RegoProgram {
     program: Arc<fleetgate_eval::Program>,
     entry: DocumentId,
+    reads: Arc<InventoryReads>,
 }
 
 impl Program for RegoProgram {
@@ -58,6 +62,10 @@ impl Program for RegoProgram {
 
     fn referential(&self) -> bool {
         self.program.reads_data()
+    }
+
+    fn reads(&self) -> &Arc<InventoryReads> {
+        &self.reads
     }
 
     fn instance(&self) -> Box<dyn Instance> {
@@ -80,7 +88,7 @@ impl Instance for RegoInstance {
             entries: MAX_ENTRIES,
         };
         let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
-        let data = evaluation.inventory.data().as_object().cloned().unwrap_or_default();
+        let data = evaluation.data.as_object().cloned().unwrap_or_default();
         let documents = Documents { input: Some(input(evaluation)), data, stored: Some(evaluation.parameters.clone()) };
         match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
             Ok(document) => document
@@ -103,12 +111,15 @@ fn evaluation_error(error: &Error, evaluation: &Evaluation<'_>) -> EvaluationErr
 
 /// `input` of a program.
 pub(super) fn input(evaluation: &Evaluation<'_>) -> Value {
-    static KEYS: LazyLock<[Value; 2]> = LazyLock::new(|| [Value::from("parameters"), Value::from("review")]);
-    let [parameters, review] = &*KEYS;
-    Value::object(vec![
-        (parameters.clone(), evaluation.parameters.clone()),
-        (review.clone(), evaluation.review.clone()),
-    ])
+    static KEYS: LazyLock<[Value; 3]> =
+        LazyLock::new(|| [Value::from("cluster"), Value::from("parameters"), Value::from("review")]);
+    let [cluster, parameters, review] = &*KEYS;
+    let gatekeepers =
+        [(parameters.clone(), evaluation.parameters.clone()), (review.clone(), evaluation.review.clone())];
+    Value::object(match evaluation.cluster {
+        Some(named) => std::iter::once((cluster.clone(), named.clone())).chain(gatekeepers).collect(),
+        None => gatekeepers.into(),
+    })
 }
 
 fn now_nanos() -> i64 {

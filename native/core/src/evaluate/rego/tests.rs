@@ -9,7 +9,6 @@ use super::super::{Budget, Driver, Evaluation, EvaluationError, ExhaustedBudget,
 use super::RegoDriver;
 use crate::compatibility::{LibRewrite, NonstringMsg};
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Snapshot;
 use crate::template::{RegoVersion, SourceText, Template, read_template};
 use crate::yaml;
 
@@ -72,7 +71,8 @@ fn run_with(
     let evaluation = Evaluation {
         review: &crate::json::of_text(review),
         parameters: &crate::json::of_text(parameters),
-        inventory: &Snapshot::empty(),
+        cluster: None,
+        data: &crate::json::of_text(r#"{"inventory": {}}"#),
         budget,
         nonstring_msg: NonstringMsg::default(),
     };

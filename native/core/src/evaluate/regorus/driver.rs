@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use fleetgate_eval::InventoryReads;
+
 use super::super::rego::RegoDriver;
 use super::super::{Driver, Instance, Program};
 use super::SecondProgram;
@@ -32,6 +34,10 @@ impl Program for CrossCheckedProgram {
 
     fn referential(&self) -> bool {
         self.first.referential()
+    }
+
+    fn reads(&self) -> &Arc<InventoryReads> {
+        self.first.reads()
     }
 
     fn instance(&self) -> Box<dyn Instance> {

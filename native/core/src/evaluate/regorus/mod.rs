@@ -58,6 +58,9 @@ impl SecondProgram {
     /// # Errors
     /// Why the template is not cross-checked.
     pub fn compile(template: &Template, referential: bool, lib_rewrite: LibRewrite) -> Result<Self, String> {
+        if template.fleet.is_some() {
+            return Err("it reads data.fleet".to_owned());
+        }
         let source = rego::source(template);
         let loaded = load_template(&source, true, lib_rewrite).map_err(|error| error.to_string())?;
         let (mut names, mut excluded) = (BTreeSet::new(), None);
@@ -161,7 +164,7 @@ impl SecondInstance {
         }
         let ready = self.ready.as_mut()?;
         if self.program.referential {
-            ready.set_data(evaluation.inventory.data())?;
+            ready.set_data(evaluation.data)?;
         }
         let outcome = ready.run(evaluation)?;
         match outcome {

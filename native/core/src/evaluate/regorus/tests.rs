@@ -14,7 +14,7 @@ use super::{CrossCheckedDriver, SecondProgram};
 use crate::compatibility::{Compatibility, LibRewrite, NonstringMsg};
 use crate::decide::{Caller, CrossCheck, Engine, Limits};
 use crate::diagnostic::Diagnostic;
-use crate::inventory::{Inventories, Snapshot};
+use crate::inventory::Inventories;
 use crate::policy::Policies;
 use crate::template::{RegoVersion, SourceText, Template, read_template};
 use crate::wire;
@@ -61,7 +61,8 @@ fn both(body: &str, libs: &[&str], review: &str) -> (Outcome, Option<Outcome>) {
     let evaluation = Evaluation {
         review: &crate::json::of_text(review),
         parameters: &crate::json::of_text(r#"{"p": [1, 2]}"#),
-        inventory: &inventories.pin("c"),
+        cluster: None,
+        data: &crate::inventory::all_of(&inventories.pin("c")),
         budget,
         nonstring_msg: NonstringMsg::default(),
     };
@@ -189,11 +190,11 @@ fn an_evaluation_without_end_is_not_compared() {
     let budget =
         Budget { instructions: 1, time: Duration::from_millis(20), deadline: Instant::now() + Duration::from_secs(60) };
     let nothing = crate::json::of_text("{}");
-    let snapshot = Snapshot::empty();
     let evaluation = Evaluation {
         review: &nothing,
         parameters: &nothing,
-        inventory: &snapshot,
+        cluster: None,
+        data: &nothing,
         budget,
         nonstring_msg: NonstringMsg::default(),
     };

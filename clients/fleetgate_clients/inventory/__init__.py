@@ -1,0 +1,1 @@
+"""The verbs ``get`` and ``clusters``: what the service knows of the clusters."""

@@ -1,0 +1,319 @@
+//! What a decision reads beside the review: the inventory of its cluster, the other clusters of its set, and how far all
+//! that is known. It is pinned once, so that everything in one decision reads the same.
+
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+
+use fleetgate_eval::{InventoryScope, KindPattern};
+use fleetgate_value::Value;
+
+use crate::config::GroupVersionKind;
+use crate::evaluate::Program;
+use crate::inventory::{self, Extent, Inventories, Kind, PinnedFleet, Snapshot, State, ViewTooLarge};
+use crate::policy::{Generation, PolicySet, PublishedConstraint, PublishedTemplate};
+use crate::template::{Constraint, OnStale, SyncRequirements};
+use crate::wire::ErrorReason;
+
+/// What a decision reads beside the review.
+pub(super) struct Surroundings<'a> {
+    inventories: &'a Inventories,
+    generation: &'a Generation,
+    cluster: &'a str,
+    snapshot: Arc<Snapshot>,
+    at: SystemTime,
+    /// The snapshot is one of earlier, which others were not pinned with.
+    is_earlier: bool,
+    fleet: OnceCell<PinnedFleet>,
+    /// `data.fleet` of the template that asked last: Constraints of a template stand together.
+    last: RefCell<Option<(Arc<dyn Program>, Shown, Value)>>,
+    /// How far what was read so far is known.
+    read: Cell<Option<Extent>>,
+}
+
+/// Which clusters a fleet template is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Those of the cluster set.
+    Set,
+    /// The review's own.
+    Own,
+}
+
+/// What is to be done with a Constraint, as old as what it reads is.
+pub(super) struct Judged {
+    /// What to evaluate it on; none where it is not to be evaluated.
+    pub(super) shown: Option<Shown>,
+    /// What has to be said.
+    pub(super) stale: Option<Stale>,
+}
+
+/// What an answer says of a Constraint whose view is older than it allows.
+pub(super) struct Stale {
+    pub(super) message: String,
+    pub(super) reason: ErrorReason,
+    /// What saying so does; none for the Constraint's own actions.
+    pub(super) action: Option<&'static str>,
+}
+
+/// The documents of one evaluation.
+pub(super) struct Documents {
+    /// `input.cluster`
+    pub(super) cluster: Option<Value>,
+    /// `data`
+    pub(super) data: Cow<'static, Value>,
+}
+
+/// A part of a view, and how far it is known.
+struct Part<'p> {
+    extent: Extent,
+    cluster: &'p str,
+    what: What<'p>,
+}
+
+enum What<'p> {
+    Kind(&'p GroupVersionKind),
+    Pattern(&'p KindPattern),
+}
+
+impl<'a> Surroundings<'a> {
+    /// Pins the current snapshot of a cluster, or takes an `earlier` one.
+    pub(super) fn pin(
+        inventories: &'a Inventories,
+        generation: &'a Generation,
+        cluster: &'a str,
+        earlier: Option<Arc<Snapshot>>,
+    ) -> Self {
+        Self {
+            inventories,
+            generation,
+            cluster,
+            is_earlier: earlier.is_some(),
+            snapshot: earlier.unwrap_or_else(|| inventories.pin(cluster)),
+            at: SystemTime::now(),
+            fleet: OnceCell::new(),
+            last: RefCell::default(),
+            read: Cell::default(),
+        }
+    }
+
+    /// The snapshot of the review's cluster.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// How far what was read is known; none where nothing was.
+    pub(super) fn read(&self) -> Option<Extent> {
+        self.read.get()
+    }
+
+    /// Whether a Constraint applies to the review's cluster.
+    pub(super) fn concerns(&self, constraint: &Constraint) -> bool {
+        let selector = constraint.reach.clusters.as_ref();
+        selector.is_none_or(|clusters| clusters.matches_labels(&self.snapshot.facts().labels))
+    }
+
+    fn fleet(&self) -> &PinnedFleet {
+        self.fleet.get_or_init(|| self.inventories.pin_fleet(self.cluster, &self.snapshot, self.at))
+    }
+
+    /// Says what to do with a Constraint, as old as what it reads is, and notes that it was read.
+    pub(super) fn judge(&self, set: &PolicySet, position: usize) -> Judged {
+        let published = set.constraints().get(position);
+        let found = published.and_then(|published| Some((published, set.templates().get(published.template)?)));
+        match found {
+            Some((published, template)) if template.program.referential() => self.judge_view(published, template),
+            _ => Judged { shown: Some(Shown::Set), stale: None },
+        }
+    }
+
+    fn judge_view(&self, published: &PublishedConstraint, template: &PublishedTemplate) -> Judged {
+        let reads_fleet = template.template.fleet.is_some() && template.program.reads().reads_fleet();
+        if self.is_earlier && reads_fleet {
+            let message = "it reads other clusters, of which no earlier revision is kept".to_owned();
+            let stale = Stale { message, reason: ErrorReason::RevisionUnavailable, action: None };
+            return Judged { shown: None, stale: Some(stale) };
+        }
+        let parts = self.parts(template, Shown::Set);
+        let Some(freshness) = published.constraint.reach.freshness else {
+            self.note(&parts);
+            return Judged { shown: Some(Shown::Set), stale: None };
+        };
+        let Some(message) = too_old(&parts, freshness.max_staleness) else {
+            self.note(&parts);
+            return Judged { shown: Some(Shown::Set), stale: None };
+        };
+        let saying = |message, action| Some(Stale { message, reason: ErrorReason::StaleView, action });
+        match freshness.on_stale {
+            OnStale::Deny => Judged { shown: None, stale: saying(message, None) },
+            OnStale::Warn => {
+                self.note(&parts);
+                Judged { shown: Some(Shown::Set), stale: saying(message, Some("warn")) }
+            }
+            OnStale::Allow => {
+                self.note(&parts);
+                Judged { shown: Some(Shown::Set), stale: saying(message, Some("dryrun")) }
+            }
+            OnStale::OwnClusterOnly => {
+                let own = self.parts(template, Shown::Own);
+                if let Some(message) = too_old(&own, freshness.max_staleness) {
+                    return Judged { shown: None, stale: saying(message, None) };
+                }
+                self.note(&own);
+                let message = format!("{message}; only its own cluster was looked at");
+                Judged { shown: Some(Shown::Own), stale: saying(message, Some("warn")) }
+            }
+        }
+    }
+
+    fn note(&self, parts: &[Part<'_>]) {
+        for part in parts {
+            self.read.set(Some(self.read.get().map_or(part.extent, |read| read.and(part.extent))));
+        }
+    }
+
+    /// Everything that a template can read.
+    fn parts<'p>(&'p self, published: &'p PublishedTemplate, shown: Shown) -> Vec<Part<'p>> {
+        let mut parts = self.of_inventory(published);
+        let template = &published.template;
+        let (Some(_), Ok(SyncRequirements(sets))) = (&template.fleet, &template.sync_requirements) else {
+            return parts;
+        };
+        if published.program.reads().reads_fleet() {
+            let seen = self.fleet().clusters().filter(|one| shown == Shown::Set || Arc::ptr_eq(one, &self.snapshot));
+            for snapshot in seen {
+                let cluster = if snapshot.cluster().is_empty() { self.cluster } else { snapshot.cluster() };
+                for set in sets {
+                    let Some(first) = set.first() else { continue };
+                    let extent = snapshot.extent_of(set, self.at, |_| true);
+                    parts.push(Part { extent, cluster, what: What::Kind(first) });
+                }
+            }
+        }
+        parts
+    }
+
+    /// What a template can read of `data.inventory`: what it says that it requires, and what its program refers to.
+    fn of_inventory<'p>(&'p self, published: &'p PublishedTemplate) -> Vec<Part<'p>> {
+        let reads = published.program.reads();
+        if reads.is_empty() {
+            return Vec::new();
+        }
+        let synced = self.generation.synced(self.cluster);
+        let shows = |known: &Kind| known.is_given() || synced.contains(known.kind());
+        let covers = |kind: &GroupVersionKind| {
+            let group_version = kind.group_version();
+            let trees = [InventoryScope::Cluster, InventoryScope::Namespace];
+            trees.into_iter().any(|tree| reads.covers(tree, &group_version, &kind.kind))
+        };
+        let part = |extent, what| Part { extent, cluster: self.cluster, what };
+        let required = published.template.sync_requirements.as_ref().map(|all| &*all.0).unwrap_or_default();
+        let mut parts = Vec::new();
+        for set in required.iter().filter(|set| set.iter().any(covers)) {
+            let Some(first) = set.first() else { continue };
+            parts.push(part(self.snapshot.extent_of(set, self.at, shows), What::Kind(first)));
+        }
+        let is_required = |kind: &GroupVersionKind| required.iter().any(|set| set.contains(kind));
+        for known in self.snapshot.kinds().filter(|known| shows(known) && covers(known.kind())) {
+            if !is_required(known.kind()) {
+                parts.push(part(known.extent(self.at), What::Kind(known.kind())));
+            }
+        }
+        if self.snapshot.is_given() {
+            return parts;
+        }
+        for pattern in reads.patterns() {
+            let (Some(group_version), Some(kind)) = (&pattern.group_version, &pattern.kind) else { continue };
+            let is_it = |one: &GroupVersionKind| *one.kind == **kind && *one.group_version() == **group_version;
+            let is_shown = self.snapshot.kinds().any(|known| shows(known) && is_it(known.kind()));
+            if !is_shown && !required.iter().flatten().any(is_it) {
+                parts.push(part(Extent::UNKNOWN, What::Pattern(pattern)));
+            }
+        }
+        parts
+    }
+
+    /// `data.inventory` of a program.
+    pub(super) fn inventory(&self, program: &dyn Program) -> Result<Cow<'static, Value>, ViewTooLarge> {
+        static NONE: LazyLock<Value> = LazyLock::new(Value::empty_object);
+        if !program.referential() {
+            return Ok(Cow::Borrowed(&NONE));
+        }
+        let shown = inventory::Shown {
+            generation: self.generation.number(),
+            synced: self.generation.synced(self.cluster),
+            excluder: self.generation.sync_excluder(self.cluster),
+        };
+        self.snapshot.data(program.reads(), &shown).map(Cow::Owned)
+    }
+
+    /// The documents of a template's evaluation.
+    pub(super) fn documents(&self, published: &PublishedTemplate, shown: Shown) -> Result<Documents, ViewTooLarge> {
+        static KEYS: LazyLock<[Value; 3]> = LazyLock::new(|| ["fleet", "labels", "name"].map(Value::from));
+        let data = self.inventory(published.program.as_ref())?;
+        if published.template.fleet.is_none() {
+            return Ok(Documents { cluster: None, data });
+        }
+        let [fleet, labels, name] = &*KEYS;
+        let cluster = Value::object(vec![
+            (labels.clone(), inventory::labels(self.snapshot.facts())),
+            (name.clone(), Value::from(self.cluster)),
+        ]);
+        let mut fields: Vec<(Value, Value)> = Vec::new();
+        if published.program.reads().reads_fleet() {
+            fields.push((fleet.clone(), self.fleet_value(published, shown)?));
+        }
+        fields.extend(data.as_object().into_iter().flat_map(|data| data.iter()).map(|(k, v)| (k.clone(), v.clone())));
+        Ok(Documents { cluster: Some(cluster), data: Cow::Owned(Value::object(fields)) })
+    }
+
+    fn fleet_value(&self, published: &PublishedTemplate, shown: Shown) -> Result<Value, ViewTooLarge> {
+        let mut last = self.last.borrow_mut();
+        if let Some((program, of, value)) = &*last
+            && Arc::ptr_eq(program, &published.program)
+            && *of == shown
+        {
+            return Ok(value.clone());
+        }
+        let template = &published.template;
+        let (Some(declared), Ok(requirements)) = (&template.fleet, &template.sync_requirements) else {
+            return Ok(Value::empty_object());
+        };
+        let value = self.fleet().value(self.cluster, requirements, declared, shown == Shown::Own)?;
+        *last = Some((published.program.clone(), shown, value.clone()));
+        Ok(value)
+    }
+}
+
+/// Says which part of a view is older than allowed, if one is: the one of which least is known.
+fn too_old(parts: &[Part<'_>], allowed: Duration) -> Option<String> {
+    let is_old = |part: &&Part<'_>| part.extent.age.is_none_or(|age| age > allowed);
+    let worst = parts
+        .iter()
+        .filter(is_old)
+        .reduce(|worst, part| if part.extent.is_less_than(&worst.extent) { part } else { worst })?;
+    Some(match worst.extent.age {
+        Some(age) => format!("{worst} was last known to be complete {age:.1?} ago, and {allowed:?} are allowed"),
+        None => format!("{worst} was never complete"),
+    })
+}
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.what {
+            What::Kind(kind) => write!(f, "{kind}")?,
+            What::Pattern(KindPattern { group_version, kind, .. }) => {
+                let any =
+                    |name: &Option<fleetgate_value::Str>| name.as_ref().map_or("*".to_owned(), |one| one.to_string());
+                write!(f, "{}:{}", any(group_version), any(kind))?;
+            }
+        }
+        let state = match self.extent.state {
+            State::Synced => String::new(),
+            state => format!(" ({})", state.name()),
+        };
+        write!(f, " of cluster {:?}{state}", self.cluster)
+    }
+}

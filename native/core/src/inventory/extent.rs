@@ -1,0 +1,70 @@
+//! How far what is cached is known.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Kind, Snapshot, State};
+use crate::config::GroupVersionKind;
+
+/// How far something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Whether it is followed.
+    pub state: State,
+    /// How long ago it was last known to be complete; none where it never was.
+    pub age: Option<Duration>,
+}
+
+impl Extent {
+    /// Complete at this moment.
+    pub const NOW: Self = Self { state: State::Synced, age: Some(Duration::ZERO) };
+    /// Never read.
+    pub const UNKNOWN: Self = Self { state: State::Pending, age: None };
+
+    /// Both together: as far as the one of which less is known.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let age = self.age.zip(other.age).map(|(one, other)| one.max(other));
+        Self { state: self.state.max(other.state), age }
+    }
+
+    /// What is the less known, the greater it is.
+    fn order(&self) -> (bool, Option<Duration>, State) {
+        (self.age.is_none(), self.age, self.state)
+    }
+
+    /// Whether less is known than of another.
+    #[must_use]
+    pub fn is_less_than(&self, other: &Self) -> bool {
+        self.order() > other.order()
+    }
+}
+
+impl Kind {
+    /// How far it is known.
+    #[must_use]
+    pub fn extent(&self, at: SystemTime) -> Extent {
+        Extent { state: self.state(), age: self.watermark().age(at) }
+    }
+}
+
+impl Snapshot {
+    /// How far one of some kinds is known, each of which does for the others: that of which most is known. It counts what
+    /// `shows` admits.
+    pub fn extent_of<'a>(
+        &self,
+        alternatives: impl IntoIterator<Item = &'a GroupVersionKind>,
+        at: SystemTime,
+        shows: impl Fn(&Kind) -> bool,
+    ) -> Extent {
+        let known = alternatives.into_iter().filter_map(|kind| self.kind(kind)).filter(|known| shows(known));
+        let known = known.map(|known| known.extent(at)).min_by_key(Extent::order);
+        // Of objects that were handed over as a whole, those that are not there are known to be none.
+        known.unwrap_or_else(|| if self.is_given() { Extent::NOW } else { Extent::UNKNOWN })
+    }
+
+    /// Whether its objects were handed over as a whole, by somebody who has no cluster to follow.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.kinds().any(Kind::is_given)
+    }
+}

@@ -1,0 +1,108 @@
+//! What Rego sees of the clusters of a cluster set: `data.fleet`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fleetgate_value::{Number, Value};
+
+use super::{ClusterFacts, Extent, Inventories, Snapshot, ViewTooLarge};
+use crate::config::GroupVersionKind;
+use crate::template::SyncRequirements;
+
+/// The clusters that a decision may see, each pinned at one moment.
+#[derive(Debug, Clone)]
+pub struct PinnedFleet {
+    at: SystemTime,
+    /// Sorted by name.
+    clusters: Vec<Arc<Snapshot>>,
+    own: usize,
+    limit: usize,
+}
+
+impl Inventories {
+    /// The cluster set of a cluster whose snapshot a decision has pinned. A cluster that belongs to none is alone.
+    #[must_use]
+    pub fn pin_fleet(&self, cluster: &str, own: &Arc<Snapshot>, at: SystemTime) -> PinnedFleet {
+        let set = &own.facts().cluster_set;
+        let others = self.clusters().into_iter().filter(|shard| !set.is_empty() && shard.name() != cluster);
+        let mut clusters: Vec<Arc<Snapshot>> = others.map(|shard| shard.snapshot()).collect();
+        clusters.retain(|snapshot| snapshot.facts().cluster_set == *set);
+        let own_at = clusters.partition_point(|snapshot| &**snapshot.cluster() < cluster);
+        clusters.insert(own_at, own.clone());
+        PinnedFleet { at, clusters, own: own_at, limit: self.view_bytes() }
+    }
+
+    /// What is known of a cluster besides its objects; nothing of a cluster that there is not.
+    #[must_use]
+    pub fn facts(&self, cluster: &str) -> Arc<ClusterFacts> {
+        self.pin(cluster).shared_facts()
+    }
+}
+
+impl PinnedFleet {
+    /// The clusters, sorted by name.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.clusters.iter()
+    }
+
+    /// The review's own.
+    fn own(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.clusters.get(self.own).into_iter()
+    }
+
+    /// `data.fleet`: `{"clusters": {name: {labels, state, age, cluster, namespace}}}` with the kinds that a template
+    /// declares and no others. `state` and `age` (seconds) are those of the declared kinds; `age` is absent where one never
+    /// was complete.
+    ///
+    /// # Errors
+    /// [`ViewTooLarge`] where the clusters together take more than one program may read.
+    pub fn value(
+        &self,
+        own_name: &str,
+        requirements: &SyncRequirements,
+        declared: &BTreeSet<GroupVersionKind>,
+        own_only: bool,
+    ) -> Result<Value, ViewTooLarge> {
+        let seen: Vec<&Arc<Snapshot>> = if own_only { self.own().collect() } else { self.clusters().collect() };
+        let mut taken = 0;
+        let mut clusters = Vec::with_capacity(seen.len());
+        for snapshot in seen {
+            let (cluster, namespace, bytes) = snapshot.fleet_trees(declared)?;
+            taken += bytes;
+            if taken > self.limit {
+                return Err(ViewTooLarge::Bytes { limit: self.limit });
+            }
+            let extent = self.extent(snapshot, requirements);
+            let mut fields = vec![
+                (Value::from("labels"), labels(snapshot.facts())),
+                (Value::from("state"), Value::from(extent.state.name())),
+            ];
+            fields.extend(extent.age.map(|age| (Value::from("age"), seconds(age))));
+            fields.extend(cluster.map(|tree| (Value::from("cluster"), tree)));
+            fields.extend(namespace.map(|tree| (Value::from("namespace"), tree)));
+            // A cluster that nobody registered has a snapshot without a name.
+            let name = if snapshot.cluster().is_empty() { own_name } else { snapshot.cluster() };
+            clusters.push((Value::from(name), Value::object(fields)));
+        }
+        Ok(Value::object(vec![(Value::from("clusters"), Value::object(clusters))]))
+    }
+
+    /// How far the kinds that a template requires are known in a cluster.
+    #[must_use]
+    pub fn extent(&self, snapshot: &Snapshot, requirements: &SyncRequirements) -> Extent {
+        let of_set = |set| snapshot.extent_of(set, self.at, |_| true);
+        requirements.0.iter().map(of_set).fold(Extent::NOW, Extent::and)
+    }
+}
+
+/// A cluster's labels as Rego sees them.
+pub fn labels(facts: &ClusterFacts) -> Value {
+    Value::object(facts.labels.iter().map(|(key, value)| (Value::from(&**key), Value::from(&**value))).collect())
+}
+
+/// In thousandths: more of them would be noise.
+fn seconds(age: Duration) -> Value {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds of centuries are exact")]
+    Value::Number(Number::from_double(age.as_millis() as f64 / 1_000.0))
+}

@@ -1,0 +1,88 @@
+//! One kind in a snapshot.
+
+use std::sync::Arc;
+
+use super::store::Objects;
+use super::{State, Watermark};
+use crate::compatibility::Compatibility;
+use crate::config::GroupVersionKind;
+
+/// A kind of a cluster as a snapshot has it: how far it is known, and its objects.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    pub(super) kind: Arc<GroupVersionKind>,
+    pub(super) watermark: Watermark,
+    pub(super) reason: Arc<str>,
+    /// The snapshot in which its objects changed last.
+    pub(super) changed: u64,
+    /// The objects were handed over as a whole, by somebody who has no cluster to follow: policies see all of them.
+    pub(super) is_given: bool,
+    pub(super) objects: Objects,
+}
+
+impl Kind {
+    pub(super) fn new(kind: Arc<GroupVersionKind>, compatibility: Compatibility) -> Self {
+        Self {
+            kind,
+            watermark: Watermark::default(),
+            reason: Arc::default(),
+            changed: 0,
+            is_given: false,
+            objects: Objects::new(compatibility),
+        }
+    }
+
+    /// Its group, version and kind.
+    #[must_use]
+    pub fn kind(&self) -> &GroupVersionKind {
+        &self.kind
+    }
+
+    /// Up to where it is known.
+    #[must_use]
+    pub const fn watermark(&self) -> &Watermark {
+        &self.watermark
+    }
+
+    /// How far it can be trusted.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.watermark.state
+    }
+
+    /// Why it is in its state, in words; empty where there is nothing to say.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether its objects were handed over as a whole, by somebody who has no cluster to follow.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.is_given
+    }
+
+    /// Number of objects, terminating ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there is no object.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all objects as JSON.
+    #[must_use]
+    pub const fn json_bytes(&self) -> usize {
+        self.objects.json_bytes()
+    }
+
+    /// Bytes of all objects as they are kept, without what the index over them takes.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> usize {
+        self.objects.stored_bytes()
+    }
+}

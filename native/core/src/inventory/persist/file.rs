@@ -1,0 +1,198 @@
+//! One cluster's file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use imbl::ordmap::DiffItem;
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition};
+
+use super::records::{ClusterRecord, FORMAT, KindRecord};
+use crate::inventory::kind::Kind;
+use crate::inventory::store::{Dictionary, Key, Packed};
+use crate::inventory::{Shared, Snapshot};
+
+/// One record: the cluster.
+const CLUSTER: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("cluster");
+/// By kind.
+const KINDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("kinds");
+/// By kind and key.
+const OBJECTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("objects");
+/// By id: how well it fits (8 bytes), and its content.
+const DICTIONARIES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("dictionaries");
+
+/// The store's own cache: a file is read once and then only written.
+const CACHE: usize = 1 << 20;
+
+/// Why a file is not taken up.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    /// Another process has it.
+    InUse,
+    /// It cannot be read.
+    Damaged(String),
+}
+
+/// A file and what it holds.
+pub(super) struct File {
+    database: Database,
+    written: Option<Arc<Snapshot>>,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("File").finish_non_exhaustive()
+    }
+}
+
+impl File {
+    /// A new file, or one whose content does not matter any more.
+    pub(super) fn create(path: &Path) -> Result<Self, String> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
+            _ => {}
+        }
+        let database = Builder::new().set_cache_size(CACHE).create(path).map_err(|error| error.to_string())?;
+        Ok(Self { database, written: None })
+    }
+
+    /// Opens a file and reads the snapshot that it holds. Whatever stands in it is no reason to stop.
+    pub(super) fn load(path: &Path, shared: &Shared) -> Result<(Self, Snapshot), LoadError> {
+        let load = || {
+            let database = Builder::new().set_cache_size(CACHE).open(path).map_err(|error| match error {
+                DatabaseError::DatabaseAlreadyOpen => LoadError::InUse,
+                error => LoadError::Damaged(error.to_string()),
+            })?;
+            let snapshot = read(&database, shared).map_err(LoadError::Damaged)?;
+            Ok((Self { database, written: Some(Arc::new(snapshot.clone())) }, snapshot))
+        };
+        catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(LoadError::Damaged("reading it failed".to_owned())))
+    }
+
+    /// Makes the file hold a snapshot, in one transaction.
+    pub(super) fn write(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), String> {
+        let write = || -> Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            // A file that was not closed is then opened without reading all of it.
+            transaction.set_quick_repair(true);
+            {
+                let record = serde_json::to_vec(&ClusterRecord::of(snapshot)).unwrap_or_default();
+                transaction.open_table(CLUSTER)?.insert("", &*record)?;
+                let (mut kinds, mut objects) = (transaction.open_table(KINDS)?, transaction.open_table(OBJECTS)?);
+                let mut dictionaries = transaction.open_table(DICTIONARIES)?;
+                let before = self.written.as_deref();
+                let mut used = BTreeMap::new();
+                for known in snapshot.kinds().filter(|known| !known.is_given) {
+                    let earlier = before.and_then(|before| before.kind(known.kind())).filter(|one| !one.is_given);
+                    write_kind(known, earlier, &mut kinds, &mut objects)?;
+                    used.extend(known.objects.dictionaries().map(|one| (one.id(), one.clone())));
+                }
+                for gone in before.into_iter().flat_map(Snapshot::kinds) {
+                    if snapshot.kind(gone.kind()).is_none_or(|known| known.is_given) {
+                        let name = gone.kind().to_string();
+                        kinds.remove(&*name)?;
+                        objects.retain_in((&*name, "")..=(&*name, "\u{10FFFF}"), |_, _| false)?;
+                    }
+                }
+                write_dictionaries(&used, &mut dictionaries)?;
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        catch_unwind(AssertUnwindSafe(write))
+            .unwrap_or_else(|_| Err(redb::Error::PreviousIo))
+            .map_err(|error| error.to_string())?;
+        self.written = Some(snapshot.clone());
+        Ok(())
+    }
+}
+
+fn write_kind(
+    known: &Kind,
+    earlier: Option<&Kind>,
+    kinds: &mut Table<'_, &str, &[u8]>,
+    objects: &mut Table<'_, (&str, &str), &[u8]>,
+) -> Result<(), redb::Error> {
+    let name = known.kind().to_string();
+    let record = KindRecord::of(known);
+    if earlier.is_none_or(|earlier| KindRecord::of(earlier) != record) {
+        kinds.insert(&*name, &*serde_json::to_vec(&record).unwrap_or_default())?;
+    }
+    let nothing = imbl::OrdMap::new();
+    let before = earlier.map_or(&nothing, |earlier| earlier.objects.entries());
+    for difference in before.diff(known.objects.entries()) {
+        match difference {
+            DiffItem::Add(key, packed) | DiffItem::Update { new: (key, packed), .. } => {
+                objects.insert((&*name, key.text()), packed.as_bytes())?;
+            }
+            DiffItem::Remove(key, _) => drop(objects.remove((&*name, key.text()))?),
+        }
+    }
+    Ok(())
+}
+
+fn write_dictionaries(
+    used: &BTreeMap<u32, Arc<Dictionary>>,
+    table: &mut Table<'_, u32, &[u8]>,
+) -> Result<(), redb::Error> {
+    let there =
+        table.iter()?.map(|entry| Ok(entry?.0.value())).collect::<Result<BTreeSet<u32>, redb::StorageError>>()?;
+    for (id, dictionary) in used.iter().filter(|(id, _)| !there.contains(id)) {
+        let record = [&dictionary.share().to_le_bytes(), dictionary.content()].concat();
+        table.insert(*id, &*record)?;
+    }
+    for id in there.iter().filter(|id| !used.contains_key(id)) {
+        table.remove(*id)?;
+    }
+    Ok(())
+}
+
+fn read(database: &Database, shared: &Shared) -> Result<Snapshot, String> {
+    let text = |error: redb::Error| error.to_string();
+    let transaction = database.begin_read().map_err(|error| error.to_string())?;
+    let open = |error: redb::TableError| error.to_string();
+    let cluster = transaction.open_table(CLUSTER).map_err(open)?;
+    let record = cluster.get("").map_err(|error| text(error.into()))?.ok_or("it holds no cluster")?;
+    let record: ClusterRecord = serde_json::from_slice(record.value()).map_err(|error| error.to_string())?;
+    if record.format != FORMAT {
+        return Err(format!("it has format {}, not {FORMAT}", record.format));
+    }
+    let mut dictionaries = BTreeMap::new();
+    for entry in transaction.open_table(DICTIONARIES).map_err(open)?.iter().map_err(|error| text(error.into()))? {
+        let (id, record) = entry.map_err(|error| text(error.into()))?;
+        let (share, content) = record.value().split_first_chunk().ok_or("it holds no whole dictionary")?;
+        let dictionary =
+            Dictionary::new(content, f64::from_le_bytes(*share)).ok_or("it holds a dictionary that is none")?;
+        dictionaries.insert(id.value(), Arc::new(dictionary));
+    }
+    let mut snapshot = Snapshot::first(&record.cluster, shared).renumbered(record.number, record.facts());
+    let objects = transaction.open_table(OBJECTS).map_err(open)?;
+    for entry in transaction.open_table(KINDS).map_err(open)?.iter().map_err(|error| text(error.into()))? {
+        let (name, record) = entry.map_err(|error| text(error.into()))?;
+        let record: KindRecord = serde_json::from_slice(record.value()).map_err(|error| error.to_string())?;
+        let (kind, number) = (record.kind(), snapshot.number());
+        let known = snapshot.kind_or_new(&kind);
+        (known.watermark, known.changed) = (record.watermark(), number);
+        known.reason = "it was restored, and nobody has followed it since".into();
+        for id in &record.former {
+            known.objects.know(dictionaries.get(id).ok_or("a dictionary is not there")?);
+        }
+        if let Some(dictionary) = dictionaries.get(&record.dictionary) {
+            known.objects.adopt(shared.library.replace(&kind, None, dictionary.clone()));
+            known.objects.know(dictionary);
+        }
+        let of_kind = objects.range((name.value(), "")..=(name.value(), "\u{10FFFF}"));
+        for entry in of_kind.map_err(|error| text(error.into()))? {
+            let (key, packed) = entry.map_err(|error| text(error.into()))?;
+            let key = Key::of_text(key.value().1).ok_or("it holds an object without a name")?;
+            let packed = Packed::from_bytes(packed.value()).ok_or("it holds no whole object")?;
+            if packed.dictionary() != 0 && !known.objects.dictionaries().any(|one| one.id() == packed.dictionary()) {
+                return Err("a dictionary is not there".to_owned());
+            }
+            known.objects.insert(key, packed);
+        }
+    }
+    Ok(snapshot)
+}

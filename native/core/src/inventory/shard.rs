@@ -1,0 +1,164 @@
+//! One cluster's objects: one writer at a time, and readers that never wait for it.
+
+mod draft;
+mod shadow;
+mod tuning;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use super::{Change, ClusterFacts, Shared, Snapshot, Unfit, Written};
+use draft::{Draft, Writer};
+
+/// Snapshots that are kept for those who ask for a certain one.
+const MAX_RECENT: usize = 64;
+
+/// One cluster's objects.
+#[derive(Debug)]
+pub struct Shard {
+    name: Arc<str>,
+    shared: Arc<Shared>,
+    current: ArcSwap<Snapshot>,
+    writer: Mutex<Writer>,
+    /// The last snapshots, the current one included, for those who ask for a certain one.
+    recent: Mutex<VecDeque<Arc<Snapshot>>>,
+    /// Somebody may wait for what was published.
+    published: Condvar,
+    /// It was removed, and what is published in it is nobody's.
+    has_ended: AtomicBool,
+}
+
+impl Shard {
+    pub(super) fn new(name: &str, shared: Arc<Shared>) -> Self {
+        let snapshot = Snapshot::first(name, &shared);
+        Self::starting_with(snapshot, shared)
+    }
+
+    /// A shard that goes on from a snapshot.
+    pub(super) fn starting_with(snapshot: Snapshot, shared: Arc<Shared>) -> Self {
+        let name = snapshot.cluster().clone();
+        Self {
+            name,
+            shared,
+            current: ArcSwap::from_pointee(snapshot),
+            writer: Mutex::default(),
+            recent: Mutex::default(),
+            published: Condvar::new(),
+            has_ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The cluster's canonical name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The current snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The snapshot of a number, where it is one of the last 64.
+    #[must_use]
+    pub fn at(&self, revision: u64) -> Option<Arc<Snapshot>> {
+        let current = self.snapshot();
+        if current.number() == revision {
+            return Some(current);
+        }
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().find(|one| one.number() == revision).cloned()
+    }
+
+    /// Waits for a snapshot of this number or a later one. Gives whether it came in time.
+    #[must_use]
+    pub fn wait(&self, revision: u64, deadline: Instant) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.current.load().number() < revision {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            recent = self.published.wait_timeout(recent, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// What is known of the cluster besides its objects, from now on.
+    pub fn describe(&self, facts: ClusterFacts) {
+        let _turn = self.turn();
+        let before = self.snapshot();
+        if *before.facts() != facts {
+            self.publish(before.described(facts));
+        }
+    }
+
+    /// Makes changes in order and publishes one snapshot with all of them.
+    ///
+    /// A change that cannot be made is left out and reported; the others count. Of an object's versions the one with the
+    /// highest resourceVersion stays, so that a change that comes late or twice does no harm. Secrets are refused, whatever
+    /// asks for them.
+    pub fn write(&self, changes: impl IntoIterator<Item = Change>) -> Written {
+        let mut writer = self.turn();
+        let before = self.snapshot();
+        let mut draft = Draft::new(&before, &mut writer, &self.shared);
+        let mut refused = Vec::new();
+        for (index, change) in changes.into_iter().enumerate() {
+            if let Err(message) = draft.make(change) {
+                refused.push(Unfit { index, message });
+            }
+        }
+        let Some(after) = draft.finish() else { return Written { revision: before.number(), refused } };
+        let revision = after.number();
+        self.publish(after);
+        Written { revision, refused }
+    }
+
+    /// Takes the place of all kinds that were handed over before with objects that somebody hands over now.
+    pub(super) fn give<'a>(&self, objects: impl IntoIterator<Item = &'a [u8]>) -> Result<u64, Unfit> {
+        let mut writer = self.turn();
+        let before = self.snapshot();
+        let after = draft::given(&before, &mut writer, objects)?;
+        let number = after.number();
+        self.publish(after);
+        Ok(number)
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
+        let prepared = snapshot.views.prepare(&snapshot);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.current.store(snapshot.clone());
+        if recent.len() >= MAX_RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(snapshot.clone());
+        drop(recent);
+        self.published.notify_all();
+        snapshot.views.install(&snapshot, prepared);
+        if !self.has_ended.load(Ordering::Acquire) {
+            self.shared.published(&snapshot);
+        }
+    }
+
+    /// Nothing that is published from now on is kept.
+    pub(super) fn end(&self) {
+        let _turn = self.turn();
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// What this holds is a help for the next write and no truth of its own, so a panic leaves nothing behind.
+    fn turn(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(|poisoned| {
+            self.writer.clear_poison();
+            let mut writer = PoisonError::into_inner(poisoned);
+            *writer = Writer::default();
+            writer
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The views of kinds, put together as the trees of `data.inventory`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fleetgate_eval::{InventoryReads, InventoryScope};
+use fleetgate_value::Value;
+
+use super::ViewTooLarge;
+use super::kind_view::KindView;
+use crate::config::{Excluder, Process};
+use crate::inventory::kind::Kind;
+use crate::inventory::store::fingerprint;
+
+/// What was put together, and of what.
+#[derive(Debug)]
+pub(super) struct Assembled {
+    /// The latest snapshot that it is of.
+    pub(super) number: u64,
+    /// One for each kind that is shown.
+    pub(super) stamps: Vec<Stamp>,
+    pub(super) trees: Result<Trees, ViewTooLarge>,
+    pub(super) used: Instant,
+}
+
+/// The trees of a cluster; those that hold nothing are absent, as before Gatekeeper's first write to them.
+#[derive(Debug, Clone)]
+pub(super) struct Trees {
+    pub(super) cluster: Option<Value>,
+    pub(super) namespace: Option<Value>,
+    /// `{"inventory": {"cluster": …, "namespace": …}}`
+    pub(super) data: Value,
+    pub(super) bytes: usize,
+}
+
+/// What a kind contributes: the same stamp, the same contribution.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stamp {
+    /// Its objects: the snapshot in which they changed last.
+    Objects(Arc<str>, u64),
+    /// Its keys: a hash of the namespaces.
+    Keys(Arc<str>, u64),
+}
+
+pub(super) fn stamp(known: &Kind, covered: bool) -> Stamp {
+    let name: Arc<str> = known.kind().to_string().into();
+    if covered {
+        return Stamp::Objects(name, known.changed);
+    }
+    let parents = known.objects.parents().iter();
+    let texts: Vec<u8> =
+        parents.flat_map(|(namespace, count)| [namespace.as_bytes(), &[0, u8::from(*count > 0)]].concat()).collect();
+    Stamp::Keys(name, fingerprint(&texts))
+}
+
+/// Whether a program can read objects of a kind.
+pub(super) fn covers(reads: &InventoryReads, known: &Kind) -> bool {
+    let (group_version, kind) = (known.kind().group_version(), &*known.kind().kind);
+    let mut scopes = known.objects.parents().keys().map(|namespace| scope_of(namespace)).collect::<Vec<_>>();
+    scopes.dedup();
+    scopes.into_iter().any(|scope| reads.covers(scope, &group_version, kind))
+}
+
+fn scope_of(namespace: &str) -> InventoryScope {
+    if namespace.is_empty() { InventoryScope::Cluster } else { InventoryScope::Namespace }
+}
+
+type Kinds = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// Puts kinds together: each with its objects, or with its keys alone.
+pub(super) fn trees(
+    parts: &[(&Kind, Option<Arc<KindView>>)],
+    excluder: Option<&Excluder>,
+    keeps_parents: bool,
+    bytes: usize,
+) -> Trees {
+    let (mut cluster, mut namespaces) = (Kinds::new(), BTreeMap::<String, Kinds>::new());
+    let is_excluded = |name: &str| excluder.is_some_and(|excluder| excluder.excludes_name(Process::Sync, name));
+    for (known, view) in parts {
+        let is_namespace = known.kind().group.is_empty() && &*known.kind().kind == "Namespace";
+        for (namespace, count) in known.objects.parents() {
+            if (*count == 0 && !keeps_parents) || (!is_namespace && is_excluded(namespace)) {
+                continue;
+            }
+            let mut objects = view.as_ref().map_or_else(Value::empty_object, |view| view.of_namespace(namespace));
+            if is_namespace && let Some(fields) = objects.as_object() {
+                // A Namespace is excluded by its own name.
+                let is_kept = |key: &Value| !is_excluded(key.as_str().unwrap_or_default());
+                if !fields.keys().all(is_kept) {
+                    let kept = fields.iter().filter(|(key, _)| is_kept(key));
+                    objects = Value::object(kept.map(|(key, value)| (key.clone(), value.clone())).collect());
+                }
+            }
+            let kinds = match &**namespace {
+                "" => &mut cluster,
+                namespace => namespaces.entry(namespace.to_owned()).or_default(),
+            };
+            kinds.entry(known.kind().group_version()).or_default().insert(known.kind().kind.to_string(), objects);
+        }
+    }
+    let cluster = (!cluster.is_empty()).then(|| kinds_value(cluster));
+    let namespace = (!namespaces.is_empty()).then(|| level(namespaces, kinds_value));
+    let named = |name: &str, tree: &Option<Value>| tree.as_ref().map(|tree| (Value::from(name), tree.clone()));
+    let fields = [named("cluster", &cluster), named("namespace", &namespace)].into_iter().flatten().collect();
+    let data = Value::object(vec![(Value::from("inventory"), Value::object(fields))]);
+    Trees { cluster, namespace, data, bytes }
+}
+
+fn kinds_value(kinds: Kinds) -> Value {
+    level(kinds, |kinds| level(kinds, |objects| objects))
+}
+
+fn level<T>(entries: BTreeMap<String, T>, value: impl Fn(T) -> Value) -> Value {
+    Value::object(entries.into_iter().map(|(key, entry)| (Value::from(key), value(entry))).collect())
+}

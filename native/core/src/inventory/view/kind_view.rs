@@ -1,0 +1,116 @@
+//! The objects of a kind as values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fleetgate_value::{Object, Value};
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use super::{ViewTooLarge, footprint};
+use crate::compatibility::{Compatibility, Presence};
+use crate::inventory::kind::Kind;
+use crate::inventory::store::{Key, Packed};
+use crate::json::{self, KeyCache};
+
+/// The objects of a kind as values, by namespace and name; the empty namespace has what is cluster-scoped.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KindView {
+    /// The snapshot in which the objects that it was made of changed last.
+    changed: u64,
+    /// What it was made of.
+    entries: OrdMap<Key, Packed>,
+    namespaces: BTreeMap<Arc<str>, Object>,
+    bytes: usize,
+}
+
+/// What becomes of the objects of a namespace, by name; none where one goes.
+type Edits = BTreeMap<Arc<str>, Option<Value>>;
+
+impl KindView {
+    pub(super) const fn changed(&self) -> u64 {
+        self.changed
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The objects of a namespace.
+    pub(super) fn of_namespace(&self, namespace: &str) -> Value {
+        self.namespaces.get(namespace).map_or_else(Value::empty_object, |objects| Value::Object(objects.clone()))
+    }
+
+    pub(super) fn is_of(&self, known: &Kind) -> bool {
+        self.changed == known.changed
+    }
+
+    /// The view of other objects of the kind. Only what differs is made.
+    pub(super) fn following(
+        &self,
+        known: &Kind,
+        compatibility: Compatibility,
+        limit: usize,
+        keys: &mut KeyCache,
+    ) -> Result<Self, ViewTooLarge> {
+        let mut after = Self { changed: known.changed, entries: known.objects.entries().clone(), ..self.clone() };
+        let mut edits: BTreeMap<Arc<str>, Edits> = BTreeMap::new();
+        for difference in self.entries.diff(known.objects.entries()) {
+            let (key, packed) = match difference {
+                DiffItem::Add(key, packed) | DiffItem::Update { new: (key, packed), .. } => (key, Some(packed)),
+                DiffItem::Remove(key, _) => (key, None),
+            };
+            let hides =
+                |packed: &&Packed| packed.is_terminating() && compatibility.terminating_objects == Presence::Absent;
+            let value = packed
+                .filter(|packed| !hides(packed))
+                .map(|packed| {
+                    let json = known.objects.json(packed).map_err(|_| ViewTooLarge::Unreadable)?;
+                    json::parse(&json, keys, compatibility.numbers).map_err(|_| ViewTooLarge::Unreadable)
+                })
+                .transpose()?;
+            let (namespace, name) = key.parts();
+            after.bytes = after.bytes.saturating_sub(self.find(namespace, name).map_or(0, footprint::of));
+            after.bytes += value.as_ref().map_or(0, footprint::of);
+            if after.bytes > limit {
+                return Err(ViewTooLarge::Bytes { limit });
+            }
+            edits.entry(namespace.into()).or_default().insert(name.into(), value);
+        }
+        for (namespace, edits) in edits {
+            let objects = after.namespaces.entry(namespace.clone()).or_default();
+            *objects = edited(objects, edits);
+            if objects.is_empty() {
+                after.namespaces.remove(&namespace);
+            }
+        }
+        Ok(after)
+    }
+
+    fn find(&self, namespace: &str, name: &str) -> Option<&Value> {
+        self.namespaces.get(namespace)?.get_str(name)
+    }
+}
+
+/// Both are in the order of the names, so one pass is enough.
+fn edited(objects: &Object, edits: Edits) -> Object {
+    let mut pairs = Vec::with_capacity(objects.len() + edits.len());
+    let mut edits = edits.into_iter().peekable();
+    let add = |pairs: &mut Vec<(Value, Value)>, (name, value): (Arc<str>, Option<Value>)| {
+        pairs.extend(value.map(|value| (Value::String(name), value)));
+    };
+    for (key, value) in objects.iter() {
+        let name = key.as_str().unwrap_or_default();
+        while let Some(edit) = edits.next_if(|(edited, _)| **edited < *name) {
+            add(&mut pairs, edit);
+        }
+        match edits.next_if(|(edited, _)| **edited == *name) {
+            Some(edit) => add(&mut pairs, edit),
+            None => pairs.push((key.clone(), value.clone())),
+        }
+    }
+    for edit in edits {
+        add(&mut pairs, edit);
+    }
+    Object::from_pairs(pairs)
+}

@@ -1,0 +1,290 @@
+//! What Rego sees of a cluster's objects.
+//!
+//! Values take many times the memory of the objects as they are kept, so they are made for the kinds that a program can
+//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. They are made when a
+//! program first asks, and kept: with the next snapshot only what changed is made anew. What one program reads may take so
+//! many bytes and no more; beyond that the program is refused.
+
+mod assembled;
+mod footprint;
+mod kind_view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use fleetgate_eval::InventoryReads;
+use fleetgate_value::Value;
+
+use super::kind::Kind;
+use super::{Shared, Snapshot};
+use crate::compatibility::{Compatibility, EmptyParents};
+use crate::config::{Excluder, GroupVersionKind};
+use crate::json::KeyCache;
+use assembled::{Assembled, Trees};
+use kind_view::KindView;
+
+/// A view that nobody asked for in this time is dropped.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// What was put together of views is quickly made again, and holds on to former ones.
+const ASSEMBLED_IDLE: Duration = Duration::from_secs(20);
+
+/// What was put together for so many programs is kept.
+const MAX_ASSEMBLED: usize = 256;
+
+/// Which kinds and namespaces policies may see, by their generation.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The generation's number: what it shows never changes.
+    pub generation: u64,
+    /// Kinds that are synced.
+    pub synced: &'a BTreeSet<GroupVersionKind>,
+    /// Namespaces that are excluded from processes, `sync` among them.
+    pub excluder: &'a Excluder,
+}
+
+/// Why a program cannot be shown what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ViewTooLarge {
+    /// It takes too much memory.
+    #[error("what the program reads of the inventory takes more than {limit} bytes")]
+    Bytes {
+        /// [`super::Settings::view_bytes`].
+        limit: usize,
+    },
+    /// A cached object cannot be read back.
+    #[error("a cached object cannot be read back")]
+    Unreadable,
+}
+
+/// What was made for the snapshots of a cluster so far.
+#[derive(Debug)]
+pub(super) struct Views {
+    limit: usize,
+    compatibility: Compatibility,
+    made: Mutex<Made>,
+    /// The writer's own, so that it keeps nobody waiting.
+    writer_keys: Mutex<KeyCache>,
+}
+
+/// Views of a snapshot that is about to be published: of each kind the snapshot in which it changed last, and its view.
+#[derive(Debug)]
+pub(super) struct Prepared(Vec<(Arc<GroupVersionKind>, u64, Result<Arc<KindView>, Refused>)>);
+
+#[derive(Debug, Default)]
+struct Made {
+    keys: KeyCache,
+    kinds: BTreeMap<Arc<GroupVersionKind>, Slot>,
+    assembled: Vec<(Asked, Assembled)>,
+}
+
+/// The view of a kind, or why there is none.
+#[derive(Debug)]
+struct Slot {
+    view: Result<Arc<KindView>, Refused>,
+    used: Instant,
+}
+
+/// A view that was too large stays so until its objects are fewer.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    json_bytes: usize,
+    changed: u64,
+    why: ViewTooLarge,
+}
+
+/// Who asked for what was put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asked {
+    /// A program of a generation.
+    Program { generation: u64, reads: Arc<InventoryReads> },
+    /// A template of the fleet, by the kinds that it declares.
+    Fleet(BTreeSet<GroupVersionKind>),
+}
+
+impl Views {
+    pub(super) fn new(shared: &Shared) -> Self {
+        let (limit, compatibility) = (shared.settings.view_bytes, shared.compatibility);
+        Self { limit, compatibility, made: Mutex::default(), writer_keys: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes what is in use of a snapshot that is about to be published, so that decisions need not. They go on with what
+    /// there is meanwhile.
+    pub(super) fn prepare(&self, snapshot: &Snapshot) -> Prepared {
+        let in_use = |known: &Arc<Kind>| {
+            let view = self.lock().kinds.get(known.kind())?.view.clone();
+            let is_due = match &view {
+                Ok(view) => !view.is_of(known),
+                Err(refused) => !refused.holds_for(known),
+            };
+            is_due.then(|| (known.clone(), view.unwrap_or_default()))
+        };
+        let due: Vec<(Arc<Kind>, Arc<KindView>)> = snapshot.shared_kinds().filter_map(in_use).collect();
+        if due.is_empty() {
+            return Prepared(Vec::new());
+        }
+        let mut keys = self.writer_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = |(known, before): (Arc<Kind>, Arc<KindView>)| {
+            let view = before.following(&known, self.compatibility, self.limit, &mut keys);
+            let view = view.map(Arc::new).map_err(|why| Refused::of(&known, why));
+            (known.kind.clone(), known.changed, view)
+        };
+        Prepared(due.into_iter().map(made).collect())
+    }
+
+    /// Takes over what was prepared, once its snapshot is published, and drops what nobody uses.
+    pub(super) fn install(&self, snapshot: &Snapshot, prepared: Prepared) {
+        let mut made = self.lock();
+        let Made { kinds, assembled, .. } = &mut *made;
+        kinds.retain(|kind, slot| snapshot.kind(kind).is_some() && slot.used.elapsed() < IDLE);
+        assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
+        for (kind, changed, view) in prepared.0 {
+            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() < changed) {
+                slot.view = view;
+            }
+        }
+    }
+
+    /// The objects of some kinds in a snapshot, and what they take.
+    fn assemble(
+        &self,
+        snapshot: &Snapshot,
+        asked: Asked,
+        shows: impl Fn(&Kind) -> bool,
+        covers: impl Fn(&Kind) -> bool,
+        excluder: Option<&Excluder>,
+    ) -> Result<Trees, ViewTooLarge> {
+        let mut made = self.lock();
+        let Made { keys, kinds, assembled } = &mut *made;
+        let at = assembled.iter().position(|(one, _)| *one == asked);
+        let found = at.and_then(|at| assembled.get_mut(at));
+        if let Some((_, found)) = found.filter(|(_, found)| found.number == snapshot.number()) {
+            found.used = Instant::now();
+            return found.trees.clone();
+        }
+        let shown: Vec<(&Arc<Kind>, bool)> =
+            snapshot.shared_kinds().filter(|known| shows(known)).map(|known| (known, covers(known))).collect();
+        let stamps: Vec<_> = shown.iter().map(|(known, covered)| assembled::stamp(known, *covered)).collect();
+        let same = at.and_then(|at| assembled.get_mut(at)).filter(|(_, found)| found.stamps == stamps);
+        if let Some((_, found)) = same {
+            (found.number, found.used) = (found.number.max(snapshot.number()), Instant::now());
+            return found.trees.clone();
+        }
+        let trees = self.build(&shown, excluder, kinds, keys);
+        let one = Assembled { number: snapshot.number(), stamps, trees: trees.clone(), used: Instant::now() };
+        match assembled.iter_mut().find(|(known, _)| *known == asked) {
+            // Who pinned an earlier snapshot does not take it away from those who pinned the current one.
+            Some((_, known)) if known.number > one.number => {}
+            Some((_, known)) => *known = one,
+            None => {
+                if assembled.len() >= MAX_ASSEMBLED {
+                    assembled.remove(0);
+                }
+                assembled.push((asked, one));
+            }
+        }
+        trees
+    }
+
+    fn build(
+        &self,
+        shown: &[(&Arc<Kind>, bool)],
+        excluder: Option<&Excluder>,
+        kinds: &mut BTreeMap<Arc<GroupVersionKind>, Slot>,
+        keys: &mut KeyCache,
+    ) -> Result<Trees, ViewTooLarge> {
+        let mut bytes = 0;
+        let mut parts = Vec::with_capacity(shown.len());
+        for (known, covered) in shown {
+            let view = if *covered {
+                let slot = kinds.entry(known.kind.clone()).or_insert_with(Slot::unbuilt);
+                let view = slot.view_of(known, self, keys)?;
+                bytes += view.bytes();
+                Some(view)
+            } else {
+                None
+            };
+            if bytes > self.limit {
+                return Err(ViewTooLarge::Bytes { limit: self.limit });
+            }
+            parts.push((&***known, view));
+        }
+        let keeps_parents = self.compatibility.inventory_empty_parents == EmptyParents::Keep;
+        Ok(assembled::trees(&parts, excluder, keeps_parents, bytes))
+    }
+}
+
+impl Slot {
+    fn unbuilt() -> Self {
+        Self { view: Ok(Arc::default()), used: Instant::now() }
+    }
+
+    /// The view of a kind as a snapshot has it.
+    fn view_of(&mut self, known: &Kind, views: &Views, keys: &mut KeyCache) -> Result<Arc<KindView>, ViewTooLarge> {
+        self.used = Instant::now();
+        let start = match &self.view {
+            Ok(view) if view.is_of(known) => return Ok(view.clone()),
+            Ok(view) => view.clone(),
+            Err(refused) if refused.holds_for(known) => return Err(refused.why),
+            Err(_) => Arc::default(),
+        };
+        let made = start.following(known, views.compatibility, views.limit, keys).map(Arc::new);
+        // Who pinned an earlier snapshot does not set back those who pinned the current one.
+        if known.changed >= start.changed() {
+            self.view = made.clone().map_err(|why| Refused::of(known, why));
+        }
+        made
+    }
+
+    /// The snapshot in which what it was made of changed last.
+    fn changed(&self) -> u64 {
+        match &self.view {
+            Ok(view) => view.changed(),
+            Err(refused) => refused.changed,
+        }
+    }
+}
+
+impl Refused {
+    const fn of(known: &Kind, why: ViewTooLarge) -> Self {
+        Self { json_bytes: known.json_bytes(), changed: known.changed, why }
+    }
+
+    fn holds_for(&self, known: &Kind) -> bool {
+        known.changed == self.changed || known.json_bytes() >= self.json_bytes / 10 * 9
+    }
+}
+
+impl Snapshot {
+    /// The data document of a program: `{"inventory": …}` with the objects that it can read of what a generation shows. Of
+    /// other kinds that are shown the keys down to the kind are there, and an empty object below.
+    ///
+    /// # Errors
+    /// [`ViewTooLarge`]
+    pub fn data(&self, reads: &Arc<InventoryReads>, shown: &Shown<'_>) -> Result<Value, ViewTooLarge> {
+        let asked = Asked::Program { generation: shown.generation, reads: reads.clone() };
+        let trees = self.views.assemble(
+            self,
+            asked,
+            |known| known.is_given || shown.synced.contains(known.kind()),
+            |known| assembled::covers(reads, known),
+            Some(shown.excluder),
+        )?;
+        Ok(trees.data)
+    }
+
+    /// The trees of a cluster in `data.fleet`, and the bytes that they take.
+    pub(super) fn fleet_trees(
+        &self,
+        declared: &BTreeSet<GroupVersionKind>,
+    ) -> Result<(Option<Value>, Option<Value>, usize), ViewTooLarge> {
+        let is_declared = |known: &Kind| declared.contains(known.kind());
+        let trees = self.views.assemble(self, Asked::Fleet(declared.clone()), is_declared, is_declared, None)?;
+        Ok((trees.cluster, trees.namespace, trees.bytes))
+    }
+}

@@ -1,0 +1,1 @@
+"""Which clusters there are: sources → registrations → one cluster per API server, with all its names."""

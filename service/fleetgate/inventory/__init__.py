@@ -1,0 +1,1 @@
+"""What each cluster's feed watches, and how fresh it has to be."""
