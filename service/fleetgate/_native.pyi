@@ -364,9 +364,7 @@ class Engine:
     @property
     def damaged_files(self) -> list[tuple[Path, str]]:
         """Files of the state directory that could not be read: where they were moved, and what is wrong."""
-    def write_inventory(
-        self, cluster: str, changes: Sequence[tuple[object, ...]]
-    ) -> tuple[int, list[tuple[int, str]]]:
+    def write_inventory(self, cluster: str, changes: Sequence[tuple[object, ...]]) -> tuple[int, list[tuple[int, str]]]:
         """Make changes to a cluster's objects and publish one snapshot with all of them.
 
         A change is its name, the kind as (group, version, kind), and what belongs to it: ``begin``, ``listed`` (JSON),
