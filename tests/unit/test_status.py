@@ -42,6 +42,12 @@ CASES: list[tuple[Exception, grpc.StatusCode, str, dict[str, str]]] = [
     ),
     (engine.PolicyError((DIAGNOSTIC,)), grpc.StatusCode.INVALID_ARGUMENT, "POLICY_REFUSED", {"errors": "1"}),
     (engine.DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", {}),
+    (
+        engine.RevisionUnavailable("token"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "REVISION_UNAVAILABLE",
+        {"token": "token"},
+    ),
     (engine.Overloaded(0.25), grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", {}),
     (engine.InternalError("secret detail"), grpc.StatusCode.INTERNAL, "INTERNAL", {}),
     (BundleNameInvalid("bad"), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", {"field": "bundle"}),
