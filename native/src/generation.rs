@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use fleetgate_core::policy::PolicySet;
+use fleetgate_core::policy;
 use pyo3::prelude::*;
 
 /// A published set of policies.
 #[pyclass(frozen, module = "fleetgate._native")]
-pub(crate) struct Generation(pub(crate) Arc<PolicySet>);
+pub(crate) struct Generation(pub(crate) Arc<policy::Generation>);
 
 #[pymethods]
 impl Generation {
@@ -23,16 +23,16 @@ impl Generation {
 
     #[getter]
     fn templates(&self) -> usize {
-        self.0.templates().len()
+        self.0.scopes().map(|set| set.templates().len()).sum()
     }
 
     #[getter]
     fn constraints(&self) -> usize {
-        self.0.constraints().len()
+        self.0.scopes().map(|set| set.constraints().len()).sum()
     }
 
     #[getter]
     fn bundles(&self) -> Vec<&str> {
-        self.0.bundles().iter().map(|name| &**name).collect()
+        self.0.fleet().bundles().iter().map(|name| &**name).collect()
     }
 }

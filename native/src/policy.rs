@@ -50,7 +50,6 @@ impl WatchPlan {
 
     #[getter]
     fn matching(&self) -> Vec<(Vec<&str>, Vec<&str>)> {
-        let names = |list: &'_ [Box<str>]| list.iter().map(|name| &**name).collect::<Vec<_>>();
         self.0.matching.iter().map(|pattern| (names(&pattern.groups), names(&pattern.kinds))).collect()
     }
 
@@ -58,6 +57,10 @@ impl WatchPlan {
     fn bounds(&self) -> Vec<(Gvk<'_>, f64)> {
         self.0.bounds.iter().map(|(kind, bound)| (named(kind), bound.as_secs_f64())).collect()
     }
+}
+
+fn names(list: &[Box<str>]) -> Vec<&str> {
+    list.iter().map(|name| &**name).collect()
 }
 
 fn named(kind: &GroupVersionKind) -> Gvk<'_> {

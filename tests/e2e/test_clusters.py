@@ -104,13 +104,24 @@ class _World:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+def _one_kubeconfig(directory: Path, fleet: Fleet) -> Path:
+    """Both clusters in one file. As a list of two files they would share a user: the first of a name wins."""
+    merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
+    for name, cluster in fleet.clusters.items():
+        config = json.loads(cluster.kubectl("config", "view", "--raw", "--flatten", "-o", "json").stdout)
+        merged["clusters"].append({"name": name, "cluster": config["clusters"][0]["cluster"]})
+        merged["users"].append({"name": name, "user": config["users"][0]["user"]})
+        merged["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+    path = directory / "kubeconfig.json"
+    path.write_text(json.dumps(merged))
+    return path
+
+
 def _serve(directory: Path, fleet: Fleet) -> Any:
-    west, east = fleet["west"], fleet["east"]
     return serving(
         directory,
-        f"--clusters-kubeconfigs={west.kubeconfig}",
-        f"--clusters-kubeconfigs={east.kubeconfig}",
-        f"--hub-kubeconfig={west.kubeconfig}",
+        f"--clusters-kubeconfigs={_one_kubeconfig(directory, fleet)}",
+        f"--hub-kubeconfig={fleet['west'].kubeconfig}",
         "--hub-namespaces=clusters",
         "--clusters-linger-seconds=1",
         f"--state-directory={directory / 'state'}",

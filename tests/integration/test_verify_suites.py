@@ -53,6 +53,17 @@ def test_the_policy_library_passes() -> None:
     done = verify("policies/...", cwd=ROOT)
     assert without_times(done.stdout) == [
         "ok\tpolicies/allowed-registries/suite.yaml",
+        *(
+            f"ok\tpolicies/fleet/{name}/suite.yaml"
+            for name in (
+                "accelerators",
+                "consistent-global-services",
+                "external-names",
+                "no-drift",
+                "required-objects",
+                "unique-host",
+            )
+        ),
         "ok\tpolicies/no-public-load-balancer/suite.yaml",
         "ok\tpolicies/required-labels/suite.yaml",
         "ok\tpolicies/required-limits/suite.yaml",
@@ -71,10 +82,16 @@ def test_the_policy_library_passes() -> None:
         ("required-labels", '"^(?:"', '"(?:"'),
         ("no-public-load-balancer", "== wanted.value", "!= wanted.value"),
         ("unique-ingress-host", "not itself(namespace, name)", "namespace != input.review.namespace"),
+        ("fleet/unique-host", "cluster != input.cluster.name", "true"),
+        ("fleet/consistent-global-services", "  global(namesake, other)\n", ""),
+        ("fleet/required-objects", "  not reviewed(cluster, wanted, namespace)\n", ""),
+        ("fleet/no-drift", "  not object.aggregationRule\n", ""),
+        ("fleet/accelerators", '  endswith(prefix, "/")\n', '  endswith(prefix, "-")\n'),
+        ("fleet/external-names", 'endswith(target, sprintf(".%v", [allowed]))', "endswith(target, allowed)"),
     ],
 )
 def test_the_library_s_suites_notice_a_wrong_policy(tmp_path: Path, template: str, old: str, new: str) -> None:
-    policy = tmp_path / template
+    policy = tmp_path / Path(template).name
     shutil.copytree(ROOT / "policies" / template, policy)
     text = (policy / "template.yaml").read_text()
     assert text.count(old) == 1

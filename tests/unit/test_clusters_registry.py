@@ -216,6 +216,18 @@ def test_another_alias_takes_over_when_credentials_are_refused() -> None:
     assert fleet.connected == {"west": "u1:argo"}
 
 
+def test_what_a_feed_says_is_wrong_is_described() -> None:
+    fleet = Fleet()
+    fleet.synced(reg("west", "u1:a"))
+    fleet.registry.heard("west", "no answer within 2 s")
+    fleet.registry.heard("nobody", "x")
+    fleet.turn()
+    assert fleet.described["west"].reason == "no answer within 2 s"
+    fleet.registry.heard("west", "")
+    fleet.turn()
+    assert fleet.described["west"].reason == ""
+
+
 def test_credentials_that_see_everything_are_preferred() -> None:
     fleet = Fleet({"kubeconfig": 0, "argo-cd": 2})
     fleet.synced(reg("west", "u1:some", partial=("team-a",)))

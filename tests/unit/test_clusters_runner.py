@@ -212,8 +212,9 @@ def test_a_feed_that_is_refused_is_dialled_again_and_once_in_a_while_only(worlds
     step = watch_feeds(world.runner, world.feeds)
     world.feeds.statuses = [Status("west", state="STALE", reason="timeout"), Status("other", reason="unauthorized")]
     step()
-    world.feeds.statuses = [Status("west", state="STALE", reason="unauthorized")]
+    world.feeds.statuses = [Status("west", state="STALE", reason="unauthorized", last_error="401")]
     step()
+    eventually(lambda: world.shards.described["west"].reason == "401")
     eventually(lambda: world.feeds.log.count(("identify", "k1")) == 2)
     for _ in range(5):
         step()

@@ -65,6 +65,8 @@ class Member:
     entries: set[str] = field(default_factory=set)
     connected: tuple[str, str] = field(default=("", ""), repr=False)
     """(registration, kubeconfig) that it was connected with last."""
+    trouble: str = ""
+    """What its feed says is wrong."""
     leaves: float = NEVER
     """When it is gone, if nothing registers it until then."""
 
@@ -208,6 +210,13 @@ class Registry:
                 if not entry.dialling and entry.registration.fingerprint:
                     entry.due = min(entry.due, now)
                 return
+
+    def heard(self, name: str, trouble: str) -> None:
+        """What a feed says is wrong with its cluster; "" for nothing."""
+        for member in self._members.values():
+            if member.name == name and member.trouble != trouble:
+                member.trouble = trouble
+                self._describe(member)
 
     def tick(self, now: float) -> None:
         """Let time pass."""
@@ -412,7 +421,9 @@ class Registry:
         for entry in reversed(entries):
             labels.update(entry.registration.labels)
         sets = [entry.registration.cluster_set for entry in entries]
-        reason = "" if member.connected[0] else next((entry.problem for entry in entries), "nothing registers it")
+        reason = member.trouble
+        if not member.connected[0]:
+            reason = next((entry.problem for entry in entries), "nothing registers it")
         return Facts(
             uid=member.uid,
             aliases=tuple(dict.fromkeys(alias for entry in entries for alias in entry.registration.aliases)),

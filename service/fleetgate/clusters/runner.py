@@ -117,6 +117,10 @@ class Runner:
         """A feed cannot get into its cluster."""
         self._inputs.put(lambda: self._lost(name))
 
+    def heard(self, name: str, trouble: str) -> None:
+        """What a feed says is wrong with its cluster; "" for nothing."""
+        self._inputs.put(lambda: self._registry.heard(name, trouble))
+
     def _lost(self, name: str) -> None:
         now = self._clock()
         if now - self._asked.get(name, 0.0) >= _LOST_SECONDS:
@@ -219,10 +223,14 @@ class Runner:
 
 
 def watch_feeds(runner: Runner, feeds: Feeds) -> Callable[[], None]:
-    """A step for whoever has a clock: tells the registry of clusters whose feeds are refused."""
+    """A step for whoever has a clock: tells the registry what is wrong with feeds, and which are refused."""
+    told: dict[str, str] = {}
 
     def step() -> None:
         for status in feeds.status():
+            if told.get(status.cluster, "") != status.last_error and not status.pushed:
+                told[status.cluster] = status.last_error
+                runner.heard(status.cluster, status.last_error)
             if status.state == "STALE" and status.reason in _REFUSED:
                 runner.lost(status.cluster)
 

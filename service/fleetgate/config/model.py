@@ -176,8 +176,8 @@ class Compatibility(Section):
     )
     auto_sync: Literal["off", "referenced"] = Field(
         default="off",
-        description="Kinds that `data.inventory` holds beside those that a Config or SyncSet names: none, or those that "
-        "templates with constraints require by `metadata.gatekeeper.sh/requires-sync-data`.",
+        description="Kinds that `data.inventory` holds beside those that a Config or SyncSet names: none, or those "
+        "that templates with constraints require by `metadata.gatekeeper.sh/requires-sync-data`.",
     )
     terminating_objects: Literal["absent", "present"] = Field(
         default="absent", description="Whether `data.inventory` holds objects with a `deletionTimestamp`."

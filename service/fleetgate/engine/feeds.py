@@ -67,8 +67,12 @@ class FeedStatus(Protocol):
         """PENDING, LISTING, SYNCED or STALE."""
 
     @property
+    def last_error(self) -> str:
+        """Why the cluster as a whole cannot be read; "" while it can."""
+
+    @property
     def reason(self) -> str:
-        """Why the cluster as a whole cannot be read, in one word as DialError has it; "" while it can."""
+        """That in one word, as DialError has it."""
 
     @property
     def pushed(self) -> bool:

@@ -40,8 +40,8 @@ class Cluster:
 class Case:
     """An object to review: a plain object, or an AdmissionReview for its request.
 
-    ``clusters`` is fleetgate's own: the clusters that fleet templates see. The first is the review's; ``inventory`` is in it
-    too.
+    ``clusters`` is fleetgate's own: the clusters that fleet templates see. The first is the review's; ``inventory`` is
+    in it too.
     """
 
     name: str

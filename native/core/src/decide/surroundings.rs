@@ -28,10 +28,13 @@ pub(super) struct Surroundings<'a> {
     is_earlier: bool,
     fleet: OnceCell<PinnedFleet>,
     /// `data.fleet` of the template that asked last: Constraints of a template stand together.
-    last: RefCell<Option<(Arc<dyn Program>, Shown, Value)>>,
+    last: RefCell<Option<Asked>>,
     /// How far what was read so far is known.
     read: Cell<Option<Extent>>,
 }
+
+/// A program, what it was shown, and what that is.
+type Asked = (Arc<dyn Program>, Shown, Value);
 
 /// Which clusters a fleet template is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -101,7 +101,7 @@ fn patterns(constraint: &Constraint) -> Vec<KindPattern> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::indexing_slicing, reason = "tests")]
     use std::sync::Arc;
 
     use serde_json::{Value, json};

@@ -53,6 +53,10 @@ fn check(policies: &Policies, findings: &mut Findings) {
             }
             for access in rego.aliases.accesses(rule) {
                 let Some((within, name, known)) = unknown(&access.path) else { continue };
+                if (within, name) == ("input", "cluster") && template.annotation("fleetgate.dev/fleet") == Some("true")
+                {
+                    continue;
+                }
                 if seen.insert((within, name.to_owned())) {
                     let message = format!("Gatekeeper sets no field {name:?} in {within}: this is undefined");
                     findings.add(rego.locate(access.span), "", message, hint(within, name, known));
@@ -84,6 +88,7 @@ fn hint(within: &str, name: &str, known: &'static [&'static str]) -> String {
         ("input.review", "_unstable") => {
             "it is gone since Gatekeeper 3.9; the Namespace is input.review.namespaceObject".to_owned()
         }
+        ("input", "cluster") => "it is there in templates that are annotated fleetgate.dev/fleet: \"true\"".to_owned(),
         ("input", _) => "a template's input has review and parameters".to_owned(),
         _ => did_you_mean(name, known.iter().copied()).unwrap_or_else(|| format!("there are {}", known.join(", "))),
     }
@@ -111,6 +116,7 @@ mod tests {
             "input.review.kind.name == \"Pod\"",
             "input.review.userInfo.name == \"a\"",
             "input.review._unstable.namespace.metadata",
+            "input.cluster.labels.env == \"prod\"",
             "r := input.review; r.userinfo.username == \"a\"",
         ] {
             assert_eq!(found(body), ["FG207"], "{body}");
@@ -129,5 +135,17 @@ mod tests {
             let rego = format!("violation[{{\"msg\": \"no\"}}] {{ {body} }}\nf(x) {{ x.anything }}");
             assert!(codes(&template(&rego)).is_empty(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_fleet_template_has_a_cluster() {
+        let rego = "violation[{\"msg\": \"no\"}] { input.cluster.name == data.fleet.clusters[_].labels.a }";
+        let kinds = r#"[[{"groups": [""], "versions": ["v1"], "kinds": ["Pod"]}]]"#;
+        let annotations = format!(
+            "metadata: {{name: a, annotations: {{fleetgate.dev/fleet: 'true', \
+             metadata.gatekeeper.sh/requires-sync-data: '{kinds}'}}}}"
+        );
+        let document = template(rego).replacen("metadata: {name: a}", &annotations, 1);
+        assert_eq!(codes(&document), [""; 0]);
     }
 }

@@ -22,6 +22,10 @@ fn check(policies: &Policies, findings: &mut Findings) {
     }
     let synced = inventory::synced(policies);
     for template in &policies.templates {
+        // What a fleet template declares is watched because it does.
+        if template.annotation("fleetgate.dev/fleet") == Some("true") {
+            continue;
+        }
         let Some(Ok(declared)) = inventory::declared(template) else { continue };
         for alternatives in &declared {
             if !alternatives.iter().any(|one| synced.iter().any(|kind| one.contains(kind))) {
