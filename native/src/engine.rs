@@ -46,6 +46,7 @@ impl Engine {
         *, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0, cross_check=0.0,
         compatibility=None, state_directory=None, view_bytes=0, write_behind_seconds=1.0
     ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         contexts: usize,
         constraint_instructions: usize,
@@ -183,11 +184,17 @@ impl Engine {
         reason: String,
     ) -> PyResult<()> {
         let facts = facts(uid, aliases, labels, cluster_set, connection, reason)?;
-        enter_core(py, || Ok::<_, Infallible>(self.engine.inventories.shard(name).describe(facts)))
+        enter_core(py, || {
+            self.engine.inventories.shard(name).describe(facts);
+            Ok::<_, Infallible>(())
+        })
     }
 
     fn remove_cluster(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        enter_core(py, || Ok::<_, Infallible>(self.engine.inventories.remove(name)))
+        enter_core(py, || {
+            self.engine.inventories.remove(name);
+            Ok::<_, Infallible>(())
+        })
     }
 
     fn clusters(&self, py: Python<'_>) -> PyResult<Vec<ClusterStatus>> {

@@ -366,7 +366,7 @@ mod tests {
             "x { y := data.inventory; count(y) > 1 }",
             "f(y) { y.namespace } x { f(data.inventory) }",
             "x = data.inventory",
-            "x { [y] = [data.inventory]; y.a }",
+            "x { y := [data.inventory]; y[_].a }",
             "x { walk(data.inventory, [p, v]); p; v }",
             "x { data.inventory[a][b][c][d][e] }",
             "x { input.a with input.a as data.inventory }",

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use imbl::ordmap::DiffItem;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
+use super::names;
 use super::records::{ClusterRecord, FORMAT, KindRecord};
 use crate::inventory::kind::Kind;
 use crate::inventory::store::{Dictionary, Key, Packed};
@@ -39,6 +40,8 @@ pub(super) enum LoadError {
 pub(super) struct File {
     database: Database,
     written: Option<Arc<Snapshot>>,
+    /// Its name, and the one it gets with the first snapshot.
+    rename: Option<(PathBuf, PathBuf)>,
 }
 
 impl fmt::Debug for File {
@@ -48,14 +51,28 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    /// A new file, or one whose content does not matter any more.
-    pub(super) fn create(path: &Path) -> Result<Self, String> {
-        match std::fs::remove_file(path) {
+    /// The file that is there with what it holds, which the next snapshot is compared with; a new one where there is none that
+    /// can be read.
+    pub(super) fn open_or_create(path: &Path) -> Result<Self, String> {
+        if path.exists() {
+            match Self::load(path, &Shared::default()) {
+                Ok((file, _)) => return Ok(file),
+                Err(LoadError::InUse) => return Err("another process has it".to_owned()),
+                Err(LoadError::Damaged(_)) => {}
+            }
+        }
+        Self::create(path)
+    }
+
+    /// A new file. It has its name when it holds a snapshot: a process that is killed before leaves nothing that looks like one.
+    fn create(path: &Path) -> Result<Self, String> {
+        let unfinished = names::unfinished(path);
+        match std::fs::remove_file(&unfinished) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
             _ => {}
         }
-        let database = Builder::new().set_cache_size(CACHE).create(path).map_err(|error| error.to_string())?;
-        Ok(Self { database, written: None })
+        let database = Builder::new().set_cache_size(CACHE).create(&unfinished).map_err(|error| error.to_string())?;
+        Ok(Self { database, written: None, rename: Some((unfinished, path.to_owned())) })
     }
 
     /// Opens a file and reads the snapshot that it holds. Whatever stands in it is no reason to stop.
@@ -66,7 +83,8 @@ impl File {
                 error => LoadError::Damaged(error.to_string()),
             })?;
             let snapshot = read(&database, shared).map_err(LoadError::Damaged)?;
-            Ok((Self { database, written: Some(Arc::new(snapshot.clone())) }, snapshot))
+            let written = Some(Arc::new(snapshot.clone()));
+            Ok((Self { database, written, rename: None }, snapshot))
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(LoadError::Damaged("reading it failed".to_owned())))
     }
@@ -104,6 +122,10 @@ impl File {
         catch_unwind(AssertUnwindSafe(write))
             .unwrap_or_else(|_| Err(redb::Error::PreviousIo))
             .map_err(|error| error.to_string())?;
+        if let Some((from, to)) = &self.rename {
+            names::rename(from, to).map_err(|error| error.to_string())?;
+            self.rename = None;
+        }
         self.written = Some(snapshot.clone());
         Ok(())
     }
@@ -195,4 +217,37 @@ fn read(database: &Database, shared: &Shared) -> Result<Snapshot, String> {
         }
     }
     Ok(snapshot)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::config::GroupVersionKind;
+    use crate::inventory::{Change, Inventories};
+
+    /// As after a transaction that failed: what the file holds is found out, and only then written over.
+    #[test]
+    fn a_file_is_taken_up_again_with_what_it_holds() {
+        let path = std::env::temp_dir().join(format!("fleetgate-file-{}.inventory", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let kind = || GroupVersionKind { group: "".into(), version: "v1".into(), kind: "Pod".into() };
+        let put = |name: &str| {
+            let text = format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"a"}}}}"#);
+            Change::Put { kind: kind(), object: text.into() }
+        };
+        let gone =
+            Change::Delete { kind: kind(), namespace: "a".into(), name: "x".into(), resource_version: "".into() };
+        let shard = Inventories::default().shard("c");
+        shard.write([put("x"), put("y")]);
+        File::open_or_create(&path).unwrap().write(&shard.snapshot()).unwrap();
+        shard.write([gone, put("z")]);
+        File::open_or_create(&path).unwrap().write(&shard.snapshot()).unwrap();
+        let (_, found) = File::load(&path, &Shared::default()).unwrap();
+        let names: Vec<String> =
+            found.kind(&kind()).unwrap().objects.entries().keys().map(|key| key.name().to_owned()).collect();
+        assert_eq!((names, found.number()), (vec!["y".to_owned(), "z".to_owned()], shard.snapshot().number()));
+        std::fs::remove_file(&path).unwrap();
+    }
 }

@@ -79,6 +79,9 @@ impl Persister {
         let (mut files, mut snapshots, mut damaged) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut paths: Vec<PathBuf> =
             std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        for unfinished in paths.iter().filter(|path| names::is_unfinished(path)) {
+            std::fs::remove_file(unfinished)?;
+        }
         paths.retain(|path| names::is_file(path));
         paths.sort();
         for path in paths {
@@ -211,9 +214,9 @@ impl Clerk {
     fn write(&mut self, cluster: &Arc<str>, snapshot: &Arc<Snapshot>) -> Result<(), String> {
         let mut file = match self.files.remove(cluster) {
             Some(file) => file,
-            None => File::create(&names::path_of(&self.directory, cluster))?,
+            None => File::open_or_create(&names::path_of(&self.directory, cluster))?,
         };
-        // A file whose transaction failed is opened anew next time.
+        // A file whose transaction failed is opened anew next time, to see what it holds.
         file.write(snapshot)?;
         self.files.insert(cluster.clone(), file);
         Ok(())

@@ -32,6 +32,25 @@ pub(super) fn is_file(path: &Path) -> bool {
     path.extension().is_some_and(|suffix| suffix == SUFFIX)
 }
 
+/// What a file is called that holds no snapshot yet.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("unfinished")
+}
+
+/// Whether a file never came to hold a snapshot.
+pub(super) fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix == "unfinished")
+}
+
+/// Renames a file so that it stays renamed when the machine stops.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)?;
+    match to.parent() {
+        Some(directory) => std::fs::File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
 /// Moves a damaged file out of the way, for somebody to look at. A later one takes its place.
 pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let aside = path.with_extension("damaged");

@@ -70,7 +70,10 @@ pub(super) struct Views {
 
 /// Views of a snapshot that is about to be published: of each kind the snapshot in which it changed last, and its view.
 #[derive(Debug)]
-pub(super) struct Prepared(Vec<(Arc<GroupVersionKind>, u64, Result<Arc<KindView>, Refused>)>);
+pub(super) struct Prepared(Vec<(Arc<GroupVersionKind>, u64, Outcome)>);
+
+/// The view of a kind, or why there is none.
+type Outcome = Result<Arc<KindView>, Refused>;
 
 #[derive(Debug, Default)]
 struct Made {
@@ -82,7 +85,7 @@ struct Made {
 /// The view of a kind, or why there is none.
 #[derive(Debug)]
 struct Slot {
-    view: Result<Arc<KindView>, Refused>,
+    view: Outcome,
     used: Instant,
 }
 
