@@ -20,6 +20,7 @@ PROTO = pathlib.Path(__file__).parent
 SOURCES = sorted((PROTO / "fleetgate" / "v1").glob("*.proto"))
 STUBS = PROTO / "fleetgate_proto" / "v1"
 RUST = PROTO.parent / "native" / "core" / "src" / "wire"
+RUST_FEED = PROTO.parent / "native" / "feed" / "src" / "stubs"
 GOOGLE_RPC = pathlib.Path(next(iter(google.rpc.__path__)))
 WELL_KNOWN = pathlib.Path(grpc_tools.__file__).parent / "_proto"
 BIN = pathlib.Path(sys.executable).parent
@@ -99,6 +100,7 @@ def rust_messages() -> None:
                 "--",
                 str(descriptors),
                 str(RUST),
+                str(RUST_FEED),
             ],
             check=True,
             cwd=PROTO.parent / "native",

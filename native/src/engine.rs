@@ -32,6 +32,12 @@ pub(crate) struct Engine {
     damaged: Vec<(PathBuf, String)>,
 }
 
+impl Engine {
+    pub(crate) const fn inventories(&self) -> &Inventories {
+        &self.engine.inventories
+    }
+}
+
 #[pymethods]
 impl Engine {
     #[new]

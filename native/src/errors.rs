@@ -6,6 +6,7 @@ use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
 use fleetgate_core::inventory::{FlushError, QueryError, Unfit};
 use fleetgate_eval::Error as RegoError;
+use fleetgate_feed::CallError as FeedError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -14,6 +15,10 @@ pub(crate) enum Failure {
     Call(CallError),
     Policy(Vec<Diagnostic>),
     Inventory(Unfit),
+    /// A cluster that cannot be dialled, or not so.
+    Dial(FeedError),
+    /// An API server's refusal.
+    Write(FeedError),
     Query(QueryError),
     Flush(FlushError),
     /// A query, with what was printed before.
@@ -89,6 +94,8 @@ impl Failure {
             Self::Inventory(Unfit { index, message }) => {
                 class(py, "InvalidRequest")?.call1((format!("objects[{index}]"), message))
             }
+            Self::Dial(error) => class(py, "DialError")?.call1((error.cause.word(), error.message)),
+            Self::Write(error) => class(py, "WriteError")?.call1((error.code, error.reason, error.message)),
             Self::Query(QueryError::Invalid { field, message }) => class(py, "InvalidRequest")?.call1((field, message)),
             Self::Flush(error) => class(py, "InternalError")?.call1((error.to_string(),)),
             Self::Rego { errors, prints } => {

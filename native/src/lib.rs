@@ -6,6 +6,7 @@ mod documents;
 mod engine;
 mod enter;
 mod errors;
+mod feed;
 mod generation;
 mod inventory;
 mod lint;
@@ -24,6 +25,8 @@ mod _native {
     use super::documents::{Document, read_documents};
     #[pymodule_export]
     use super::engine::Engine;
+    #[pymodule_export]
+    use super::feed::{Agent, ClusterFeed, ClusterIdentity, Feeds, KindFeed, ObjectWatch};
     #[pymodule_export]
     use super::generation::Generation;
     #[pymodule_export]

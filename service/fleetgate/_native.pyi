@@ -6,19 +6,25 @@ Every call detaches from the GIL. Errors are the classes of :mod:`fleetgate.engi
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 __all__ = [
+    "Agent",
     "BatchDecision",
+    "ClusterFeed",
+    "ClusterIdentity",
     "ClusterStatus",
     "Decision",
     "Document",
     "Engine",
+    "Feeds",
     "Generation",
+    "KindFeed",
     "KindStatus",
     "LintFinding",
     "LintReport",
     "LintRule",
+    "ObjectWatch",
     "REGORUS_VERSION",
     "RegoAnswers",
     "SOURCE_DIGEST",
@@ -319,9 +325,7 @@ class Engine:
     @property
     def damaged_files(self) -> list[tuple[Path, str]]:
         """Files of the state directory that could not be read: where they were moved, and what is wrong."""
-    def write_inventory(
-        self, cluster: str, changes: Sequence[tuple[object, ...]]
-    ) -> tuple[int, list[tuple[int, str]]]:
+    def write_inventory(self, cluster: str, changes: Sequence[tuple[object, ...]]) -> tuple[int, list[tuple[int, str]]]:
         """Make changes to a cluster's objects and publish one snapshot with all of them.
 
         A change is its name, the kind as (group, version, kind), and what belongs to it: ``begin``, ``listed`` (JSON),
@@ -377,3 +381,168 @@ class Engine:
         """The encoded ``fleetgate.v1.ListTemplatesResponse``."""
     def list_constraints(self) -> bytes:
         """The encoded ``fleetgate.v1.ListConstraintsResponse``."""
+
+_Kind = tuple[str, str, str]
+"""(group, version, kind)."""
+_Selector = tuple[str, str, str, str, str, str]
+"""(group, version, kind, namespace, label selector, field selector); "" is any."""
+
+@final
+class Feeds:
+    """The feeds of a fleet: what happens in clusters, into the engine's inventory. Thread-safe."""
+
+    def __new__(cls, engine: Engine, *, exec_commands: Sequence[str] = ..., concurrent_relists: int = 8) -> Feeds:
+        """``exec_commands`` are the exec plug-ins that kubeconfigs may run, as they spell them.
+
+        ``concurrent_relists`` is how many collections are listed at a time, over all clusters.
+        """
+    def identify(self, kubeconfig: str, timeout_seconds: float = 5.0, *, local: bool = False) -> ClusterIdentity:
+        """Ask a cluster who it is. Raises DialError.
+
+        ``local`` says that the kubeconfig comes from this machine's own files: only then it may name other files of it
+        and set an exec plug-in's environment.
+        """
+    def connect(self, cluster: str, kubeconfig: str, *, feed: bool = True, local: bool = False) -> None:
+        """Connect a cluster, or connect it again with other credentials: what is synced is not listed again.
+
+        Without ``feed`` there is a connection for ``watch_objects`` and ``write`` only. A server that does not answer
+        is tried until it does. Raises DialError where the kubeconfig cannot be used.
+        """
+    def disconnect(self, cluster: str) -> None:
+        """End a cluster's feed, or its agent's stream."""
+    def plan(
+        self,
+        cluster: str,
+        kinds: Sequence[_Kind],
+        matching: Sequence[tuple[Sequence[str], Sequence[str]]] = ...,
+        *,
+        bounds: Sequence[tuple[_Kind, float]] = ...,
+    ) -> None:
+        """Say what to watch: kinds at exactly these versions, and (groups, kinds) at preferred ones (``*`` is any).
+
+        Namespaces always are, Secrets never. ``bounds`` are greatest ages of kinds in seconds; those are probed.
+        """
+    def relist(self, cluster: str, kinds: Sequence[_Kind]) -> None:
+        """List kinds anew while what was read before keeps serving."""
+    def status(self) -> list[ClusterFeed]: ...
+    def watch_objects(self, cluster: str, selectors: Sequence[_Selector]) -> ObjectWatch:
+        """Watch objects without keeping them. Raises DialError where the cluster is not connected.
+
+        Secrets are watched in a namespace and by label or name only.
+        """
+    def write(
+        self,
+        cluster: str,
+        verb: str,
+        object: bytes,  # noqa: A002 (Kubernetes' word)
+        *,
+        field_manager: str = "fleetgate",
+        path: str = "",
+        timeout_seconds: float = 5.0,
+    ) -> bytes:
+        """Make one request and return the answer's JSON. Raises WriteError.
+
+        ``verb`` is create, apply, update, update-status, delete or get; ``path`` replaces the one that the object has.
+        """
+    def listen(self, address: str, *, certificate: bytes, key: bytes, client_ca: bytes, trust_domain: str = "") -> str:
+        """Serve ``FeedService`` for agents on an IP address and port, with PEM certificates; return the address.
+
+        Raises OSError.
+        """
+    def close(self) -> None: ...
+
+@final
+class ClusterIdentity:
+    """Who a cluster is."""
+
+    @property
+    def uid(self) -> str:
+        """UID of the Namespace kube-system."""
+    @property
+    def version(self) -> str: ...
+
+@final
+class ClusterFeed:
+    """The feed of a cluster. Times are Unix seconds."""
+
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def last_error(self) -> str:
+        """Why the cluster as a whole cannot be read; empty while it can."""
+    @property
+    def reason(self) -> str:
+        """That in one word, as DialError has it."""
+    @property
+    def pushed(self) -> bool:
+        """Whether an agent sends it."""
+    @property
+    def uid(self) -> str:
+        """UID that the agent says; empty for clusters that are dialled."""
+    @property
+    def kinds(self) -> list[KindFeed]: ...
+
+@final
+class KindFeed:
+    """The feed of a kind."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+    @property
+    def observed_at(self) -> float | None: ...
+    @property
+    def objects(self) -> int: ...
+    @property
+    def last_error(self) -> str: ...
+    @property
+    def not_audited(self) -> str:
+        """Why the kind is never read; empty for kinds that are."""
+
+@final
+class ObjectWatch:
+    """Selected objects of a cluster, event by event."""
+
+    def next(self, timeout_seconds: float = 1.0) -> list[tuple[Any, ...]]:
+        """Return the next events, at least one; none at the timeout.
+
+        ``("synced", selector)``, ``("put", selector, group, version, kind, json)``,
+        ``("delete", selector, group, version, kind, namespace, name)`` or ``("failed", selector, words)``.
+        """
+    def select(self, selectors: Sequence[_Selector]) -> None:
+        """Watch these from now on; those that were there go on undisturbed. Raises DialError."""
+    def close(self) -> None: ...
+
+@final
+class Agent:
+    """The feed of one cluster, streamed to the service; runs until it is closed. Thread-safe."""
+
+    def __new__(
+        cls,
+        endpoints: Sequence[str],
+        *,
+        certificate: str | PathLike[str],
+        key: str | PathLike[str],
+        ca: str | PathLike[str],
+        kubeconfig: str = "",
+        server_name: str = "",
+        exec_commands: Sequence[str] = ...,
+    ) -> Agent:
+        """Stream to ``https://host:port`` endpoints; PEM files are read again at each connection.
+
+        Without a ``kubeconfig`` the Pod's ServiceAccount is used.
+        """
+    def status(self) -> list[tuple[str, bool, str]]:
+        """(endpoint, whether the service has welcomed the agent, why not)."""
+    def close(self) -> None: ...

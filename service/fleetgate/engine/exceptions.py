@@ -123,3 +123,22 @@ class RegoError(EngineError):
 
 class InternalError(EngineError):
     """A defect of fleetgate: a panic was caught at the FFI."""
+
+
+class DialError(EngineError):
+    """A cluster cannot be dialled, or its kubeconfig cannot be used."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """``reason`` is dns, refused, unreachable, tls, unauthorized, forbidden, timeout, exec, invalid or other."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class WriteError(EngineError):
+    """An API server refused a request, or did not answer."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        """``code`` is the HTTP status (0: no answer), ``reason`` the API server's own, such as ``NotFound``."""
+        super().__init__(message)
+        self.code = code
+        self.reason = reason

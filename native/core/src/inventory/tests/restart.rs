@@ -62,9 +62,17 @@ fn the_last_snapshot_serves_at_once_and_is_stale() {
         let number = shard.snapshot().number();
         inventories.flush(cluster, number, Duration::from_secs(30)).unwrap();
         assert_eq!(inventories.durable(cluster), number);
-        assert_eq!(Inventories::open(Compatibility::default(), Settings::default(), &scratch.0).unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+        assert_eq!(
+            Inventories::open(Compatibility::default(), Settings::default(), &scratch.0).unwrap_err().kind(),
+            std::io::ErrorKind::ResourceBusy
+        );
         // What was not waited for is written at an orderly end.
-        let gone = Change::Delete { kind: pods(), namespace: "a".to_owned(), name: "p7".to_owned(), resource_version: "9000".to_owned() };
+        let gone = Change::Delete {
+            kind: pods(),
+            namespace: "a".to_owned(),
+            name: "p7".to_owned(),
+            resource_version: "9000".to_owned(),
+        };
         (shard.write([gone]).revision, objects(&inventories, cluster))
     };
     let (inventories, damaged) = scratch.open();

@@ -246,7 +246,11 @@ fn views_show_synced_kinds_and_follow_what_changes() {
     let shard = synced([listed("x", 1)]);
     let everything = Arc::new(InventoryReads::everything());
     let nothing = Arc::new(InventoryReads::default());
-    let x = |revision: u64| format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"x","namespace":"a","resourceVersion":"{revision}"}},"n":{revision}}}"#);
+    let x = |revision: u64| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"x","namespace":"a","resourceVersion":"{revision}"}},"n":{revision}}}"#
+        )
+    };
     let all = |pods: &str| format!(r#"{{"inventory":{{"namespace":{{"a":{{"v1":{{"Pod":{{{pods}}}}}}}}}}}}}"#);
     assert_eq!(view(&shard, 1, &everything, &[pods()]), all(&format!(r#""x":{}"#, x(1))));
     // A program that cannot read them cannot tell, as long as the keys are there.
