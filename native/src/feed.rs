@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fleetgate_feed as feed;
 use feed::{CallError, Credentials, Gvk, Trust, Verb, WatchPlan};
+use fleetgate_feed as feed;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -124,9 +124,10 @@ impl Feeds {
         let all = enter_core(py, || Ok::<_, Failure>(self.feeds.status()))?;
         let inventories = self.engine.get().inventories();
         let described = all.into_iter().map(|cluster| {
-            let snapshot = inventories.shard(&cluster.cluster).snapshot();
+            let snapshot = inventories.pin(&cluster.cluster);
             let objects = |kind: &Gvk| snapshot.kind(kind).map_or(0, fleetgate_core::inventory::Kind::len);
-            let kinds = cluster.kinds.iter().map(|kind| KindFeed { objects: objects(&kind.kind), status: kind.clone() });
+            let kinds =
+                cluster.kinds.iter().map(|kind| KindFeed { objects: objects(&kind.kind), status: kind.clone() });
             ClusterFeed { kinds: kinds.collect(), status: cluster }
         });
         Ok(described.collect())
@@ -149,7 +150,11 @@ impl Feeds {
         path: &str,
         timeout_seconds: f64,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let unknown = || PyValueError::new_err(format!("verb: {verb:?} is none of create, apply, update, update-status, delete, get"));
+        let unknown = || {
+            PyValueError::new_err(format!(
+                "verb: {verb:?} is none of create, apply, update, update-status, delete, get"
+            ))
+        };
         let request = feed::WriteRequest {
             verb: Verb::of_name(verb).ok_or_else(unknown)?,
             object: object.to_vec().into(),
@@ -171,7 +176,8 @@ impl Feeds {
         client_ca: &[u8],
         trust_domain: &str,
     ) -> PyResult<String> {
-        let address = address.parse().map_err(|_| PyValueError::new_err(format!("{address:?} is no IP address and port")))?;
+        let address =
+            address.parse().map_err(|_| PyValueError::new_err(format!("{address:?} is no IP address and port")))?;
         let tls = feed::ListenTls {
             certificate: certificate.to_vec(),
             key: key.to_vec(),
@@ -248,7 +254,7 @@ impl ClusterFeed {
 }
 
 /// The feed of a kind.
-#[pyclass(frozen, skip_from_py_object, module = "fleetgate._native")]
+#[pyclass(frozen, module = "fleetgate._native")]
 #[derive(Clone)]
 pub(crate) struct KindFeed {
     status: feed::KindFeedStatus,

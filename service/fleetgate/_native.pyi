@@ -437,7 +437,7 @@ _Selector = tuple[str, str, str, str, str, str]
 class Feeds:
     """The feeds of a fleet: what happens in clusters, into the engine's inventory. Thread-safe."""
 
-    def __new__(cls, engine: Engine, *, exec_commands: Sequence[str] = (), concurrent_relists: int = 8) -> Feeds:
+    def __new__(cls, engine: Engine, *, exec_commands: Sequence[str] = ..., concurrent_relists: int = 8) -> Feeds:
         """``exec_commands`` are the exec plug-ins that kubeconfigs may run, as they spell them.
 
         ``concurrent_relists`` is how many collections are listed at a time, over all clusters.
@@ -451,8 +451,8 @@ class Feeds:
     def connect(self, cluster: str, kubeconfig: str, *, feed: bool = True, local: bool = False) -> None:
         """Connect a cluster, or connect it again with other credentials: what is synced is not listed again.
 
-        Without ``feed`` there is a connection for ``watch_objects`` and ``write`` only. A server that does not answer is
-        tried until it does. Raises DialError where the kubeconfig cannot be used.
+        Without ``feed`` there is a connection for ``watch_objects`` and ``write`` only. A server that does not answer
+        is tried until it does. Raises DialError where the kubeconfig cannot be used.
         """
     def disconnect(self, cluster: str) -> None:
         """End a cluster's feed, or its agent's stream."""
@@ -460,9 +460,9 @@ class Feeds:
         self,
         cluster: str,
         kinds: Sequence[_Kind],
-        matching: Sequence[tuple[Sequence[str], Sequence[str]]] = (),
+        matching: Sequence[tuple[Sequence[str], Sequence[str]]] = ...,
         *,
-        bounds: Sequence[tuple[_Kind, float]] = (),
+        bounds: Sequence[tuple[_Kind, float]] = ...,
     ) -> None:
         """Say what to watch: kinds at exactly these versions, and (groups, kinds) at preferred ones (``*`` is any).
 
@@ -583,7 +583,7 @@ class Agent:
         ca: str | PathLike[str],
         kubeconfig: str = "",
         server_name: str = "",
-        exec_commands: Sequence[str] = (),
+        exec_commands: Sequence[str] = ...,
     ) -> Agent:
         """Stream to ``https://host:port`` endpoints; PEM files are read again at each connection.
 

@@ -46,6 +46,7 @@ class Cluster:
     token: str
     ca_file: Path
     log_file: Path
+    audit_file: Path
     kubectl_binary: Path
 
     def kubectl(
@@ -136,6 +137,7 @@ def _cluster(entry: Mapping[str, str], binaries: Binaries) -> Cluster:
         token=entry["token"],
         ca_file=Path(entry["ca_file"]),
         log_file=Path(entry["log_file"]),
+        audit_file=Path(entry["audit_file"]),
         kubectl_binary=binaries.kubectl,
     )
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
@@ -19,7 +19,8 @@ use crate::error::{CallError, Cause};
 use crate::link::{Link, LinkWatch, connected, moved};
 use crate::plan::{Resolved, WatchPlan};
 use crate::queue::Queue;
-use crate::reflector::{Reflector, Scope, Shared};
+use crate::reflector::{Reflector, Shared};
+use crate::scope::Scope;
 use crate::sink::ShardSink;
 use crate::status::{ClusterFeedStatus, Statuses};
 
@@ -35,6 +36,8 @@ const SOONEST: Duration = Duration::from_secs(1);
 /// After a CRD changed: its kind is served moments later.
 const AFTER_CRD: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(4)];
 
+type MakeWriter = Box<dyn FnOnce() -> Arc<dyn Writer> + Send>;
+
 /// The feed of one cluster.
 pub(crate) struct Cluster {
     name: String,
@@ -42,7 +45,10 @@ pub(crate) struct Cluster {
     plan: watch::Sender<WatchPlan>,
     shared: Shared,
     queue: Arc<Queue>,
-    writer: Arc<dyn Writer>,
+    /// Made when something is first written: a cluster that is only asked now and then has no shard.
+    writer: LazyLock<Arc<dyn Writer>, MakeWriter>,
+    /// Held while a batch is written; whether the last one was.
+    ended: Mutex<bool>,
     statuses: Arc<Statuses>,
     runtime: Handle,
     /// Counts changes of CRDs.
@@ -68,14 +74,15 @@ struct KindTask {
 
 impl Cluster {
     /// A cluster without a connection.
-    pub(crate) fn new(name: &str, writer: Arc<dyn Writer>, lists: Arc<Semaphore>, runtime: Handle) -> Arc<Self> {
+    pub(crate) fn new(name: &str, writer: MakeWriter, lists: Arc<Semaphore>, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             link: watch::channel(Link::default()).0,
             plan: watch::channel(WatchPlan::default()).0,
             shared: Shared { lists, pages_only: Arc::new(AtomicBool::new(false)) },
             queue: Arc::default(),
-            writer,
+            writer: LazyLock::new(writer),
+            ended: Mutex::default(),
             statuses: Arc::default(),
             runtime,
             crds: watch::channel(0).0,
@@ -168,7 +175,18 @@ impl Cluster {
             let reason = "disconnected".to_owned();
             self.queue.turn(&kind, Change::State { kind: kind.clone(), state: State::Stale, reason });
         }
-        self.writer.write(self.queue.drain());
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        *ended = true;
+        let changes = self.queue.drain();
+        if !changes.is_empty() {
+            self.writer.write(changes);
+        }
+    }
+
+    /// Writes a batch, unless the last one was: what comes late must not undo what [`Self::stop`] said.
+    fn write(&self, changes: Vec<Change>) -> Vec<(Gvk, String)> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ended { Vec::new() } else { self.writer.write(changes) }
     }
 
     /// Ends all tasks and writes nothing more; gives the kinds that were followed.
@@ -216,8 +234,8 @@ impl Cluster {
             if changes.is_empty() {
                 continue;
             }
-            let writer = Arc::clone(&self.writer);
-            match tokio::task::spawn_blocking(move || writer.write(changes)).await {
+            let cluster = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || cluster.write(changes)).await {
                 Ok(refused) => self.statuses.unkept(refused),
                 // A panic of the shard's: what it was told is lost, so everything is read anew.
                 Err(_) => self.start_over(),
@@ -228,6 +246,7 @@ impl Cluster {
     /// Asks the cluster for a sign of life. Any answer is one: whoever refuses is there.
     async fn heartbeat(self: Arc<Self>) {
         let mut link = self.link.subscribe();
+        let mut refused = false;
         loop {
             let Ok(connection) =
                 link.wait_for(|link| link.connection.is_some()).await.map(|link| link.connection.clone())
@@ -236,6 +255,14 @@ impl Cluster {
             };
             let Some(connection) = connection else { continue };
             let answer = connection.call(Call::get("/version"), HEARTBEAT_ANSWER, 1 << 20).await;
+            match &answer {
+                Err(error) if !error.is_unreachable() => {
+                    refused = true;
+                    self.statuses.error(Some(error));
+                }
+                Ok(_) if std::mem::take(&mut refused) => self.statuses.error(None),
+                _ => {}
+            }
             let silence = answer.err().filter(CallError::is_unreachable).map(Arc::new);
             let words = silence.clone();
             let changed = self.link.send_if_modified(|link| {
@@ -356,10 +383,11 @@ impl Cluster {
         let planned = |kind: &Gvk| {
             resolved.watched.contains_key(kind) || resolved.absent.contains(kind) || resolved.unknown.contains(kind)
         };
-        let dropped = self.statuses.retain(|kind| planned(kind) || (away(kind) && plan.reaches(kind)));
+        let stays = |kind: &Gvk| planned(kind) || (away(kind) && plan.reaches(kind));
+        let dropped = self.statuses.retain(stays);
         // The shard may know kinds from an earlier run that nothing needs any more.
         for kind in dropped.into_iter().chain(self.writer.known()) {
-            if !planned(&kind) && !(away(&kind) && plan.reaches(&kind)) {
+            if !stays(&kind) {
                 self.queue.turn(&kind, Change::Forget { kind: kind.clone() });
             }
         }
@@ -389,13 +417,7 @@ impl Cluster {
         }
     }
 
-    fn follow(
-        &self,
-        resource: Resource,
-        bound: Option<Duration>,
-        position: Option<String>,
-        known: bool,
-    ) -> KindTask {
+    fn follow(&self, resource: Resource, bound: Option<Duration>, position: Option<String>, known: bool) -> KindTask {
         let kind = resource.kind.clone();
         let status = self.statuses.of(&kind);
         let bound = watch::channel(bound).0;
@@ -414,7 +436,6 @@ impl Cluster {
 
 /// No bound on age, for good.
 pub(crate) fn unbounded() -> watch::Receiver<Option<Duration>> {
-    static NONE: std::sync::LazyLock<watch::Sender<Option<Duration>>> =
-        std::sync::LazyLock::new(|| watch::channel(None).0);
+    static NONE: LazyLock<watch::Sender<Option<Duration>>> = LazyLock::new(|| watch::channel(None).0);
     NONE.subscribe()
 }

@@ -52,8 +52,7 @@ impl Connection {
         let kubeconfig = Kubeconfig::from_yaml(&credentials.kubeconfig).map_err(|error| invalid(&error))?;
         check(&kubeconfig, credentials.local, trust)?;
         let options = KubeConfigOptions { context: only_context(&kubeconfig), ..KubeConfigOptions::default() };
-        let config =
-            Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| invalid(&error))?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| invalid(&error))?;
         Self::of_config(config).await
     }
 
@@ -81,25 +80,18 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn send(
-        &self,
-        call: Call<'_>,
-        limit: Duration,
-    ) -> Result<Response<Body>, CallError> {
+    pub(crate) async fn send(&self, call: Call<'_>, limit: Duration) -> Result<Response<Body>, CallError> {
         let what = call.to_string();
         let request = Request::builder().method(&call.method).uri(call.path).header(USER_AGENT, AGENT);
         let request = request.header(ACCEPT, call.accept);
         let request = match &call.body {
-            Some((content_type, body)) => {
-                request.header(CONTENT_TYPE, *content_type).body(Body::from(body.to_vec()))
-            }
+            Some((content_type, body)) => request.header(CONTENT_TYPE, *content_type).body(Body::from(body.to_vec())),
             None => request.body(Body::empty()),
         };
         let request = request.map_err(|error| CallError::new(Cause::Invalid, format!("{what}: {error}")))?;
         let sent = timeout(limit, self.client.send(request)).await;
-        let response = sent
-            .map_err(|_| CallError::timeout(&what, limit))?
-            .map_err(|error| CallError::of_client(&what, &error))?;
+        let response =
+            sent.map_err(|_| CallError::timeout(&what, limit))?.map_err(|error| CallError::of_client(&what, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -148,10 +140,10 @@ async fn collect(what: &str, mut body: Body, most: usize) -> Result<Bytes, CallE
         let frame = frame.map_err(|error| CallError::of_body(what, &error))?;
         if let Ok(data) = frame.into_data() {
             if whole.len() + data.len() > most {
-                return Err(CallError { reason: TOO_LARGE.into(), ..CallError::new(
-                    Cause::Other,
-                    format!("{what}: the answer is larger than {} MiB", most >> 20),
-                ) });
+                return Err(CallError {
+                    reason: TOO_LARGE.into(),
+                    ..CallError::new(Cause::Other, format!("{what}: the answer is larger than {} MiB", most >> 20))
+                });
             }
             whole.extend_from_slice(&data);
         }
@@ -198,7 +190,10 @@ fn check(kubeconfig: &Kubeconfig, local: bool, trust: &Trust) -> Result<(), Call
         let Some(exec) = &user.exec else { continue };
         let command = exec.command.as_deref().unwrap_or_default();
         if !trust.exec_commands.contains(command) {
-            return Err(CallError::new(Cause::Exec, format!("kubeconfig: the exec plug-in {command:?} is not allowed")));
+            return Err(CallError::new(
+                Cause::Exec,
+                format!("kubeconfig: the exec plug-in {command:?} is not allowed"),
+            ));
         }
         if !local && exec.env.as_ref().is_some_and(|env| !env.is_empty()) {
             let words = "kubeconfig: only kubeconfigs of this machine may set the environment of an exec plug-in";
@@ -218,11 +213,7 @@ pub struct Identity {
 }
 
 /// Dials a cluster and asks who it is.
-pub(crate) async fn identify(
-    credentials: &Credentials,
-    trust: &Trust,
-    limit: Duration,
-) -> Result<Identity, CallError> {
+pub(crate) async fn identify(credentials: &Credentials, trust: &Trust, limit: Duration) -> Result<Identity, CallError> {
     let ask = async { identify_with(&*Connection::open(credentials, trust).await?, limit).await };
     timeout(limit, ask).await.map_err(|_| CallError::timeout("dialling", limit))?
 }
@@ -278,10 +269,7 @@ mod tests {
     fn a_closed_port_is_refused() {
         let error = dial(kubeconfig("", r#""token":"t""#), false, LIMIT);
         assert_eq!(error.cause, Cause::Refused, "{error}");
-        assert_eq!(
-            error.to_string(),
-            "GET /api/v1/namespaces/kube-system: connection refused: nothing listens there"
-        );
+        assert_eq!(error.to_string(), "GET /api/v1/namespaces/kube-system: connection refused: nothing listens there");
     }
 
     #[test]

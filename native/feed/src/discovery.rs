@@ -114,7 +114,11 @@ impl Discovery {
                     let group = found.response_kind.group.filter(|group| !group.is_empty());
                     let kind = Gvk {
                         group: group.unwrap_or_else(|| metadata.name.clone()),
-                        version: found.response_kind.version.filter(|v| !v.is_empty()).unwrap_or_else(|| version.clone()),
+                        version: found
+                            .response_kind
+                            .version
+                            .filter(|v| !v.is_empty())
+                            .unwrap_or_else(|| version.clone()),
                         kind: found.response_kind.kind,
                     };
                     self.resources.push(Resource {

@@ -55,7 +55,15 @@ impl Feeds {
             .enable_all()
             .build()?;
         let lists = Arc::new(Semaphore::new(concurrent_lists.clamp(1, Semaphore::MAX_PERMITS)));
-        Ok(Self { runtime: Some(runtime), inventory, trust, lists, clusters: Mutex::default(), pushed: Arc::default(), listeners: Mutex::default() })
+        Ok(Self {
+            runtime: Some(runtime),
+            inventory,
+            trust,
+            lists,
+            clusters: Mutex::default(),
+            pushed: Arc::default(),
+            listeners: Mutex::default(),
+        })
     }
 
     /// Asks a cluster who it is, within a time.
@@ -82,7 +90,8 @@ impl Feeds {
         let mut clusters = self.clusters();
         let entry = clusters.entry(name.to_owned()).or_insert_with(|| {
             let (lists, runtime) = (Arc::clone(&self.lists), runtime.handle().clone());
-            let cluster = Cluster::new(name, self.inventory.writer(name), lists, runtime);
+            let (inventory, owned) = (Arc::clone(&self.inventory), name.to_owned());
+            let cluster = Cluster::new(name, Box::new(move || inventory.writer(&owned)), lists, runtime);
             Entry { cluster, credentials: credentials.clone() }
         });
         if let Some(connection) = connection {

@@ -19,6 +19,7 @@ mod plan;
 mod push;
 mod queue;
 mod reflector;
+mod scope;
 mod sink;
 mod status;
 mod wire;

@@ -17,7 +17,8 @@ use crate::discovery::Discovery;
 use crate::error::{CallError, Cause};
 use crate::link::{connected, moved};
 use crate::plan::is_secret;
-use crate::reflector::{Overflow, Reflector, Scope, Sink};
+use crate::reflector::{Overflow, Reflector, Sink};
+use crate::scope::Scope;
 use crate::wire::Object;
 
 /// Events that wait for the reader. When it is full the watches wait too, and the servers keep what comes.
@@ -229,8 +230,7 @@ impl Resolver {
         }
         let (cluster, runtime, sender) = (Arc::clone(&self.cluster), self.runtime.clone(), self.sender.clone());
         let watched = self.watched(selector);
-        let gone: Vec<Scope> =
-            watched.tasks.keys().filter(|scope| !away && !scopes.contains(scope)).cloned().collect();
+        let gone: Vec<Scope> = watched.tasks.keys().filter(|scope| !away && !scopes.contains(scope)).cloned().collect();
         let changed = !gone.is_empty() || watched.told.as_deref() != Some("");
         for scope in gone {
             watched.tasks.remove(&scope);
@@ -278,7 +278,9 @@ fn scopes(selector: &Selector, served: &Discovery) -> Vec<Scope> {
         let any = ["*".to_owned()];
         let version = |kind: &Gvk| selector.version.is_empty() || *kind.version == *selector.version;
         let all = served.matching(&group, &any);
-        all.filter(|resource| resource.watchable && version(&resource.kind) && !is_secret(&resource.kind)).cloned().collect()
+        all.filter(|resource| resource.watchable && version(&resource.kind) && !is_secret(&resource.kind))
+            .cloned()
+            .collect()
     } else {
         served.find(&selector.group, &selector.version, &selector.kind).cloned().into_iter().collect()
     };

@@ -139,10 +139,7 @@ mod tests {
     fn an_exact_version_and_a_pattern_stand_side_by_side() {
         let old = gvk("apps", "v1beta1", "Deployment");
         let resolved = plan(&[old], &[("apps", "Deployment"), ("*", "Pod")]).resolve(&discovered());
-        assert_eq!(
-            watched(&resolved),
-            ["/v1:Namespace", "/v1:Pod", "apps/v1:Deployment", "apps/v1beta1:Deployment"]
-        );
+        assert_eq!(watched(&resolved), ["/v1:Namespace", "/v1:Pod", "apps/v1:Deployment", "apps/v1beta1:Deployment"]);
     }
 
     #[test]

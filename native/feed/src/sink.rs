@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
 
 use crate::change::{Change, Gvk, State};
-use crate::error::CallError;
+use crate::error::{CallError, Cause};
 use crate::queue::{Full, Queue};
 use crate::reflector::{Overflow, Sink};
 use crate::status::KindStatus;
@@ -47,9 +47,8 @@ impl ShardSink {
     }
 
     async fn changed(&self, object: &Object, change: Change) -> Result<(), Overflow> {
-        let attempt = |queue: &Queue| {
-            queue.changed(&self.kind, (object.namespace.clone(), object.name.clone()), change.clone())
-        };
+        let attempt =
+            |queue: &Queue| queue.changed(&self.kind, (object.namespace.clone(), object.name.clone()), change.clone());
         self.offer(EVENT_PATIENCE, attempt).await?;
         self.status.moved(&object.resource_version, SystemTime::now());
         Ok(())
@@ -58,6 +57,9 @@ impl ShardSink {
 
 impl Sink for ShardSink {
     fn begin(&mut self) {
+        if self.status.is(State::Synced) {
+            self.status.state(State::Stale, Some(&CallError::new(Cause::Other, "listing again")));
+        }
         self.queue.turn(&self.kind, Change::Begin { kind: self.kind.clone() });
     }
 

@@ -180,7 +180,9 @@ impl Statuses {
         kinds.extend(refused);
         kinds.sort_by(|one, other| one.kind.cmp(&other.kind));
         let silence = silence.map(|(cause, words)| (cause, words.to_owned()));
-        let (reason, last_error) = silence.or_else(|| inner.last_error.clone()).map_or(("", String::new()), |(cause, words)| (cause.word(), words));
+        let (reason, last_error) = silence
+            .or_else(|| inner.last_error.clone())
+            .map_or(("", String::new()), |(cause, words)| (cause.word(), words));
         ClusterFeedStatus {
             cluster: cluster.to_owned(),
             state,

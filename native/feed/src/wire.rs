@@ -98,9 +98,7 @@ pub(crate) fn event(what: &str, line: &Bytes) -> Result<WatchEvent, CallError> {
             match kind {
                 "ADDED" | "MODIFIED" => Ok(WatchEvent::Put(object)),
                 "DELETED" => Ok(WatchEvent::Deleted(object)),
-                other => {
-                    Err(CallError::new(Cause::Other, format!("{what}: an event of unknown type {other:?}")))
-                }
+                other => Err(CallError::new(Cause::Other, format!("{what}: an event of unknown type {other:?}"))),
             }
         }
     }
@@ -261,8 +259,14 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_an_error() {
-        for line in ["", "{", "[]", r#"{"type":"ADDED"}"#, r#"{"type":"ADDED","object":[]}"#, r#"{"type":"X","object":{"metadata":{}}}"#]
-        {
+        for line in [
+            "",
+            "{",
+            "[]",
+            r#"{"type":"ADDED"}"#,
+            r#"{"type":"ADDED","object":[]}"#,
+            r#"{"type":"X","object":{"metadata":{}}}"#,
+        ] {
             assert!(read(line).is_err(), "{line}");
         }
     }
@@ -276,7 +280,8 @@ mod tests {
         );
         let page = page("GET /x", &body, "v1", "Pod").unwrap();
         assert_eq!((page.resource_version.as_str(), page.next.as_str()), ("5", "c"));
-        let texts: Vec<_> = page.objects.iter().map(|object| String::from_utf8(object.json.to_vec()).unwrap()).collect();
+        let texts: Vec<_> =
+            page.objects.iter().map(|object| String::from_utf8(object.json.to_vec()).unwrap()).collect();
         assert_eq!(
             texts,
             [

@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::dial::{Call, Connection, JSON};
 use crate::discovery::Resource;
 use crate::error::{CallError, Cause};
-use crate::reflector::escape;
+use crate::scope::escape;
 
 const MOST: usize = 32 << 20;
 

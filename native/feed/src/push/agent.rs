@@ -169,10 +169,12 @@ impl Stream {
         self.note(true, String::new());
         let senseless = |error: super::convert::Senseless| format!("{}: {}", self.endpoint, error.0);
         let plan = plan_of(welcome.plan.unwrap_or_default()).map_err(senseless)?;
-        let known = welcome.known.into_iter().filter_map(|known| Some((kind_of(known.kind).ok()?, known.resource_version)));
+        let known =
+            welcome.known.into_iter().filter_map(|known| Some((kind_of(known.kind).ok()?, known.resource_version)));
         let remote = Arc::new(Remote::new(Handle::current(), requests.clone(), known.collect()));
         let lists = Arc::new(Semaphore::new(4));
-        let cluster = Cluster::new("", Arc::clone(&remote) as _, lists, Handle::current());
+        let writer = Arc::clone(&remote);
+        let cluster = Cluster::new("", Box::new(move || writer as _), lists, Handle::current());
         cluster.connect(connection);
         cluster.plan(plan);
         cluster.start();

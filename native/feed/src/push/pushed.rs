@@ -101,9 +101,9 @@ impl Pushed {
         self.writer.write(changes.collect());
     }
 
-    /// Takes a report. One without kinds is a sign of life.
+    /// Takes a report. One that says nothing is a sign of life.
     pub(crate) fn report(&self, report: wire::FeedReport) {
-        if !report.kinds.is_empty() {
+        if !report.kinds.is_empty() || !report.last_error.is_empty() {
             self.lock().report = report;
         }
     }

@@ -11,7 +11,7 @@ use fleetgate_core::wire::{
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -170,8 +170,7 @@ async fn session(
     }
     loop {
         tokio::select! {
-            newest = sessions.wait_for(|newest| *newest != number) => {
-                drop(newest);
+            () = replaced(&mut sessions, number) => {
                 return Status::aborted("a newer stream of this cluster took over");
             }
             changed = plans.changed() => {
@@ -199,6 +198,12 @@ async fn session(
             }
         }
     }
+}
+
+/// Waits until another stream is the cluster's.
+async fn replaced(sessions: &mut watch::Receiver<u64>, number: u64) {
+    // Who forgot the cluster wants its stream to end, too.
+    drop(sessions.wait_for(|newest| *newest != number).await);
 }
 
 async fn take(

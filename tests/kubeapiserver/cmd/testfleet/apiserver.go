@@ -49,6 +49,7 @@ func startAPIServer(o options, name, dir, etcdEndpoint string) (*apiServer, erro
 		Token:      files.token,
 		CAFile:     files.ca,
 		LogFile:    filepath.Join(dir, "kube-apiserver.log"),
+		AuditFile:  filepath.Join(dir, "audit.log"),
 		EtcdPrefix: "/" + name,
 	}
 	if err := writeKubeconfig(cluster); err != nil {
@@ -75,6 +76,9 @@ func startAPIServer(o options, name, dir, etcdEndpoint string) (*apiServer, erro
 		// As every cluster that runs a CNI plugin: forbidding privileged Pods is the policies' job.
 		"--allow-privileged=true",
 		"--profiling=false",
+		// Who asked for what, line by line: tests count lists and look for what must never be asked for.
+		"--audit-policy-file=" + files.auditPolicy,
+		"--audit-log-path=" + cluster.AuditFile,
 	}
 	if o.tracingEndpoint != "" {
 		config, err := writeTracingConfig(dir, o.tracingEndpoint)

@@ -19,11 +19,19 @@ import (
 // validity is longer than any test run; the keys are thrown away with the directory.
 const validity = 24 * time.Hour
 
+// auditPolicy notes every request once, when its answer begins.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, Panic]
+rules:
+- level: Metadata
+`
+
 // credentials are the files an API server starts from, and a client that trusts it.
 type credentials struct {
-	ca, certificate, key, serviceAccountKey, tokens string
-	token                                           string
-	client                                          *http.Client
+	ca, certificate, key, serviceAccountKey, tokens, auditPolicy string
+	token                                                        string
+	client                                                       *http.Client
 }
 
 func writeCredentials(dir string) (*credentials, error) {
@@ -33,6 +41,7 @@ func writeCredentials(dir string) (*credentials, error) {
 		key:               filepath.Join(dir, "serving.key"),
 		serviceAccountKey: filepath.Join(dir, "service-account.key"),
 		tokens:            filepath.Join(dir, "tokens.csv"),
+		auditPolicy:       filepath.Join(dir, "audit-policy.yaml"),
 		token:             rand.Text(),
 	}
 	ca, caKey, err := newCertificate(&x509.Certificate{
@@ -64,6 +73,9 @@ func writeCredentials(dir string) (*credentials, error) {
 		func() error { return writePEM(files.certificate, "CERTIFICATE", serving.Raw) },
 		func() error { return writeKey(files.key, servingKey) },
 		func() error { return writeKey(files.serviceAccountKey, accountKey) },
+		func() error {
+			return os.WriteFile(files.auditPolicy, []byte(auditPolicy), 0o600)
+		},
 		func() error {
 			return os.WriteFile(files.tokens, []byte(files.token+",admin,admin,system:masters\n"), 0o600)
 		},

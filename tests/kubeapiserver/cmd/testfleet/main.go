@@ -36,6 +36,7 @@ type Cluster struct {
 	Token      string `json:"token"`
 	CAFile     string `json:"ca_file"`
 	LogFile    string `json:"log_file"`
+	AuditFile  string `json:"audit_file"`
 	EtcdPrefix string `json:"etcd_prefix"`
 }
 
