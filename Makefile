@@ -61,7 +61,7 @@ demo: build ## real admission decisions: webhook, service and core on recorded r
 
 .PHONY: bench
 bench: build ## measure against floors of the same run
-	cd native && $(CARGO) bench --quiet --locked --package fleetgate-core --bench workload_w --no-run
+	cd native && $(CARGO) bench --quiet --locked --package fleetgate-core --bench load_library --bench workload_w --no-run
 	mkdir -p build
 	$(BIN)/python -m tests.bench --json build/bench.json
 

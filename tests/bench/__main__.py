@@ -24,6 +24,7 @@ def main() -> int:
     options = _options()
     try:
         workload.directory()
+        workload.conformance()
     except workload.WorkloadMissing as missing:
         print(f"error: {missing}", file=sys.stderr)
         return 2
@@ -41,11 +42,15 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
     """Print a table per part; return the document and whether every bar was kept."""
     document: dict[str, object] = {"machine": _machine()}
     kept = True
-    if options.only != "service":
+    if options.only in (None, "core"):
         document["core"] = in_process = core.measure()
         kept &= in_process["barKept"]
         print(_core_table(in_process))
-    if options.only != "core":
+    if options.only in (None, "loading"):
+        document["loading"] = loading = core.measure_loading()
+        kept &= loading["barKept"]
+        print(_loading_table(loading))
+    if options.only in (None, "service"):
         report = _measure_service(options)
         document["service"] = report.document()
         kept &= report.bar_kept
@@ -61,7 +66,7 @@ def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=["core", "service"], help="measure one part (default: both)")
+    parser.add_argument("--only", choices=["core", "loading", "service"], help="measure one part (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
     parser.add_argument("--json", type=Path, help="write the whole report here")
@@ -94,6 +99,18 @@ def _core_table(report: dict[str, Any]) -> str:
         + "".join(f"left out, not measured: {reason}\n" for reason in report["refused"])
         + _table("WHAT MEAN-MS P50-MS P99-MS REVIEWS/S", rows)
         + f"{report['ratio']:.2f} x the floor; at most 1.2 x the floor + JSON = {report['barMs']:.3f} ms: {verdict}\n"
+    )
+
+
+def _loading_table(report: dict[str, Any]) -> str:
+    figures = [f"{report[name]:.1f}" for name in ("medianMs", "medianCpuMs", "fastestMs", "slowestMs")]
+    verdict = "kept" if report["barKept"] else "MISSED"
+    return (
+        f"Loading gatekeeper-library, one core: {report['templates']} templates of {report['bytes'] / 1024:.0f} KiB, "
+        f"{report['loads']} loads\n"
+        + "".join(f"left out, not measured: {reason}\n" for reason in report["refused"])
+        + _table("MEDIAN-MS MEDIAN-CPU-MS FASTEST-MS SLOWEST-MS", [figures])
+        + f"median at most {report['barMs']:.0f} ms: {verdict}\n"
     )
 
 
