@@ -20,7 +20,7 @@ PYTHON_SOURCES := service clients proto/generate.py tests deploy
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # --- set-up ----------------------------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ demo: build ## real admission decisions: webhook, service and core on recorded r
 
 .PHONY: bench
 bench: build ## measure against floors of the same run
-	cd native && $(CARGO) bench --quiet --locked --package fleetgate-core --bench workload_w --no-run
+	cd native && $(CARGO) bench --quiet --locked --package fleetgate-core --bench load_library --bench workload_w --no-run
 	mkdir -p build
 	$(BIN)/python -m tests.bench --json build/bench.json
 
@@ -93,21 +93,30 @@ e2e: build ## tests that need Go: real API servers, kubectl, OPA, Gatekeeper, ga
 	tests/oracle/build.sh
 	$(BIN)/pytest -m e2e
 
-# The same seed gives the same reviews: `make fuzz SEED=1 REVIEWS=20000`. Cases that differ are written to build/fuzz.
+# First the differential part, then fuzz-native. The same seed gives the same reviews: `make fuzz SEED=1 REVIEWS=20000`.
+# Cases that differ are written to build/fuzz.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 REVIEWS ?= 1000000
 PAIRS ?= 50000
 TEMPLATES ?= 20000
 
 .PHONY: fuzz
-fuzz: build ## compare random reviews, match blocks and templates with Gatekeeper
+fuzz: build ## compare random reviews, match blocks and templates with Gatekeeper; then fuzz-native
 	tests/oracle/build.sh gatekeeper
 	mkdir -p build
 	seed=$(SEED); status=0; \
 	$(BIN)/python -m tests.differential matches --pairs $(PAIRS) --seed $$seed || status=1; \
 	$(BIN)/python -m tests.differential reviews --reviews $(REVIEWS) --seed $$seed --cases build/fuzz --report build/fuzz.json || status=1; \
 	$(BIN)/python -m tests.differential templates --templates $(TEMPLATES) --seed $$seed --cases build/fuzz/templates || status=1; \
+	$(MAKE) fuzz-native || status=1; \
 	exit $$status
+
+# Seconds for each target; FUZZ_SEEDS= names a folder of further seeds.
+export FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz-native
+fuzz-native: ## fuzz the Rego front end and the decision, coverage-guided; what was found goes into tests/data/corpus
+	native/fuzz/fuzz.sh
 
 .PHONY: golden
 golden: build ## record Gatekeeper's answers anew into tests/data/golden

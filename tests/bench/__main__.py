@@ -24,6 +24,7 @@ def main() -> int:
     options = _options()
     try:
         workload.directory()
+        workload.conformance()
     except workload.WorkloadMissing as missing:
         print(f"error: {missing}", file=sys.stderr)
         return 2
@@ -49,6 +50,10 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
         document["inventory"] = cached = inventory.measure()
         kept &= cached["barKept"]
         print(_inventory_table(cached))
+    if options.only in {None, "loading"}:
+        document["loading"] = loading = core.measure_loading()
+        kept &= loading["barKept"]
+        print(_loading_table(loading))
     if options.only in {None, "service"}:
         report = _measure_service(options)
         document["service"] = report.document()
@@ -65,7 +70,9 @@ def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=["core", "inventory", "service"], help="measure one part (default: all)")
+    parser.add_argument(
+        "--only", choices=["core", "inventory", "loading", "service"], help="measure one part (default: all)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
     parser.add_argument("--json", type=Path, help="write the whole report here")
@@ -115,6 +122,18 @@ def _inventory_table(report: inventory.InventoryReport) -> str:
         + f"{report['writeMicros']:.1f} µs to keep a Pod; first decision that reads a cluster's Pods "
         f"{report['firstViewSeconds']:.2f} s, after a Pod changed {report['updateMillis']:.1f} ms\n"
         + f"{report['totalBytes'] / 2**30:.2f} GiB in all, at most {report['barBytes'] / 2**30:.2f}: {verdict}\n"
+    )
+
+
+def _loading_table(report: dict[str, Any]) -> str:
+    figures = [f"{report[name]:.1f}" for name in ("medianMs", "medianCpuMs", "fastestMs", "slowestMs")]
+    verdict = "kept" if report["barKept"] else "MISSED"
+    return (
+        f"Loading gatekeeper-library, one core: {report['templates']} templates of {report['bytes'] / 1024:.0f} KiB, "
+        f"{report['loads']} loads\n"
+        + "".join(f"left out, not measured: {reason}\n" for reason in report["refused"])
+        + _table("MEDIAN-MS MEDIAN-CPU-MS FASTEST-MS SLOWEST-MS", [figures])
+        + f"median at most {report['barMs']:.0f} ms: {verdict}\n"
     )
 
 

@@ -29,6 +29,14 @@ def directory() -> Path:
     return path
 
 
+def conformance() -> Path:
+    """Where gatekeeper-library lies; raises WorkloadMissing where it does not."""
+    path = Path(os.environ.get("FLEETGATE_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
+    if not (path / "gatekeeper-library").is_dir():
+        raise WorkloadMissing(f"{path} holds no gatekeeper-library: set FLEETGATE_CONFORMANCE")
+    return path
+
+
 def write_recordings(target: Path) -> Path:
     """Write the Pods as AdmissionReviews of their creation, one per line, and return the file."""
     pods = [pod for pod in yaml.safe_load_all((directory() / "objects.yaml").read_bytes()) if pod]

@@ -112,6 +112,27 @@ fn operators_have_the_parentheses_they_need() {
 }
 
 #[test]
+fn a_body_is_no_comprehension() {
+    for (source, expected) in [
+        ("x | x := input.a[_]", "(x | x) := input.a[_]"),
+        ("x | y", "(x | y)"),
+        ("x | y | z == 1", "(x | y | z) == 1"),
+        ("x | y with input as 1", "(x | y) with input as 1"),
+    ] {
+        assert_eq!(body(source), expected);
+        let text = canonical(Version::V0, &format!("package a\np {{ {source} }}")).text;
+        assert_eq!(emit(&parse(Version::V1, &text)).unwrap().text, text);
+    }
+}
+
+#[test]
+fn nested_template_strings_are_not_written_over_and_over() {
+    let nested = format!("{}1{}", "$\"{".repeat(40), "}\"".repeat(40));
+    let module = normalise(parse(Version::V1, &format!("package a\np := {nested}")));
+    assert_eq!(emit(&module).unwrap_err().what, "a template string");
+}
+
+#[test]
 fn keywords_and_odd_names_stand_in_brackets() {
     assert_eq!(body("input.if.a[\"b c\"].not"), "input[\"if\"].a[\"b c\"][\"not\"]");
     assert_eq!(body("x := .5 + -.5"), "x := 0.5 + -0.5");
@@ -126,6 +147,10 @@ fn what_has_no_plain_spelling_is_refused() {
         "a variable that is a keyword in Rego v1"
     );
     assert_eq!(refused("package a\nevery { true }"), "a rule whose name is a keyword or a call");
+    for import in ["data.lib.if", "data.lib.x as contains"] {
+        let text = format!("package a\nimport {import}\np {{ true }}");
+        assert_eq!(refused(&text), "an import whose name is a keyword in Rego v1", "{import}");
+    }
     let text = "package a\np := $\"{walk(input.x)}\"";
     assert_eq!(emit(&normalise(parse(Version::V1, text))).unwrap_err().what, "a template string");
 }

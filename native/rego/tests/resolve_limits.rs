@@ -32,6 +32,8 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 fn long_bodies_end() {
     let chain = lines(2_000, |at| format!("x{} := x{at} + 1", at + 1));
     assert_eq!(check("a chain", format!("package a\np if {{\nx0 := input.x\n{chain}}}")), Ok(()));
+    let backwards = lines(10_000, |at| format!("x{at} = x{} + 1", at + 1));
+    assert_eq!(check("a chain backwards", format!("package a\np if {{\n{backwards}x10000 = 1\n}}")), Ok(()));
     let comprehensions = lines(1_000, |at| format!("x{} := [y | y := input.z[_]; y != x{at}]", at + 1));
     assert_eq!(check("comprehensions", format!("package a\np if {{\nx0 := input.x\n{comprehensions}}}")), Ok(()));
 }

@@ -69,7 +69,7 @@ pub fn emit(module: &Module) -> Result<Emitted, Unsupported> {
     out.path(module.package.path.get(1..).unwrap_or_default());
     out.raw("\n");
     for import in &module.imports {
-        emit_import(&mut out, import);
+        emit_import(&mut out, import)?;
     }
     for rule in &module.rules {
         out.raw("\n");
@@ -79,11 +79,15 @@ pub fn emit(module: &Module) -> Result<Emitted, Unsupported> {
 }
 
 /// Imports of keywords say nothing in Rego v1.
-fn emit_import(out: &mut Writer, import: &Import) {
+fn emit_import(out: &mut Writer, import: &Import) -> Emit {
     let parts = import.path.as_ref_parts().unwrap_or_default();
     let root = parts.first().and_then(|head| head.as_var()).map_or("", |name| &**name);
     if matches!(root, "future" | "rego") {
-        return;
+        return Ok(());
+    }
+    let name = import.alias.as_deref().or_else(|| parts.last()?.as_str());
+    if name.is_some_and(writer::is_keyword) {
+        return Err(Unsupported { what: "an import whose name is a keyword in Rego v1", span: import.span });
     }
     out.mark(import.span);
     out.raw("import ");
@@ -93,6 +97,7 @@ fn emit_import(out: &mut Writer, import: &Import) {
         out.raw(alias);
     }
     out.raw("\n");
+    Ok(())
 }
 
 fn emit_rule(out: &mut Writer, rule: &Rule) -> Emit {
@@ -174,7 +179,13 @@ fn emit_expr(out: &mut Writer, expr: &Expr) -> Emit {
         out.raw("not ");
     }
     match &expr.kind {
+        ExprKind::Term(item) if term::is_union(item) => term::operand(out, item)?,
         ExprKind::Term(item) => term::write(out, item)?,
+        ExprKind::Call(call) if term::call_is_union(call) => {
+            out.raw("(");
+            term::call(out, call, expr.span)?;
+            out.raw(")");
+        }
         ExprKind::Call(call) => term::call(out, call, expr.span)?,
         ExprKind::Some(symbols) => emit_some(out, symbols)?,
         ExprKind::Every(every) => {

@@ -194,6 +194,15 @@ pub(super) fn call(out: &mut Writer, call: &Call, span: Span) -> Emit {
     }
 }
 
+/// Whether a term is a union: behind the brace of a body, `a | b` would be read as a comprehension.
+pub(super) fn is_union(term: &Term) -> bool {
+    matches!(&term.value, Value::Call(call) if call_is_union(call))
+}
+
+pub(super) fn call_is_union(call: &Call) -> bool {
+    sign(call).is_some_and(|(_, sign)| sign == "|")
+}
+
 /// One side of an operator of `level`; parentheses where the side's own operator does not bind tighter.
 fn side(out: &mut Writer, term: &Term, level: u8, is_right: bool) -> Emit {
     let own = match &term.value {
@@ -203,6 +212,8 @@ fn side(out: &mut Writer, term: &Term, level: u8, is_right: bool) -> Emit {
     };
     match own {
         Some(own) if own < level || own == level && is_right => operand(out, term),
+        // Between operators of less strength, at the start of an expression.
+        Some(own) if own > level && !is_right && is_union(term) => operand(out, term),
         _ => write(out, term),
     }
 }

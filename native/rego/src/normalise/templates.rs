@@ -1,5 +1,8 @@
 //! `$"a {x}"` is text with the values of expressions in it, `<undefined>` for those that have none. Strings stand as they
 //! are, everything else as Rego writes it.
+//!
+//! Each expression is written twice, so those that nest are written as often as two to the power of their depth. Beyond
+//! [`MOST_LEVELS`] they are left: no policy comes near.
 
 use std::sync::Arc;
 
@@ -9,23 +12,35 @@ use crate::span::Span;
 
 use super::{Fresh, assign};
 
+/// How deep template strings may stand in one another.
+const MOST_LEVELS: usize = 4;
+
 /// Replaces template strings by calls of `concat`. Those that could have several values are left.
 pub(super) fn lower(mut module: Module, fresh: &mut Fresh) -> Module {
-    let mut lower = Lower { fresh };
+    let mut lower = Lower { fresh, levels: 0 };
     module.rules = module.rules.into_iter().map(|rule| fold::rule(&mut lower, rule)).collect();
     module
 }
 
 struct Lower<'f> {
     fresh: &'f mut Fresh,
+    /// Template strings in one another inside the term that was folded last.
+    levels: usize,
 }
 
 impl Fold for Lower<'_> {
     fn term(&mut self, term: &TermRef) -> TermRef {
+        let outside = std::mem::take(&mut self.levels);
         let term = fold::inner_term(self, term);
+        let inside = self.levels;
+        self.levels = outside.max(inside);
         let Value::Template(template) = &term.value else {
             return term;
         };
+        self.levels = outside.max(inside + 1);
+        if inside >= MOST_LEVELS {
+            return term;
+        }
         match self.parts(template) {
             Some(parts) => {
                 let parts = Term::new(term.span, Value::Array(parts));

@@ -1,5 +1,7 @@
 //! Bodies in an order in which every variable is bound before it is read.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::ir::{Body, Expr, Kind, Node, Rule, Value, Var, VarSet};
 use super::outputs::{self, Functions};
 use super::vars::{OUTPUTS, SAFETY, Skip, collect, of_body, of_node};
@@ -103,43 +105,59 @@ fn body(functions: &Functions<'_>, body: &mut Body, globals: &VarSet) -> bool {
         .collect();
     let mut order: Vec<usize> = Vec::with_capacity(body.len());
     let mut placed = vec![false; body.len()];
-    loop {
+    // What an expression binds depends on its own variables alone, so it is asked again when one of them has become safe.
+    let readers = readers(body);
+    let mut due: BTreeSet<usize> = (0..body.len()).collect();
+    while !due.is_empty() {
         let before = order.len();
-        for (at, expr) in body.iter().enumerate() {
-            let (Some(missing), Some(placed)) = (missing.get_mut(at), placed.get_mut(at)) else {
+        let mut later = BTreeSet::new();
+        while let Some(at) = due.pop_first() {
+            let (Some(expr), Some(missing), Some(is_placed)) = (body.get(at), missing.get_mut(at), placed.get_mut(at))
+            else {
                 continue;
             };
-            if *placed {
+            if *is_placed {
                 continue;
             }
             let new = outputs::of_expr(functions, expr, &safe);
             let closed = closed.get(at).cloned().unwrap_or_default();
-            if !closed.is_empty() && closed == new {
-                continue;
-            }
-            if closed.is_subset(&safe) && !closed.is_empty() {
-                missing.clear();
-            } else if !closed.is_empty() {
-                // What is safe is left out of what is bound, so this asks for little more than was asked before.
-                let bound = bound_beyond(functions, order.iter().filter_map(|at| body.get(*at)), &safe);
-                let open: VarSet = closed.difference(&bound).copied().collect();
-                if !open.is_empty() {
-                    if open == new {
-                        continue;
+            if !closed.is_empty() {
+                // It depends on what was placed too.
+                later.insert(at);
+                if closed == new {
+                    continue;
+                }
+                if closed.is_subset(&safe) {
+                    missing.clear();
+                } else {
+                    // What is safe is left out of what is bound, so this asks for little more than was asked before.
+                    let bound = bound_beyond(functions, order.iter().filter_map(|at| body.get(*at)), &safe);
+                    let open: VarSet = closed.difference(&bound).copied().collect();
+                    if !open.is_empty() {
+                        if open == new {
+                            continue;
+                        }
+                        *missing = open;
                     }
-                    *missing = open;
                 }
             }
             missing.retain(|var| !new.contains(var) && !safe.contains(var));
             if missing.is_empty() {
-                *placed = true;
+                *is_placed = true;
                 order.push(at);
-                safe.extend(new);
+                for var in new.into_iter().filter(|var| safe.insert(*var)) {
+                    for reader in readers.get(&var).into_iter().flatten() {
+                        let round = if *reader > at { &mut due } else { &mut later };
+                        round.insert(*reader);
+                    }
+                }
             }
         }
         if order.len() == before {
             break;
         }
+        later.retain(|at| !placed.get(*at).is_some_and(|placed| *placed));
+        due = later;
     }
     if order.len() < body.len() {
         return false;
@@ -155,6 +173,17 @@ fn body(functions: &Functions<'_>, body: &mut Body, globals: &VarSet) -> bool {
         before = Some(read);
     }
     inner.safe
+}
+
+/// Which expressions have a variable in them, anywhere.
+fn readers(body: &Body) -> BTreeMap<Var, Vec<usize>> {
+    let mut out: BTreeMap<Var, Vec<usize>> = BTreeMap::new();
+    for (at, expr) in body.iter().enumerate() {
+        let mut all = VarSet::new();
+        collect(Item::Expr(expr), Skip::default(), &mut all);
+        all.into_iter().for_each(|var| out.entry(var).or_default().push(at));
+    }
+    out
 }
 
 /// What expressions bind beyond what is safe.

@@ -1,0 +1,3 @@
+//! What the fuzzers feed: [`targets`], one function for each.
+
+pub mod targets;
