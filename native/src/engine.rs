@@ -170,7 +170,7 @@ impl Engine {
         enter_core(py, || self.engine.inventories.flush(cluster, revision, within))
     }
 
-    #[pyo3(signature = (name, *, uid, aliases, labels, cluster_set, connection=None, reason=String::new()))]
+    #[pyo3(signature = (name, *, uid, aliases, labels, cluster_set, connection=None, reason=""))]
     #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn describe_cluster(
         &self,
@@ -181,9 +181,9 @@ impl Engine {
         labels: BTreeMap<String, String>,
         cluster_set: String,
         connection: Option<&str>,
-        reason: String,
+        reason: &str,
     ) -> PyResult<()> {
-        let facts = facts(uid, aliases, labels, cluster_set, connection, reason)?;
+        let facts = facts(uid, aliases, labels, cluster_set, connection, reason.to_owned())?;
         enter_core(py, || {
             self.engine.inventories.shard(name).describe(facts);
             Ok::<_, Infallible>(())

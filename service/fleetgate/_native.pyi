@@ -203,7 +203,7 @@ class WatchPlan:
         """(groups, kinds) that audited Constraints match, at whatever version is preferred; ``*`` is any."""
     @property
     def bounds(self) -> list[tuple[tuple[str, str, str], float]]:
-        """Kinds that have to be fresh, with the shortest ``fleetgate.dev/max-staleness`` of what reads them, seconds."""
+        """Kinds that have to be fresh, with the shortest ``fleetgate.dev/max-staleness`` of their readers, seconds."""
 
 @final
 class Decision:

@@ -1,4 +1,4 @@
-"""The server's verbs: ``serve`` and ``config``. What they need is imported when they run."""
+"""The server's verbs: ``serve`` and ``config``; the others have modules. What they need is imported when they run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from fleetgate_clients.cli import Verb
 
+from .agent_command import register as register_agent
 from .eval_command import register as register_eval
 from .lint_command import register as register_lint
 from .suite_commands import register as register_suite_verbs
@@ -70,6 +71,7 @@ def register(app: typer.Typer) -> None:
     config.command("schema", short_help="Print the JSON schema of the configuration file.")(schema)
     config.command("docs", short_help="Print the reference of all settings (Markdown).", hidden=True)(docs)
     app.add_typer(config, name="config")
+    register_agent(app)
     register_suite_verbs(app)
     register_lint(app)
     register_eval(app)

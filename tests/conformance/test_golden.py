@@ -8,8 +8,8 @@ from tests.differential import golden
 from tests.differential.golden import Entry
 from tests.support.conformance import need_library
 
-ROW_SECTIONS = ("constraints", "evaluation", "formatting", "inventory", "libraries", "loading", "match", "numbers",
-                "operations", "review")  # fmt: skip
+ROW_SECTIONS = ("constraints", "evaluation", "formatting", "inventory", "libraries", "loading", "lookup", "match",
+                "numbers", "operations", "review")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

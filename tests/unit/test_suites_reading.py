@@ -62,7 +62,7 @@ tests:
     assert (first.name, first.template, first.constraint) == ("first", "a/template.yaml", "a/constraint.yaml")
     assert first.expansion == "a/expansion.yaml"
     assert first.cases == (
-        Case("one", "a/object.yaml", ("a/x.yaml", "a/y.yaml"), (Assertion(3), Assertion("yes", "^m$")), skip=True),
+        Case("one", "a/object.yaml", ("a/x.yaml", "a/y.yaml"), (), (Assertion(3), Assertion("yes", "^m$")), skip=True),
     )
     assert (second.invalid, second.skip, second.cases) == (True, True, ())
 
