@@ -46,7 +46,7 @@ def test_nothing_outside_of_the_set_is_named(policy: Path) -> None:
     ]
     named: set[bool] = set()
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.lists(
             st.tuples(st.sampled_from(SETS), st.lists(st.sampled_from(range(len(samples))), max_size=4)),
