@@ -29,7 +29,7 @@ fn main() {
         let (started, cpu) = (Instant::now(), thread_cpu());
         let applied = policies.apply("library", &accepted, false).unwrap();
         let (took, took_cpu) = (started.elapsed(), thread_cpu() - cpu);
-        assert_eq!(applied.set.templates().len(), accepted.len());
+        assert_eq!(applied.generation.fleet().templates().len(), accepted.len());
         if load >= WARM_UP_LOADS {
             samples.push(took);
             cpu_samples.push(took_cpu);

@@ -167,6 +167,9 @@ struct Comparison {
     differences: Vec<String>,
 }
 
+/// Why a template may be left to the first engine alone.
+const NOT_COMPARED: [&str; 2] = ["it reads data.fleet", "it prints numbers of the storage otherwise than others"];
+
 /// Runs both engines on all of it.
 fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
     let mut comparison = Comparison::default();
@@ -178,7 +181,9 @@ fn compare(cases: &[Case], snapshot: &Snapshot) -> Comparison {
             let reason =
                 SecondProgram::compile(&published.template, published.program.referential(), LibRewrite::Shallow)
                     .unwrap_err();
-            comparison.differences.push(format!("{kind} is not cross-checked: {reason}"));
+            if !NOT_COMPARED.iter().any(|known| reason.contains(known)) {
+                comparison.differences.push(format!("{kind} is not cross-checked: {reason}"));
+            }
             continue;
         };
         let (synced, excluder) = (case.set.synced(), case.set.excluder());

@@ -115,7 +115,7 @@ fn answer_of(decision: &Decision) -> wire::ReviewResponse {
 /// The answer without what differs each time.
 fn without_chance(answer: wire::ReviewResponse) -> wire::ReviewResponse {
     let inventory_revision =
-        answer.inventory_revision.map(|revision| wire::InventoryRevision { age: None, ..revision });
+        answer.inventory_revision.map(|revision| wire::InventoryRevision { age: None, read_age: None, ..revision });
     wire::ReviewResponse { decision_id: String::new(), inventory_revision, ..answer }
 }
 

@@ -108,7 +108,7 @@ fn load(version: &str, texts: &[&str]) {
     };
     match (apply(), apply()) {
         (Ok(one), Ok(other)) => {
-            assert_eq!(one.set.digest(), other.set.digest(), "loaded in two ways");
+            assert_eq!(one.generation.digest(), other.generation.digest(), "loaded in two ways");
             decision::check(&ENGINE, &decision::admission(REVIEW, b"", ""));
         }
         (Err(one), Err(other)) => {
