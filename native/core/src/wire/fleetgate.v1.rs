@@ -690,8 +690,7 @@ pub mod freshness {
 }
 /// MinimizeLatency is empty.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct MinimizeLatency {
-}
+pub struct MinimizeLatency {}
 /// ReviewResponse is one decision.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReviewResponse {
