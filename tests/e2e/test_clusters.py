@@ -17,6 +17,7 @@ import pytest
 from fleetgate_proto.v1 import inventory_pb2, inventory_pb2_grpc, review_pb2
 
 from tests.support.kubeapiserver import Cluster, Fleet, start_fleet
+from tests.support.kubeconfigs import one_kubeconfig
 from tests.support.processes import FLEETGATE
 from tests.support.scripted_feeds import eventually
 from tests.support.serving import TIMEOUT, Server, serving
@@ -104,23 +105,10 @@ class _World:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def _one_kubeconfig(directory: Path, fleet: Fleet) -> Path:
-    """Both clusters in one file. As a list of two files they would share a user: the first of a name wins."""
-    merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
-    for name, cluster in fleet.clusters.items():
-        config = json.loads(cluster.kubectl("config", "view", "--raw", "--flatten", "-o", "json").stdout)
-        merged["clusters"].append({"name": name, "cluster": config["clusters"][0]["cluster"]})
-        merged["users"].append({"name": name, "user": config["users"][0]["user"]})
-        merged["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
-    path = directory / "kubeconfig.json"
-    path.write_text(json.dumps(merged))
-    return path
-
-
 def _serve(directory: Path, fleet: Fleet) -> Any:
     return serving(
         directory,
-        f"--clusters-kubeconfigs={_one_kubeconfig(directory, fleet)}",
+        f"--clusters-kubeconfigs={one_kubeconfig(directory, fleet)}",
         f"--hub-kubeconfig={fleet['west'].kubeconfig}",
         "--hub-namespaces=clusters",
         "--clusters-linger-seconds=1",
