@@ -16,7 +16,6 @@ use crate::cluster::{Cluster, unbounded};
 use crate::discovery::Discovery;
 use crate::error::{CallError, Cause};
 use crate::link::{connected, moved};
-use crate::plan::is_secret;
 use crate::reflector::{Overflow, Reflector, Sink};
 use crate::scope::Scope;
 use crate::wire::Object;
@@ -278,7 +277,7 @@ fn scopes(selector: &Selector, served: &Discovery) -> Vec<Scope> {
         let any = ["*".to_owned()];
         let version = |kind: &Gvk| selector.version.is_empty() || *kind.version == *selector.version;
         let all = served.matching(&group, &any);
-        all.filter(|resource| resource.watchable && version(&resource.kind) && !is_secret(&resource.kind))
+        all.filter(|resource| resource.watchable && version(&resource.kind) && !resource.kind.is_secret())
             .cloned()
             .collect()
     } else {

@@ -36,11 +36,6 @@ pub(crate) fn namespaces() -> Gvk {
     Gvk { group: Box::default(), version: "v1".into(), kind: "Namespace".into() }
 }
 
-/// Secrets at whatever version.
-pub(crate) fn is_secret(kind: &Gvk) -> bool {
-    kind.group.is_empty() && &*kind.kind == "Secret"
-}
-
 impl WatchPlan {
     /// Resolves the plan against what a server serves.
     pub(crate) fn resolve(&self, served: &Discovery) -> Resolved {
@@ -48,7 +43,7 @@ impl WatchPlan {
         let namespaces = namespaces();
         for kind in self.kinds.iter().chain([&namespaces]) {
             match served.exact(kind) {
-                _ if is_secret(kind) => resolved.refuse(kind, SECRETS),
+                _ if kind.is_secret() => resolved.refuse(kind, SECRETS),
                 Some(resource) => resolved.watch(resource),
                 None if served.unknown.contains(&(kind.group.clone(), kind.version.clone())) => {
                     resolved.unknown.insert(kind.clone());
@@ -79,7 +74,7 @@ impl WatchPlan {
 impl Resolved {
     fn watch(&mut self, resource: &Resource) {
         let kind = &resource.kind;
-        if is_secret(kind) {
+        if kind.is_secret() {
             self.refuse(kind, SECRETS);
         } else if resource.watchable {
             self.watched.insert(kind.clone(), resource.clone());
@@ -122,8 +117,8 @@ mod tests {
             assert!(!resolved.watched.keys().any(|kind| &*kind.kind == "Secret"));
             assert_eq!(resolved.refused.get(&gvk("", "v1", "Secret")), Some(&SECRETS));
         }
-        assert!(is_secret(&gvk("", "v9", "Secret")));
-        assert!(!is_secret(&gvk("example.com", "v1", "Secret")));
+        assert!(gvk("", "v9", "Secret").is_secret());
+        assert!(!gvk("example.com", "v1", "Secret").is_secret());
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Selector {
         Self { requirements }
     }
 
+    /// Whether it admits everything.
+    pub const fn is_empty(&self) -> bool {
+        self.requirements.is_empty()
+    }
+
     /// Whether labels satisfy every requirement; an empty selector admits all.
     pub fn matches(&self, labels: &Labels<'_>) -> bool {
         self.admits(|key| labels.get(key))

@@ -115,6 +115,9 @@ mod tests {
             ("empty=", true),
             ("empty", true),
             ("in in (in)", false),
+            ("env=prod,region in (us,asia)", false),
+            ("env==prod, example.com/tier = gold", true),
+            ("edge in (a,b),env", false),
         ] {
             assert_eq!(admits(selector, &labels), admitted, "{selector}");
         }
@@ -138,6 +141,7 @@ mod tests {
             "env>1",
             "(a)",
             "env in ((a))",
+            "env in prod)",
         ] {
             assert!(Selector::of_text(text).is_err(), "{text}");
         }

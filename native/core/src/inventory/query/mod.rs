@@ -1,7 +1,6 @@
 //! `InventoryService`: which clusters there are, and what is cached of them.
 
 mod objects;
-mod selector;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,8 +11,8 @@ use prost::Message;
 use super::kind::Kind;
 use super::{ConnectionState, Inventories, Snapshot, State};
 use crate::config::GroupVersionKind;
+use crate::matching::Selector;
 use crate::wire;
-use selector::TextSelector;
 
 /// A request that cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +54,12 @@ impl Inventories {
         (field, selector): (&'static str, &str),
         only: Option<&str>,
     ) -> Result<Chosen, QueryError> {
-        let selector = TextSelector::parse(selector).map_err(|message| QueryError::invalid(field, message))?;
+        let selector = Selector::of_text(selector).map_err(|message| QueryError::invalid(field, message))?;
         let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let (mut snapshots, mut found) = (Vec::new(), BTreeSet::new());
         for snapshot in self.clusters().into_iter().map(|shard| shard.snapshot()) {
             let facts = snapshot.facts();
-            if only.is_some_and(|only| *only != **snapshot.cluster()) || !selector.matches(&facts.labels) {
+            if only.is_some_and(|only| *only != **snapshot.cluster()) || !selector.matches_labels(&facts.labels) {
                 continue;
             }
             let known_as = || facts.aliases.iter().map(String::as_str).chain([&**snapshot.cluster()]);

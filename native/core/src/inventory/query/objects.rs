@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use fleetgate_value::Value;
 use prost::Message;
 
-use super::selector::TextSelector;
 use super::{Chosen, QueryError, duration, kind_name, state};
 use crate::config::GroupVersionKind;
 use crate::inventory::kind::Kind;
 use crate::inventory::store::Key;
 use crate::inventory::{Inventories, Snapshot, State};
 use crate::json::{self, KeyCache, Numbers};
+use crate::matching::{Labels, Selector};
 use crate::wire;
 
 const DEFAULT_PAGE: usize = 500;
@@ -40,7 +40,7 @@ impl Inventories {
         }
         let chosen = self.chosen(&request.clusters, ("cluster_selector", &request.cluster_selector), only)?;
         let selector =
-            TextSelector::parse(&request.selector).map_err(|message| QueryError::invalid("selector", message))?;
+            Selector::of_text(&request.selector).map_err(|message| QueryError::invalid("selector", message))?;
         let from = match request.page_token.split_once(SEPARATOR) {
             Some((cluster, key)) => {
                 let key = Key::of_text(key).ok_or_else(|| QueryError::invalid("page_token", "it is of no page"))?;
@@ -83,7 +83,7 @@ impl Inventories {
 /// A page in the making.
 struct Page<'a> {
     request: &'a wire::QueryInventoryRequest,
-    selector: TextSelector,
+    selector: Selector,
     size: usize,
     bytes: usize,
     objects: Vec<wire::InventoryObject>,
@@ -113,7 +113,7 @@ impl Page<'_> {
                 unreadable += 1;
                 continue;
             };
-            if !self.selector.is_empty() && !self.selector.matches(&labels(&object)) {
+            if !is_selected(&self.selector, &object) {
                 continue;
             }
             if self.objects.len() >= self.size || self.bytes >= MAX_BYTES {
@@ -138,16 +138,13 @@ impl Page<'_> {
     }
 }
 
-/// Labels that are text.
-fn labels(object: &[u8]) -> BTreeMap<String, String> {
-    let Ok(object) = json::parse(object, &mut KeyCache::default(), Numbers::Exact) else { return BTreeMap::new() };
-    let labels = object.field("metadata").and_then(|metadata| metadata.field("labels")).and_then(Value::as_object);
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    labels
-        .into_iter()
-        .flat_map(|labels| labels.iter())
-        .filter_map(|(key, value)| Some((text(key)?, text(value)?)))
-        .collect()
+/// Whether an object's labels satisfy a selector; most requests have none, and nothing is read for them.
+fn is_selected(selector: &Selector, object: &[u8]) -> bool {
+    if selector.is_empty() {
+        return true;
+    }
+    let object = json::parse(object, &mut KeyCache::default(), Numbers::Exact).unwrap_or(Value::Null);
+    selector.matches(&Labels::of_metadata(object.field("metadata").unwrap_or(&Value::Null)))
 }
 
 /// How far each cluster's part can be trusted, by the cluster's name.

@@ -51,7 +51,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn make(&mut self, change: Change) -> Result<(), String> {
-        if is_secret(change.kind()) {
+        if change.kind().is_secret() {
             return Err("Secrets are never cached".to_owned());
         }
         match change {
@@ -201,10 +201,6 @@ impl<'a> Draft<'a> {
             *seen = revision.max(*seen);
         }
     }
-}
-
-fn is_secret(kind: &GroupVersionKind) -> bool {
-    kind.group.is_empty() && &*kind.kind == "Secret"
 }
 
 /// Whether a newer version is there, or was deleted.
