@@ -83,7 +83,7 @@ def agent(  # noqa: PLR0917 (each is an option of the command)
 
     Exits with 0 after SIGTERM or SIGINT, 2 where something is wrong from the start.
     """
-    from fleetgate.clusters.kubeconfig import KubeconfigInvalid  # noqa: PLC0415 (keeps `--help` quick)
+    from fleetgate.clusters.kubeconfig import KubeconfigInvalid, read_context  # noqa: PLC0415 (keeps `--help` quick)
     from fleetgate.engine import Agent, DialError  # noqa: PLC0415
     from fleetgate.telemetry import logs  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ def agent(  # noqa: PLR0917 (each is an option of the command)
             certificate=certificate,
             key=key,
             ca=ca,
-            kubeconfig=_cut_out(kubeconfig, context, exec_commands or []) if kubeconfig else "",
+            kubeconfig=read_context(kubeconfig, context, exec_commands or []) if kubeconfig else "",
             server_name=server_name,
             exec_commands=exec_commands or [],
         )
@@ -108,15 +108,6 @@ def agent(  # noqa: PLR0917 (each is an option of the command)
         _tell(running, stop)
     finally:
         running.close()
-
-
-def _cut_out(path: Path, context: str, exec_commands: list[str]) -> str:
-    """One context of a kubeconfig, self-contained. Raises KubeconfigInvalid, OSError."""
-    from fleetgate.clusters import kubeconfig  # noqa: PLC0415
-
-    documents = [kubeconfig.parse(path.read_bytes(), path.absolute().parent)]
-    trust = kubeconfig.Trust(files=True, exec_commands=frozenset(exec_commands), plaintext=True)
-    return kubeconfig.cut_out(documents, context or kubeconfig.current_context(documents), trust).kubeconfig
 
 
 def _tell(running: Agent, stop: threading.Event) -> None:

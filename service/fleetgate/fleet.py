@@ -168,7 +168,9 @@ class Fleet:
         told = ""
         while not self._stop.is_set():
             try:
-                written = self._hub_kubeconfig(path)
+                written = kubeconfig.read_context(
+                    path, self._settings.hub.context, self._settings.clusters.exec_commands
+                )
                 identity = self._feeds.identify(written, self._settings.clusters.dial_seconds, local=True)
                 self._members.hub_is(identity.uid)
                 self._feeds.connect(HUB, written, feed=False, local=True)
@@ -179,12 +181,6 @@ class Fleet:
                     _LOGGER.warning("hub not reached: %s", error)
                 told = str(error)
                 self._stop.wait(_RETRY_SECONDS)
-
-    def _hub_kubeconfig(self, path: Path) -> str:
-        trust = Trust(files=True, exec_commands=frozenset(self._settings.clusters.exec_commands), plaintext=True)
-        documents = [kubeconfig.parse(path.read_bytes(), path.absolute().parent)]
-        context = self._settings.hub.context or kubeconfig.current_context(documents)
-        return kubeconfig.cut_out(documents, context, trust).kubeconfig
 
     def _member(self, name: str) -> ClusterResources:
         return self._resources(name, name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -125,6 +125,13 @@ def cut_out(documents: Sequence[Document], name: str, trust: Trust) -> Context:
     )
     labels = {**_labels(cluster), **_labels(context)}
     return Context(name, kubeconfig, labels, tuple(reader.files))
+
+
+def read_context(path: Path, name: str, exec_commands: Iterable[str]) -> str:
+    """A context of a file of this machine, self-contained; "" is the current one. Raises KubeconfigInvalid, OSError."""
+    trust = Trust(files=True, exec_commands=frozenset(exec_commands), plaintext=True)
+    documents = [parse(path.read_bytes(), path.absolute().parent)]
+    return cut_out(documents, name or current_context(documents), trust).kubeconfig
 
 
 def self_contained(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> str:
