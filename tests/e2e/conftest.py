@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fleetgate.engine import Engine, Feeds
 
 from tests.support.certificates import Authority
 from tests.support.kubeapiserver import Cluster, Fleet, start_fleet
@@ -56,6 +57,20 @@ def west_webhook(
     """The webhook of `west`."""
     with running_webhook(tmp_path_factory.mktemp("webhook"), west, service.target, authority) as running:
         yield running
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """An engine of this process, for tests without a service."""
+    return Engine(contexts=1)
+
+
+@pytest.fixture
+def feeds(engine: Engine) -> Iterator[Feeds]:
+    """Its feeds."""
+    running = Feeds(engine)
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,18 +47,6 @@ WIDGET_CRD = {
         ],
     },
 }
-
-
-@pytest.fixture
-def engine() -> Engine:
-    return Engine(contexts=1)
-
-
-@pytest.fixture
-def feeds(engine: Engine) -> Iterator[Feeds]:
-    running = Feeds(engine)
-    yield running
-    running.close()
 
 
 def synced(engine: Engine, cluster: str, kind: str) -> None:

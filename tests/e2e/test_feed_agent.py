@@ -34,18 +34,6 @@ DOMAIN = "fleetgate.test"
 
 
 @pytest.fixture
-def engine() -> Engine:
-    return Engine(contexts=1)
-
-
-@pytest.fixture
-def feeds(engine: Engine) -> Iterator[Feeds]:
-    running = Feeds(engine)
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def address(feeds: Feeds, authority: Authority) -> str:
     pair = authority.issue("feed-service")
     return feeds.listen(

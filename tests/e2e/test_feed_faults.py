@@ -34,18 +34,6 @@ STALE_WITHIN_S = 2.0
 
 
 @pytest.fixture
-def engine() -> Engine:
-    return Engine(contexts=1)
-
-
-@pytest.fixture
-def feeds(engine: Engine) -> Iterator[Feeds]:
-    running = Feeds(engine)
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def meddler(west: Cluster, authority: Authority) -> Iterator[Meddler]:
     with meddling(west, authority) as running:
         yield running
