@@ -23,45 +23,58 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fleetgate_proto.v1 import inventory_pb2 as fleetgate_dot_v1_dot_inventory__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66leetgate/v1/review.proto\x12\x0c\x66leetgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xda\x01\n\rReviewRequest\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x1b\n\x11\x61\x64mission_request\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06object\x18\x03 \x01(\x0cH\x00\x12\x11\n\tnamespace\x18\x04 \x01(\x0c\x12\x19\n\x11\x65nforcement_point\x18\x05 \x01(\t\x12$\n\x06source\x18\x06 \x01(\x0e\x32\x14.fleetgate.v1.Source\x12*\n\tfreshness\x18\x07 \x01(\x0b\x32\x17.fleetgate.v1.FreshnessB\t\n\x07subject\"z\n\tFreshness\x12\x39\n\x10minimize_latency\x18\x01 \x01(\x0b\x32\x1d.fleetgate.v1.MinimizeLatencyH\x00\x12\x12\n\x08\x61t_least\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x65xact\x18\x03 \x01(\tH\x00\x42\r\n\x0brequirement\"\x11\n\x0fMinimizeLatency\"\xd8\x02\n\x0eReviewResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x02 \x01(\x08\x12+\n\nviolations\x18\x03 \x03(\x0b\x32\x17.fleetgate.v1.Violation\x12\x38\n\x11\x63onstraint_errors\x18\x04 \x03(\x0b\x32\x1d.fleetgate.v1.ConstraintError\x12/\n\x0creview_error\x18\x05 \x01(\x0b\x32\x19.fleetgate.v1.ReviewError\x12\x33\n\x11policy_generation\x18\x06 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12;\n\x12inventory_revision\x18\x07 \x01(\x0b\x32\x1f.fleetgate.v1.InventoryRevision\x12\x16\n\x0estatus_message\x18\x08 \x01(\t\"\xae\x01\n\tViolation\x12\x17\n\x0f\x63onstraint_kind\x18\x01 \x01(\t\x12\x17\n\x0f\x63onstraint_name\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x04 \x01(\x0c\x12\x1a\n\x12\x65nforcement_action\x18\x05 \x01(\t\x12\"\n\x1ascoped_enforcement_actions\x18\x06 \x03(\t\x12\r\n\x05scope\x18\x07 \x01(\t\"\xce\x01\n\x0f\x43onstraintError\x12\x17\n\x0f\x63onstraint_kind\x18\x01 \x01(\t\x12\x17\n\x0f\x63onstraint_name\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x1a\n\x12\x65nforcement_action\x18\x04 \x01(\t\x12\"\n\x1ascoped_enforcement_actions\x18\x05 \x03(\t\x12\r\n\x05scope\x18\x06 \x01(\t\x12)\n\x06reason\x18\x07 \x01(\x0e\x32\x19.fleetgate.v1.ErrorReason\"W\n\x0bReviewError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12)\n\x06reason\x18\x03 \x01(\x0e\x32\x19.fleetgate.v1.ErrorReason\",\n\nGeneration\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x9b\x01\n\x11InventoryRevision\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08read_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nread_stale\x18\x04 \x01(\x08\x12\r\n\x05token\x18\x05 \x01(\t\"C\n\x12\x42\x61tchReviewRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.fleetgate.v1.ReviewRequest\"C\n\x13\x42\x61tchReviewResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.fleetgate.v1.BatchReviewItem\"s\n\x0f\x42\x61tchReviewItem\x12\x30\n\x08response\x18\x01 \x01(\x0b\x32\x1c.fleetgate.v1.ReviewResponseH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result*K\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_ORIGINAL\x10\x01\x12\x14\n\x10SOURCE_GENERATED\x10\x02*\xfb\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12!\n\x1d\x45RROR_REASON_CLUSTER_MISMATCH\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_ROLE_FORBIDDEN\x10\x03\x12!\n\x1d\x45RROR_REASON_IDENTITY_INVALID\x10\x04\x12 \n\x1c\x45RROR_REASON_BATCH_TOO_LARGE\x10\x05\x12\"\n\x1e\x45RROR_REASON_REQUEST_TOO_LARGE\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_POLICY_REFUSED\x10\x07\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x08\x12#\n\x1f\x45RROR_REASON_INSTRUCTION_BUDGET\x10\t\x12\x1c\n\x18\x45RROR_REASON_TIME_BUDGET\x10\n\x12\x1e\n\x1a\x45RROR_REASON_MEMORY_BUDGET\x10\x0b\x12\x1b\n\x17\x45RROR_REASON_EVALUATION\x10\x0c\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\r\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0e\x12\x1b\n\x17\x45RROR_REASON_NOT_STORED\x10\x0f\x12!\n\x1d\x45RROR_REASON_RESOURCE_REFUSED\x10\x10\x12\x1b\n\x17\x45RROR_REASON_STALE_VIEW\x10\x11\x12%\n!ERROR_REASON_REVISION_UNAVAILABLE\x10\x12\x32\xa8\x01\n\rReviewService\x12\x43\n\x06Review\x12\x1b.fleetgate.v1.ReviewRequest\x1a\x1c.fleetgate.v1.ReviewResponse\x12R\n\x0b\x42\x61tchReview\x12 .fleetgate.v1.BatchReviewRequest\x1a!.fleetgate.v1.BatchReviewResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66leetgate/v1/review.proto\x12\x0c\x66leetgate.v1\x1a\x1c\x66leetgate/v1/inventory.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"\xeb\x01\n\rReviewRequest\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x1b\n\x11\x61\x64mission_request\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06object\x18\x03 \x01(\x0cH\x00\x12\x11\n\tnamespace\x18\x04 \x01(\x0c\x12\x19\n\x11\x65nforcement_point\x18\x05 \x01(\t\x12$\n\x06source\x18\x06 \x01(\x0e\x32\x14.fleetgate.v1.Source\x12*\n\tfreshness\x18\x07 \x01(\x0b\x32\x17.fleetgate.v1.Freshness\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x42\t\n\x07subject\"z\n\tFreshness\x12\x39\n\x10minimize_latency\x18\x01 \x01(\x0b\x32\x1d.fleetgate.v1.MinimizeLatencyH\x00\x12\x12\n\x08\x61t_least\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x65xact\x18\x03 \x01(\tH\x00\x42\r\n\x0brequirement\"\x11\n\x0fMinimizeLatency\"\x88\x03\n\x0eReviewResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x02 \x01(\x08\x12+\n\nviolations\x18\x03 \x03(\x0b\x32\x17.fleetgate.v1.Violation\x12\x38\n\x11\x63onstraint_errors\x18\x04 \x03(\x0b\x32\x1d.fleetgate.v1.ConstraintError\x12/\n\x0creview_error\x18\x05 \x01(\x0b\x32\x19.fleetgate.v1.ReviewError\x12\x33\n\x11policy_generation\x18\x06 \x01(\x0b\x32\x18.fleetgate.v1.Generation\x12;\n\x12inventory_revision\x18\x07 \x01(\x0b\x32\x1f.fleetgate.v1.InventoryRevision\x12\x16\n\x0estatus_message\x18\x08 \x01(\t\x12.\n\x0b\x65xplanation\x18\t \x01(\x0b\x32\x19.fleetgate.v1.Explanation\"G\n\x0b\x45xplanation\x12\x38\n\x0b\x63onstraints\x18\x01 \x03(\x0b\x32#.fleetgate.v1.ConstraintExplanation\"\x96\x03\n\x15\x43onstraintExplanation\x12\x17\n\x0f\x63onstraint_kind\x18\x01 \x01(\t\x12\x17\n\x0f\x63onstraint_name\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x1a\n\x12\x65nforcement_action\x18\x04 \x01(\t\x12\x0f\n\x07matched\x18\x05 \x01(\x08\x12/\n\tcriterion\x18\x06 \x01(\x0b\x32\x1c.fleetgate.v1.MatchCriterion\x12\x12\n\nparameters\x18\x07 \x01(\x0c\x12\x34\n\nviolations\x18\x08 \x03(\x0b\x32 .fleetgate.v1.ExplainedViolation\x12,\n\x05\x65rror\x18\t \x01(\x0b\x32\x1d.fleetgate.v1.ConstraintError\x12\'\n\x05reads\x18\n \x03(\x0b\x32\x18.fleetgate.v1.ReadObject\x12\x14\n\x0cread_objects\x18\x0b \x01(\x04\x12\'\n\x04time\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x0eMatchCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\r\n\x05\x66ound\x18\x03 \x01(\t\"o\n\x12\x45xplainedViolation\x12*\n\tviolation\x18\x01 \x01(\x0b\x32\x17.fleetgate.v1.Violation\x12-\n\tpositions\x18\x02 \x03(\x0b\x32\x1a.fleetgate.v1.RegoPosition\"m\n\x0cRegoPosition\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\r\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x0bsource_line\x18\x05 \x01(\r\x12\x0c\n\x04text\x18\x06 \x01(\t\"d\n\nReadObject\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0b\x32\x16.fleetgate.v1.KindName\x12\x11\n\tnamespace\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\"\xae\x01\n\tViolation\x12\x17\n\x0f\x63onstraint_kind\x18\x01 \x01(\t\x12\x17\n\x0f\x63onstraint_name\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x04 \x01(\x0c\x12\x1a\n\x12\x65nforcement_action\x18\x05 \x01(\t\x12\"\n\x1ascoped_enforcement_actions\x18\x06 \x03(\t\x12\r\n\x05scope\x18\x07 \x01(\t\"\xce\x01\n\x0f\x43onstraintError\x12\x17\n\x0f\x63onstraint_kind\x18\x01 \x01(\t\x12\x17\n\x0f\x63onstraint_name\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x1a\n\x12\x65nforcement_action\x18\x04 \x01(\t\x12\"\n\x1ascoped_enforcement_actions\x18\x05 \x03(\t\x12\r\n\x05scope\x18\x06 \x01(\t\x12)\n\x06reason\x18\x07 \x01(\x0e\x32\x19.fleetgate.v1.ErrorReason\"W\n\x0bReviewError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12)\n\x06reason\x18\x03 \x01(\x0e\x32\x19.fleetgate.v1.ErrorReason\",\n\nGeneration\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x9b\x01\n\x11InventoryRevision\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08read_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nread_stale\x18\x04 \x01(\x08\x12\r\n\x05token\x18\x05 \x01(\t\"C\n\x12\x42\x61tchReviewRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.fleetgate.v1.ReviewRequest\"C\n\x13\x42\x61tchReviewResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.fleetgate.v1.BatchReviewItem\"s\n\x0f\x42\x61tchReviewItem\x12\x30\n\x08response\x18\x01 \x01(\x0b\x32\x1c.fleetgate.v1.ReviewResponseH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result*K\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_ORIGINAL\x10\x01\x12\x14\n\x10SOURCE_GENERATED\x10\x02*\xfb\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12!\n\x1d\x45RROR_REASON_CLUSTER_MISMATCH\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_ROLE_FORBIDDEN\x10\x03\x12!\n\x1d\x45RROR_REASON_IDENTITY_INVALID\x10\x04\x12 \n\x1c\x45RROR_REASON_BATCH_TOO_LARGE\x10\x05\x12\"\n\x1e\x45RROR_REASON_REQUEST_TOO_LARGE\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_POLICY_REFUSED\x10\x07\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x08\x12#\n\x1f\x45RROR_REASON_INSTRUCTION_BUDGET\x10\t\x12\x1c\n\x18\x45RROR_REASON_TIME_BUDGET\x10\n\x12\x1e\n\x1a\x45RROR_REASON_MEMORY_BUDGET\x10\x0b\x12\x1b\n\x17\x45RROR_REASON_EVALUATION\x10\x0c\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\r\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0e\x12\x1b\n\x17\x45RROR_REASON_NOT_STORED\x10\x0f\x12!\n\x1d\x45RROR_REASON_RESOURCE_REFUSED\x10\x10\x12\x1b\n\x17\x45RROR_REASON_STALE_VIEW\x10\x11\x12%\n!ERROR_REASON_REVISION_UNAVAILABLE\x10\x12\x32\xa8\x01\n\rReviewService\x12\x43\n\x06Review\x12\x1b.fleetgate.v1.ReviewRequest\x1a\x1c.fleetgate.v1.ReviewResponse\x12R\n\x0b\x42\x61tchReview\x12 .fleetgate.v1.BatchReviewRequest\x1a!.fleetgate.v1.BatchReviewResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetgate.v1.review_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SOURCE']._serialized_start=1745
-  _globals['_SOURCE']._serialized_end=1820
-  _globals['_ERRORREASON']._serialized_start=1823
-  _globals['_ERRORREASON']._serialized_end=2458
-  _globals['_REVIEWREQUEST']._serialized_start=101
-  _globals['_REVIEWREQUEST']._serialized_end=319
-  _globals['_FRESHNESS']._serialized_start=321
-  _globals['_FRESHNESS']._serialized_end=443
-  _globals['_MINIMIZELATENCY']._serialized_start=445
-  _globals['_MINIMIZELATENCY']._serialized_end=462
-  _globals['_REVIEWRESPONSE']._serialized_start=465
-  _globals['_REVIEWRESPONSE']._serialized_end=809
-  _globals['_VIOLATION']._serialized_start=812
-  _globals['_VIOLATION']._serialized_end=986
-  _globals['_CONSTRAINTERROR']._serialized_start=989
-  _globals['_CONSTRAINTERROR']._serialized_end=1195
-  _globals['_REVIEWERROR']._serialized_start=1197
-  _globals['_REVIEWERROR']._serialized_end=1284
-  _globals['_GENERATION']._serialized_start=1286
-  _globals['_GENERATION']._serialized_end=1330
-  _globals['_INVENTORYREVISION']._serialized_start=1333
-  _globals['_INVENTORYREVISION']._serialized_end=1488
-  _globals['_BATCHREVIEWREQUEST']._serialized_start=1490
-  _globals['_BATCHREVIEWREQUEST']._serialized_end=1557
-  _globals['_BATCHREVIEWRESPONSE']._serialized_start=1559
-  _globals['_BATCHREVIEWRESPONSE']._serialized_end=1626
-  _globals['_BATCHREVIEWITEM']._serialized_start=1628
-  _globals['_BATCHREVIEWITEM']._serialized_end=1743
-  _globals['_REVIEWSERVICE']._serialized_start=2461
-  _globals['_REVIEWSERVICE']._serialized_end=2629
+  _globals['_SOURCE']._serialized_start=2713
+  _globals['_SOURCE']._serialized_end=2788
+  _globals['_ERRORREASON']._serialized_start=2791
+  _globals['_ERRORREASON']._serialized_end=3426
+  _globals['_REVIEWREQUEST']._serialized_start=131
+  _globals['_REVIEWREQUEST']._serialized_end=366
+  _globals['_FRESHNESS']._serialized_start=368
+  _globals['_FRESHNESS']._serialized_end=490
+  _globals['_MINIMIZELATENCY']._serialized_start=492
+  _globals['_MINIMIZELATENCY']._serialized_end=509
+  _globals['_REVIEWRESPONSE']._serialized_start=512
+  _globals['_REVIEWRESPONSE']._serialized_end=904
+  _globals['_EXPLANATION']._serialized_start=906
+  _globals['_EXPLANATION']._serialized_end=977
+  _globals['_CONSTRAINTEXPLANATION']._serialized_start=980
+  _globals['_CONSTRAINTEXPLANATION']._serialized_end=1386
+  _globals['_MATCHCRITERION']._serialized_start=1388
+  _globals['_MATCHCRITERION']._serialized_end=1451
+  _globals['_EXPLAINEDVIOLATION']._serialized_start=1453
+  _globals['_EXPLAINEDVIOLATION']._serialized_end=1564
+  _globals['_REGOPOSITION']._serialized_start=1566
+  _globals['_REGOPOSITION']._serialized_end=1675
+  _globals['_READOBJECT']._serialized_start=1677
+  _globals['_READOBJECT']._serialized_end=1777
+  _globals['_VIOLATION']._serialized_start=1780
+  _globals['_VIOLATION']._serialized_end=1954
+  _globals['_CONSTRAINTERROR']._serialized_start=1957
+  _globals['_CONSTRAINTERROR']._serialized_end=2163
+  _globals['_REVIEWERROR']._serialized_start=2165
+  _globals['_REVIEWERROR']._serialized_end=2252
+  _globals['_GENERATION']._serialized_start=2254
+  _globals['_GENERATION']._serialized_end=2298
+  _globals['_INVENTORYREVISION']._serialized_start=2301
+  _globals['_INVENTORYREVISION']._serialized_end=2456
+  _globals['_BATCHREVIEWREQUEST']._serialized_start=2458
+  _globals['_BATCHREVIEWREQUEST']._serialized_end=2525
+  _globals['_BATCHREVIEWRESPONSE']._serialized_start=2527
+  _globals['_BATCHREVIEWRESPONSE']._serialized_end=2594
+  _globals['_BATCHREVIEWITEM']._serialized_start=2596
+  _globals['_BATCHREVIEWITEM']._serialized_end=2711
+  _globals['_REVIEWSERVICE']._serialized_start=3429
+  _globals['_REVIEWSERVICE']._serialized_end=3597
 # @@protoc_insertion_point(module_scope)

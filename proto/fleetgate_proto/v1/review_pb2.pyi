@@ -5,6 +5,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from fleetgate_proto.v1 import inventory_pb2 as _inventory_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -151,6 +152,7 @@ class ReviewRequest(_message.Message):
     ENFORCEMENT_POINT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Canonical name of the cluster that asks. With mutual TLS it may be empty (the certificate names it) and must not
     differ from the certificate.
@@ -167,6 +169,8 @@ class ReviewRequest(_message.Message):
     """Enforcement point whose actions apply. Empty means `validation.gatekeeper.sh`."""
     source: Global___Source.ValueType
     """Origin of the object. Unspecified means SOURCE_ORIGINAL for an admission_request."""
+    explain: _builtins.bool
+    """Also say what each Constraint thinks of it, and why. It takes longer, and is for people."""
     @_builtins.property
     def freshness(self) -> Global___Freshness:
         """How fresh the inventory has to be. Absent: whatever is there."""
@@ -181,10 +185,11 @@ class ReviewRequest(_message.Message):
         enforcement_point: _builtins.str = ...,
         source: Global___Source.ValueType = ...,
         freshness: Global___Freshness | None = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "freshness", b"freshness", "object", b"object", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "cluster", b"cluster", "enforcement_point", b"enforcement_point", "freshness", b"freshness", "namespace", b"namespace", "object", b"object", "source", b"source", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission_request", b"admission_request", "cluster", b"cluster", "enforcement_point", b"enforcement_point", "explain", b"explain", "freshness", b"freshness", "namespace", b"namespace", "object", b"object", "source", b"source", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["admission_request", "object"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
@@ -262,6 +267,7 @@ class ReviewResponse(_message.Message):
     POLICY_GENERATION_FIELD_NUMBER: _builtins.int
     INVENTORY_REVISION_FIELD_NUMBER: _builtins.int
     STATUS_MESSAGE_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """32 lower-case hexadecimal digits, unique per decision; the same in logs and traces."""
     allowed: _builtins.bool
@@ -292,6 +298,10 @@ class ReviewResponse(_message.Message):
     def inventory_revision(self) -> Global___InventoryRevision:
         """The inventory that was read."""
 
+    @_builtins.property
+    def explanation(self) -> Global___Explanation:
+        """Where the request asked for it."""
+
     def __init__(
         self,
         *,
@@ -303,14 +313,243 @@ class ReviewResponse(_message.Message):
         policy_generation: Global___Generation | None = ...,
         inventory_revision: Global___InventoryRevision | None = ...,
         status_message: _builtins.str = ...,
+        explanation: Global___Explanation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "constraint_errors", b"constraint_errors", "decision_id", b"decision_id", "inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error", "status_message", b"status_message", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "constraint_errors", b"constraint_errors", "decision_id", b"decision_id", "explanation", b"explanation", "inventory_revision", b"inventory_revision", "policy_generation", b"policy_generation", "review_error", b"review_error", "status_message", b"status_message", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReviewResponse: _TypeAlias = ReviewResponse  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """Explanation says what each Constraint thinks of a review, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConstraintExplanation]:
+        """All Constraints of both scopes, in the order of violations."""
+
+    def __init__(
+        self,
+        *,
+        constraints: _abc.Iterable[Global___ConstraintExplanation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class ConstraintExplanation(_message.Message):
+    """ConstraintExplanation is that of one Constraint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSTRAINT_KIND_FIELD_NUMBER: _builtins.int
+    CONSTRAINT_NAME_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    ENFORCEMENT_ACTION_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    CRITERION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    READ_OBJECTS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    constraint_kind: _builtins.str
+    constraint_name: _builtins.str
+    scope: _builtins.str
+    """`fleet` or `cluster`."""
+    enforcement_action: _builtins.str
+    """spec.enforcementAction."""
+    matched: _builtins.bool
+    """Whether it concerned the review."""
+    parameters: _builtins.bytes
+    """JSON of its parameters, defaults included."""
+    read_objects: _builtins.int
+    """How many there were."""
+    @_builtins.property
+    def criterion(self) -> Global___MatchCriterion:
+        """Why not: the first criterion that did not hold."""
+
+    @_builtins.property
+    def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedViolation]: ...
+    @_builtins.property
+    def error(self) -> Global___ConstraintError:
+        """Set where it gave no answer."""
+
+    @_builtins.property
+    def reads(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadObject]:
+        """Objects of the inventory that it read: those that its rules looked into, the first 1,000 of them."""
+
+    @_builtins.property
+    def time(self) -> _duration_pb2.Duration:
+        """Wall time of its evaluation."""
+
+    def __init__(
+        self,
+        *,
+        constraint_kind: _builtins.str = ...,
+        constraint_name: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        enforcement_action: _builtins.str = ...,
+        matched: _builtins.bool = ...,
+        criterion: Global___MatchCriterion | None = ...,
+        parameters: _builtins.bytes = ...,
+        violations: _abc.Iterable[Global___ExplainedViolation] | None = ...,
+        error: Global___ConstraintError | None = ...,
+        reads: _abc.Iterable[Global___ReadObject] | None = ...,
+        read_objects: _builtins.int = ...,
+        time: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["criterion", b"criterion", "error", b"error", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraint_kind", b"constraint_kind", "constraint_name", b"constraint_name", "criterion", b"criterion", "enforcement_action", b"enforcement_action", "error", b"error", "matched", b"matched", "parameters", b"parameters", "read_objects", b"read_objects", "reads", b"reads", "scope", b"scope", "time", b"time", "violations", b"violations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConstraintExplanation: _TypeAlias = ConstraintExplanation  # noqa: Y015
+
+@_typing.final
+class MatchCriterion(_message.Message):
+    """MatchCriterion is a criterion that did not hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As the Constraint spells it, for instance `spec.match.namespaceSelector`; or what stands before it, for instance
+    `Config`, `enforcementPoint` or `clusters`.
+    """
+    expected: _builtins.str
+    """What it asks for, as JSON or words."""
+    found: _builtins.str
+    """What the review has."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        expected: _builtins.str = ...,
+        found: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "found", b"found", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchCriterion: _TypeAlias = MatchCriterion  # noqa: Y015
+
+@_typing.final
+class ExplainedViolation(_message.Message):
+    """ExplainedViolation is a violation and where it comes from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIOLATION_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def violation(self) -> Global___Violation: ...
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegoPosition]:
+        """The rules that produced it: one, unless several did."""
+
+    def __init__(
+        self,
+        *,
+        violation: Global___Violation | None = ...,
+        positions: _abc.Iterable[Global___RegoPosition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["violation", b"violation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "violation", b"violation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedViolation: _TypeAlias = ExplainedViolation  # noqa: Y015
+
+@_typing.final
+class RegoPosition(_message.Message):
+    """RegoPosition is a place in a template's own text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SOURCE_LINE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """File of the policies; of a custom resource its key."""
+    line: _builtins.int
+    """In that file, 1-based; 0 where it is not known."""
+    column: _builtins.int
+    source: _builtins.str
+    """`rego`, or `libs[0]`."""
+    source_line: _builtins.int
+    """Line within that source, 1-based."""
+    text: _builtins.str
+    """The line's text."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        line: _builtins.int = ...,
+        column: _builtins.int = ...,
+        source: _builtins.str = ...,
+        source_line: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "line", b"line", "path", b"path", "source", b"source", "source_line", b"source_line", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegoPosition: _TypeAlias = RegoPosition  # noqa: Y015
+
+@_typing.final
+class ReadObject(_message.Message):
+    """ReadObject is an object of the inventory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    namespace: _builtins.str
+    name: _builtins.str
+    @_builtins.property
+    def kind(self) -> _inventory_pb2.KindName: ...
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str = ...,
+        kind: _inventory_pb2.KindName | None = ...,
+        namespace: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "kind", b"kind", "name", b"name", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadObject: _TypeAlias = ReadObject  # noqa: Y015
 
 @_typing.final
 class Violation(_message.Message):
