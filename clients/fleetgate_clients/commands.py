@@ -2,6 +2,7 @@
 
 import typer
 
+from fleetgate_clients.audit import convert as reports
 from fleetgate_clients.inventory import clusters
 from fleetgate_clients.inventory import get as objects
 from fleetgate_clients.loadtest import command as loadtest
@@ -10,6 +11,9 @@ from fleetgate_clients.webhook import command as webhook
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
+    app.command(
+        "convert", epilog=reports.EXAMPLES, help=reports.HELP, short_help="Make another output of a JSON report."
+    )(reports.convert)
     app.command("get", epilog=objects.EXAMPLES, help=objects.HELP, short_help="Show cached objects of the fleet.")(
         objects.get
     )

@@ -23,7 +23,12 @@ def json_text(value: Any, *, indent: int = 2, like_go: bool = False) -> str:
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     if like_go:
         text = text.translate(_GO_ESCAPES)
-    return _STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
+    return safe_json(text) + "\n"
+
+
+def safe_json(text: str) -> str:
+    """Escape, in a JSON text, what a terminal would obey."""
+    return _STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def yaml_text(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from .reports import Outcome
-from .terminal import printable
+from .xml_text import xml_lines, xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,20 +18,20 @@ def junit_text(suites: Sequence[SuiteReport]) -> str:
     """Return the XML document. A suite or test that did not get as far as its cases is one failed ``testcase``."""
     root = ET.Element("testsuites", name="fleetgate verify")
     for suite in suites:
-        element = ET.SubElement(root, "testsuite", name=printable(suite.path), time=f"{suite.seconds:.3f}")
+        element = ET.SubElement(root, "testsuite", name=xml_text(suite.path), time=f"{suite.seconds:.3f}")
         counts = dict.fromkeys(Outcome, 0)
         for test, name, outcome, seconds, problem in flat_cases(suite):
             counts[outcome] += 1
             case = ET.SubElement(
                 element,
                 "testcase",
-                classname=printable(f"{suite.path}/{test}" if test else suite.path),
-                name=printable(name),
+                classname=xml_text(f"{suite.path}/{test}" if test else suite.path),
+                name=xml_text(name),
                 time=f"{seconds:.3f}",
             )
             if outcome is Outcome.FAILED:
-                failure = ET.SubElement(case, "failure", message=printable(problem.partition("\n")[0]))
-                failure.text = "\n".join(map(printable, problem.splitlines()))
+                failure = ET.SubElement(case, "failure", message=xml_text(problem.partition("\n")[0]))
+                failure.text = xml_lines(problem)
             elif outcome is Outcome.SKIPPED:
                 ET.SubElement(case, "skipped")
         element.set("tests", str(sum(counts.values())))

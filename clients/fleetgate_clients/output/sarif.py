@@ -12,7 +12,8 @@ from .findings import Finding, Findings, Rule, Severity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+"""Where the published schema is."""
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
@@ -29,7 +30,7 @@ def sarif_text(findings: Findings, rules: Sequence[Rule], version: str) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, positions[finding.rule.code]) for finding in findings.shown],
     }
-    return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+    return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _descriptor(rule: Rule) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
 
 def _result(finding: Finding, position: int) -> dict[str, Any]:
     text = f"{finding.message}. {finding.hint}" if finding.hint else finding.message
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.path)}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri(finding.path)}}
     if finding.line:
         physical["region"] = {"startLine": finding.line, **({"startColumn": finding.column} if finding.column else {})}
     return {
@@ -56,7 +57,7 @@ def _result(finding: Finding, position: int) -> dict[str, Any]:
     }
 
 
-def _uri(path: str) -> str:
+def uri(path: str) -> str:
     """Return an absolute path as a file URI, another one as a relative reference."""
     if Path(path).is_absolute():
         return Path(path).as_uri()

@@ -27,6 +27,8 @@ class Column:
     title: str
     wraps: bool = False
     """Whether its text may be broken over lines. Names never are: somebody will copy them."""
+    label: str = ""
+    """What stands before its text in a block, where there is no heading: ``matched`` makes ``matched 300``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,15 @@ def _render_blocks(columns: Sequence[Column], rows: list[list[Cell]], *, width: 
 
     parts: list[Text | Padding] = []
     for row in rows:
-        names = [cell for column, cell in zip(columns, row, strict=True) if not column.wraps and cell.text]
+        names = [
+            Cell(f"{column.label} {cell.text}", cell.style) if column.label else cell
+            for column, cell in zip(columns, row, strict=True)
+            if not column.wraps and cell.text
+        ]
         texts = [cell for column, cell in zip(columns, row, strict=True) if column.wraps and cell.text]
         # A row without its first cell goes on where the one before it ended.
         for index, line in enumerate(_packed(names, width - _BLOCK_INDENT)):
-            text = Text("  ").join(Text(cell.text, "bold" if cell is row[0] else cell.style) for cell in line)
+            text = Text("  ").join(Text(cell.text, "bold" if cell == row[0] else cell.style) for cell in line)
             text.overflow = "fold"
             is_head = index == 0 and row[0].text
             parts.append(Padding(text, (0, 0, 0, 0 if is_head else _BLOCK_INDENT)))
@@ -128,3 +134,19 @@ def _printed(renderable: object, *, width: int | None, color: bool) -> str:
     )
     console.print(renderable)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    """Break a text, made printable, into lines of ``width`` terminal columns, at spaces where there are some.
+
+    At least one line is returned; None leaves it whole.
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    text = printable(text)
+    if width is None or len(text) * 2 <= width:
+        return [text]
+    console = Console(file=StringIO(), width=max(1, width), legacy_windows=False)
+    lines = Text(text).wrap(console, max(1, width), overflow="fold")
+    return [line.plain.rstrip() for line in lines] or [""]

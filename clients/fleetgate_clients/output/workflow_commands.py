@@ -19,15 +19,20 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 def workflow_command_lines(findings: Findings) -> Iterator[str]:
     """Yield one command per finding, without newlines."""
     for finding in findings.shown:
-        properties = {
-            "file": finding.path,
-            "line": finding.line,
-            "col": finding.column,
-            "title": f"{finding.rule.code} {finding.rule.name}",
-        }
-        written = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value)
-        text = f"{finding.message}\n{finding.hint}" if finding.hint else finding.message
-        yield f"::{_COMMANDS[finding.rule.severity]} {written}::{_data(text)}"
+        yield command(
+            _COMMANDS[finding.rule.severity],
+            f"{finding.message}\n{finding.hint}" if finding.hint else finding.message,
+            file=finding.path,
+            line=finding.line,
+            col=finding.column,
+            title=f"{finding.rule.code} {finding.rule.name}",
+        )
+
+
+def command(name: str, text: str, **properties: str | int) -> str:
+    """Return one command (``error``, ``warning``, ``notice``) without a newline; empty properties are left out."""
+    written = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value)
+    return f"::{name} {written}::{_data(text)}"
 
 
 def _data(text: str) -> str:

@@ -1,0 +1,251 @@
+"""What an audit found. Every output is written from this model, whether a run or a file made it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Effect(StrEnum):
+    """What a violation does, worst first. OTHER is an action that Gatekeeper does not enforce either."""
+
+    DENY = "deny"
+    WARN = "warn"
+    DRYRUN = "dryrun"
+    OTHER = "other"
+
+
+_EFFECTS = {effect.value: effect for effect in Effect}
+
+
+def effect_of(action: str, scoped: Sequence[str]) -> Effect:
+    """The worst of the actions that hold: ``spec.enforcementAction``, or for ``scoped`` those of the point."""
+    found = {_EFFECTS.get(name, Effect.OTHER) for name in (scoped if action == "scoped" else (action,))}
+    return next((effect for effect in Effect if effect in found), Effect.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """An object of a cluster. ``namespace`` is empty for objects of the cluster's scope, ``owner`` is ``Kind/name``."""
+
+    cluster: str
+    group: str
+    version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+    owner: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """``apps/v1``, or ``v1``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def path(self) -> str:
+        """``namespace/name``, or ``name``."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes it the same object, whichever version of its kind it was read at."""
+        return (self.cluster, self.group, self.kind, self.namespace, self.name)
+
+    def __str__(self) -> str:
+        """``apps/v1/Deployment namespace/name``, as gator names objects."""
+        return f"{self.api_version}/{self.kind} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintName:
+    """A Constraint; ``scope`` is ``fleet`` or ``cluster``."""
+
+    kind: str
+    name: str
+    scope: str
+
+    def __str__(self) -> str:
+        """``K8sRequiredLabels/owner``."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an object stands in a file; ``line`` is 1-based."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One result of one Constraint on one object. Times are RFC 3339, empty where they are not known.
+
+    ``details`` is JSON, None where there are none. ``known`` says that the baseline has it. ``place`` is known for
+    objects of files.
+    """
+
+    object: ObjectName
+    constraint: ConstraintName
+    action: str
+    actions: tuple[str, ...]
+    message: str
+    details: Any = None
+    first_seen: str = ""
+    last_seen: str = ""
+    known: bool = False
+    place: Place | None = None
+
+    @property
+    def effect(self) -> Effect:
+        """What it does."""
+        return effect_of(self.action, self.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An object that was not judged (``constraint`` is None), or not by one Constraint: never "no violation"."""
+
+    object: ObjectName
+    constraint: ConstraintName | None
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAudited:
+    """A kind that was not, or not completely, looked at. ``objects`` is 0 where their number is not known."""
+
+    group: str
+    version: str
+    kind: str
+    reason: str
+    objects: int = 0
+
+    def __str__(self) -> str:
+        """``Ingress.networking.k8s.io``."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster's part. ``age`` is seconds since all of it was last known to be complete; None where it never was.
+
+    ``complete`` says that everything that Constraints match was looked at; ``reason`` says why not.
+    """
+
+    name: str
+    complete: bool
+    reason: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    state: str = ""
+    revision: int = 0
+    age: float | None = None
+    objects: int = 0
+    errors: int = 0
+    not_audited: tuple[NotAudited, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintResult:
+    """A Constraint that holds in a cluster. ``before`` is how many violations the run before had, None without one."""
+
+    cluster: str
+    constraint: ConstraintName
+    action: str
+    violations: int
+    matched: int = 0
+    errors: int = 0
+    before: int | None = None
+    volatile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a baseline says: how many of the violations it has too, and how many of its own are gone."""
+
+    known: int
+    fixed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is known when a run starts. ``clusters`` are names."""
+
+    id: str
+    started_at: str
+    generation: int
+    digest: str
+    clusters: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Violations by cluster, Constraint and effect; new ones, which the baseline does not have, by effect."""
+
+    found: Counter[tuple[str, ConstraintName, Effect]] = field(default_factory=Counter)
+    new: Counter[Effect] = field(default_factory=Counter)
+
+    def add(self, violation: Violation) -> None:
+        """Count one."""
+        self.found[violation.object.cluster, violation.constraint, violation.effect] += 1
+        if not violation.known:
+            self.new[violation.effect] += 1
+
+    def of(self, effect: Effect) -> int:
+        """How many have that effect."""
+        return sum(count for (_, _, found), count in self.found.items() if found is effect)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole audit.
+
+    ``reason`` says why the run did not come to its end; empty where it did. A run that was streamed to its output keeps
+    no ``violations``; its ``counts`` are those of all that went by.
+    """
+
+    run: Run
+    ended_at: str
+    reason: str
+    clusters: tuple[Cluster, ...]
+    constraints: tuple[ConstraintResult, ...]
+    violations: tuple[Violation, ...]
+    errors: tuple[Problem, ...]
+    counts: Counts
+    baseline: Baseline | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was looked at and judged."""
+        return not self.reason and not self.errors and all(cluster.complete for cluster in self.clusters)
+
+    @property
+    def objects(self) -> int:
+        """Objects that were judged."""
+        return sum(cluster.objects for cluster in self.clusters)
+
+    def shortfalls(self) -> Iterator[str]:
+        """Yield a sentence for each thing that makes the report incomplete."""
+        if self.reason:
+            yield f"the run did not come to its end: {self.reason}"
+        for cluster in self.clusters:
+            if not cluster.complete:
+                state = f" is {cluster.state}" if cluster.state not in {"", "SYNCED"} else " is incomplete"
+                yield f"{cluster.name}{state}{f': {cluster.reason}' if cluster.reason else ''}"
+        for problem in self.errors:
+            by = f" by {problem.constraint}" if problem.constraint else ""
+            yield f"{problem.object.cluster}: {problem.object} was not judged{by}: {problem.message}"
+
+    def not_reviewed(self) -> Iterator[str]:
+        """Yield a sentence for each kind of a cluster that was not, or not completely, looked at."""
+        for cluster in self.clusters:
+            for kind in cluster.not_audited:
+                number = f"{kind.objects:,} objects of " if kind.objects else ""
+                yield f"{cluster.name}: {number}{kind}: {kind.reason}"
