@@ -1,0 +1,1 @@
+"""Audits: the continuous one, its history, and what it writes into the status of Constraints."""
