@@ -28,6 +28,7 @@ from fleetgate.config import Settings
 from fleetgate.engine import DialError, Engine, Feeds, Generation
 from fleetgate.inventory.planner import Planner
 from fleetgate.policy.custom_resources import ClusterResources
+from fleetgate.policy.resource_status import Audited
 from fleetgate.policy.scopes import FLEET, MemberPolicies, ScopedPolicies
 from fleetgate.policy.store import BundleStore
 
@@ -69,6 +70,7 @@ class Fleet:
         self._policies = ScopedPolicies(engine, store, tell)
         self._policies.restore()
         self._members = MemberPolicies(self._member, self._policies)
+        self._hub_resources: ClusterResources | None = None
         self._shards = _Shards(engine)
         self._runner = self._registry(state)
         self._stop = threading.Event()
@@ -87,6 +89,13 @@ class Fleet:
     def policies_changed(self) -> None:
         """Bundles were published: what has to be watched may be another."""
         self._planner.look()
+
+    def audited(self, scope: str, found: Mapping[tuple[str, str], Audited]) -> None:
+        """Have the custom resources of a scope say what an audit found of them, by kind and name."""
+        if scope != FLEET:
+            self._members.audited(scope, found)
+        elif self._hub_resources is not None:
+            self._hub_resources.audited(found)
 
     def _registry(self, state: Path | None) -> Runner:
         chosen = self._settings.clusters
@@ -142,6 +151,7 @@ class Fleet:
 
         hub = Hub(self._feeds, [one for one in HUB_SOURCES if one.name in self._sources()], options, offer)
         resources = self._resources(HUB, FLEET) if self._settings.hub.policies else None
+        self._hub_resources = resources
 
         def connect() -> None:
             self._connect_hub(path)

@@ -19,6 +19,7 @@ from fleetgate.policy.custom_resources import (
     ClusterResources,
     config_selector,
 )
+from fleetgate.policy.resource_status import Audited
 
 from tests.support.hub_objects import thing
 from tests.support.scripted_feeds import ScriptedFeeds, eventually
@@ -291,6 +292,69 @@ def test_what_is_deleted_is_withdrawn(world: Any) -> None:
     eventually(lambda: one.publisher.calls)
     one.feeds.watch_of("west").delete(CONSTRAINTS, one.constraint)
     eventually(lambda: list(one.publisher.calls[-1][1]) == [TEMPLATE_KEY])
+
+
+def _audited(total: int, *names: str, at: str = "2026-11-01T00:00:00Z") -> dict[tuple[str, str], Audited]:
+    return {("K8sA", "one"): Audited(at, total, tuple({"kind": "Pod", "name": name} for name in names))}
+
+
+def test_what_an_audit_found_stands_beside_our_entry(world: Any) -> None:
+    one = world()
+    one.start()
+    one.settled()
+    one.resources.audited(_audited(21, "b", "a"))
+    eventually(lambda: "totalViolations" in one.current(one.constraint)["status"])
+    status = one.current(one.constraint)["status"]
+    assert {name: value for name, value in status.items() if name != "byPod"} == {
+        "auditTimestamp": "2026-11-01T00:00:00Z",
+        "totalViolations": 21,
+        "violations": [{"kind": "Pod", "name": "b"}, {"kind": "Pod", "name": "a"}],
+    }
+    assert status["byPod"][0]["enforced"] is True
+    assert "totalViolations" not in one.current(one.template)["status"]
+    one.resources.audited(_audited(0, at="2026-11-02T00:00:00Z"))
+    eventually(lambda: one.current(one.constraint)["status"]["totalViolations"] == 0)
+    status = one.current(one.constraint)["status"]
+    assert "violations" not in status
+    assert status["auditTimestamp"] == "2026-11-02T00:00:00Z"
+
+
+def test_an_audit_that_finds_the_same_writes_nothing(world: Any) -> None:
+    one = world()
+    one.start()
+    one.settled()
+    one.resources.audited(_audited(1, "a"))
+    eventually(lambda: "totalViolations" in one.current(one.constraint)["status"])
+    one.tell()
+    before = one.writes()
+    one.resources.audited(_audited(1, "a", at="2026-11-02T00:00:00Z"))
+    eventually(lambda: not one.resources._has_audit.is_set())
+    one.resources.close()
+    assert one.writes() == before
+    assert one.current(one.constraint)["status"]["auditTimestamp"] == "2026-11-01T00:00:00Z"
+
+
+def test_what_an_audit_found_survives_a_conflict_and_an_api_server_that_is_away(world: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("fleetgate.policy.custom_resources._RETRY_SECONDS", 0.1)
+    one = world()
+    one.start()
+    one.settled()
+    answers = [WriteError(0, "", "connection refused"), WriteError(409, "Conflict", "the object has been modified")]
+    one.feeds.refuse = lambda _cluster, verb, _found: answers.pop() if verb == "update-status" and answers else None
+    one.resources.audited(_audited(1, "a"))
+    eventually(lambda: "totalViolations" in one.current(one.constraint)["status"])
+    assert answers == []
+
+
+def test_a_constraint_that_was_not_audited_keeps_what_an_earlier_audit_found(world: Any) -> None:
+    one = world()
+    one.current(one.constraint)["status"] = {"auditTimestamp": "2026-01-01T00:00:00Z", "totalViolations": 3}
+    one.start()
+    one.settled()
+    one.resources.audited({("K8sA", "another"): Audited("2026-11-01T00:00:00Z", 0, ())})
+    eventually(lambda: not one.resources._has_audit.is_set())
+    one.resources.close()
+    assert one.current(one.constraint)["status"]["totalViolations"] == 3
 
 
 def test_without_leave_to_write_nothing_is(world: Any) -> None:

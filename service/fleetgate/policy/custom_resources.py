@@ -20,7 +20,7 @@ from fleetgate.engine.feeds import Feeds, ObjectEvent, ObjectWatch, Selector
 from fleetgate.policy import constraint_crd, resource_status
 from fleetgate.policy.constraint_crd import CrdRefused
 from fleetgate.policy.errors import StorageFailed
-from fleetgate.policy.resource_status import CREATE_ERROR, UPDATE_ERROR, Problem
+from fleetgate.policy.resource_status import CREATE_ERROR, UPDATE_ERROR, Audited, Problem
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -129,6 +129,8 @@ class ClusterResources:
         self._synced: set[Selector] = set()
         self._published: dict[str, bytes] | None = None
         self._defects: Mapping[str, Sequence[Diagnostic]] = {}
+        self._audited: Mapping[tuple[str, str], Audited] = {}
+        self._has_audit = threading.Event()
         self._allowance = Allowance()
         self._retry_at = float("inf")
         self.problem = ""
@@ -138,6 +140,11 @@ class ClusterResources:
     def start(self) -> None:
         """Begin. The cluster is connected."""
         self._thread.start()
+
+    def audited(self, found: Mapping[tuple[str, str], Audited]) -> None:
+        """Have the status of Constraints, by kind and name, say what an audit found. Returns at once. Thread-safe."""
+        self._audited = found
+        self._has_audit.set()
 
     def close(self) -> None:
         """End; what is published stays."""
@@ -160,8 +167,10 @@ class ClusterResources:
                 events = self._next(watch)
                 for event in events:
                     self._take(event)
-                if (events or time.monotonic() >= self._retry_at) and self._synced.issuperset(self._selectors):
+                due = events or self._has_audit.is_set() or time.monotonic() >= self._retry_at
+                if due and self._synced.issuperset(self._selectors):
                     self._retry_at = float("inf")
+                    self._has_audit.clear()
                     self._bring_up_to_date()
         finally:
             watch.close()
@@ -226,7 +235,9 @@ class ClusterResources:
 
     def _report_constraint(self, key: str, one: Resource) -> None:
         problems = resource_status.constraint_problems(self._defects.get(key, ()))
-        self._write_status(one, lambda found: resource_status.of_constraint(found, self._writer, problems))
+        _, kind, _, name = key.split("/")
+        audited = self._audited.get((kind, name))
+        self._write_status(one, lambda found: resource_status.of_constraint(found, self._writer, problems, audited))
 
     def _report_template(self, key: str, one: Resource) -> None:
         problems = resource_status.ingest_problems(self._defects.get(key, ()))

@@ -1,4 +1,5 @@
-"""The status that Gatekeeper writes on templates and Constraints: ``byPod``, and ``created`` of templates.
+"""The status that Gatekeeper writes on templates and Constraints: ``byPod``, ``created`` of templates, and what audits
+found.
 
 An entry of ours has the shape of Gatekeeper 3.23's ``ConstraintTemplatePodStatus`` and ``ConstraintPodStatus``
 (``apis/status/v1beta1``), empty fields left out as Go does. Entries of others stay: Gatekeeper may run beside.
@@ -34,6 +35,29 @@ class Problem:
         return {**found, "location": self.location} if self.location else found
 
 
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit found of a Constraint."""
+
+    timestamp: str
+    """When, as RFC 3339."""
+    total: int
+    """Violations in all."""
+    violations: tuple[dict[str, Any], ...]
+    """Some of them, in the order and with the fields of Gatekeeper's ``status.violations``."""
+
+    def onto(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """A status that says so. One that says the same keeps its time: nothing would be written for it alone."""
+        says = status.get("totalViolations"), tuple(status.get("violations") or ())
+        if "auditTimestamp" in status and says == (self.total, self.violations):
+            return dict(status)
+        found = {**status, "auditTimestamp": self.timestamp, "totalViolations": self.total}
+        found["violations"] = list(self.violations)
+        if not self.violations:
+            del found["violations"]
+        return found
+
+
 def ingest_problems(diagnostics: Sequence[Diagnostic]) -> list[Problem]:
     """What a template is refused for, as Gatekeeper reports it."""
     return [
@@ -59,13 +83,16 @@ def of_template(template: Mapping[str, Any], writer: str, problems: Sequence[Pro
     return {**_mapping(template, "status"), "byPod": entries, "created": created}
 
 
-def of_constraint(constraint: Mapping[str, Any], writer: str, problems: Sequence[Problem]) -> dict[str, Any]:
-    """The whole status of a Constraint, with our entry in it."""
+def of_constraint(
+    constraint: Mapping[str, Any], writer: str, problems: Sequence[Problem], audited: Audited | None = None
+) -> dict[str, Any]:
+    """The whole status of a Constraint, with our entry in it, and what an audit found where one looked."""
     metadata = _mapping(constraint, "metadata")
     entry = _entry(writer, "constraintUID", metadata, problems)
     if not problems:
         entry["enforced"] = True
-    return {**_mapping(constraint, "status"), "byPod": _with(constraint, entry, "constraintUID")}
+    status = {**_mapping(constraint, "status"), "byPod": _with(constraint, entry, "constraintUID")}
+    return audited.onto(status) if audited is not None else status
 
 
 def _entry(writer: str, uid_name: str, metadata: Mapping[str, Any], problems: Sequence[Problem]) -> dict[str, Any]:

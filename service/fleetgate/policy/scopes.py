@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fleetgate.engine import Generation
 from fleetgate.policy.custom_resources import Applied, ClusterResources
+from fleetgate.policy.resource_status import Audited
 from fleetgate.policy.store import BundleStore
 
 _LOGGER = logging.getLogger(__name__)
@@ -116,6 +117,13 @@ class MemberPolicies:
                 self._running[name] = uid, None
         for name, watch in doubled:
             self._end(name, watch)
+
+    def audited(self, name: str, found: Mapping[tuple[str, str], Audited]) -> None:
+        """Have a cluster's own Constraints say what an audit found of them."""
+        with self._lock:
+            _, watch = self._running.get(name, ("", None))
+        if watch is not None:
+            watch.audited(found)
 
     def close(self) -> None:
         """End all; what is published stays."""
