@@ -88,7 +88,8 @@ test-python: build
 	$(BIN)/pytest -m "not e2e" -n 2 --dist loadfile
 
 .PHONY: e2e
-e2e: build ## tests that need Go: real API servers, kubectl, OPA, Gatekeeper, gator
+e2e: build ## tests that need Go: real API servers, kubectl, OPA, Gatekeeper, gator; and a browser
+	tests/e2e/install.sh
 	tests/kubeapiserver/build.sh
 	tests/oracle/build.sh
 	$(BIN)/pytest -m e2e

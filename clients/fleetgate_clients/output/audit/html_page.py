@@ -18,7 +18,7 @@ from fleetgate_clients.output.terminal import printable
 from .summary import Row, number, rows, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fleetgate_clients.audit.report import Cluster, Report, Violation
 
@@ -49,7 +49,7 @@ def _allowed(content: str) -> str:
 def _page(report: Report) -> Iterator[str]:
     style, script = _asset("style.css"), _asset("script.js")
     policy = (
-        f"default-src 'none'; style-src {_allowed(style)}; script-src {_allowed(script)};"
+        f"default-src 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}; img-src data:;"
         " base-uri 'none'; form-action 'none'"
     )
     yield "<!doctype html>\n"
@@ -163,9 +163,10 @@ def _violations(report: Report) -> Iterator[str]:
         return
     clusters = dict.fromkeys(sorted({violation.object.cluster for violation in report.violations}))
     yield '<form class="filters" hidden>\n'
-    yield '<label>Contains (press /)<input type="search" name="text" autocomplete="off"></label>\n'
-    yield f"<label>Cluster{_select('cluster', clusters)}</label>\n"
-    yield f"<label>Action{_select('action', [effect.value for effect in Effect])}</label>\n"
+    yield '<div><label for="text">Contains (press /)</label>'
+    yield '<input id="text" type="search" name="text" autocomplete="off"></div>\n'
+    yield _select("cluster", "Cluster", clusters)
+    yield _select("action", "Action", [effect.value for effect in Effect])
     yield '<button type="reset">Show all</button>\n<span id="shown" role="status"></span>\n</form>\n'
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Violations">\n'
     yield '<table id="violations" class="sortable">\n<thead><tr><th scope="col">Cluster</th><th scope="col">Object</th>'
@@ -175,9 +176,10 @@ def _violations(report: Report) -> Iterator[str]:
     yield "</tbody>\n</table>\n</div>\n</section>\n</main>\n"
 
 
-def _select(name: str, values: Sequence[str] | dict[str, None]) -> str:
+def _select(name: str, label: str, values: Iterable[str]) -> str:
     options = "".join(f'<option value="{_text(value)}">{_text(value)}</option>' for value in values)
-    return f'<select name="{name}"><option value="">all</option>{options}</select>'
+    select = f'<select id="{name}" name="{name}"><option value="">all</option>{options}</select>'
+    return f'<div><label for="{name}">{label}</label>{select}</div>\n'
 
 
 def _violation(violation: Violation) -> str:
