@@ -38,6 +38,8 @@ EXAMPLES = {
     "eval": "fleetgate eval -d policy.rego data.policy.deny # ask Rego, as opa eval does",
     "serve": "fleetgate serve --policies policies --insecure # answer reviews over gRPC",
     "webhook": "fleetgate webhook --cluster NAME --help        # the admission webhook of one cluster",
+    "audit": "fleetgate audit -f policies/ -f manifests/      # what of that which exists is against the policies",
+    "convert": "fleetgate convert report.json -o html          # an audit's report in any other form",
     "get": "fleetgate get ingresses --server HOST:PORT      # cached objects of all clusters",
     "clusters": "fleetgate clusters doctor --server HOST:PORT   # why is a cluster not up to date?",
     "loadtest": "fleetgate loadtest --help                      # how many reviews per second, and how late",
@@ -46,9 +48,10 @@ EXAMPLES = {
 
 EXIT_CODES = (
     ("0", "done; nothing is violated, every suite passes"),
-    ("1", "a violation with the action deny, a suite that fails, or a finding of lint"),
+    ("1", "a (new) violation with the action deny, a suite that fails, or a finding of lint"),
     ("2", "wrong usage or configuration, or a policy is refused"),
     ("3", "the answer is partial: a cluster could not be asked, or is not up to date"),
+    ("4", "audit --fail-on-warn: a violation with the action warn"),
 )
 
 

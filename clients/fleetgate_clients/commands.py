@@ -2,6 +2,7 @@
 
 import typer
 
+from fleetgate_clients.audit import command as audits
 from fleetgate_clients.audit import convert as reports
 from fleetgate_clients.inventory import clusters
 from fleetgate_clients.inventory import get as objects
@@ -11,6 +12,9 @@ from fleetgate_clients.webhook import command as webhook
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
+    app.command("audit", epilog=audits.EXAMPLES, help=audits.HELP, short_help="Say what is against the policies.")(
+        audits.audit
+    )
     app.command(
         "convert", epilog=reports.EXAMPLES, help=reports.HELP, short_help="Make another output of a JSON report."
     )(reports.convert)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fleetgate.engine import Engine, PolicyError
 from fleetgate.suites.objects import KubernetesObject, ObjectError, objects_of
-from fleetgate.suites.policy_files import only
+from fleetgate_clients.manifests.policy_files import only
 
 TEMPLATE = """\
 apiVersion: templates.gatekeeper.sh/v1

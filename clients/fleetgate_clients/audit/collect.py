@@ -42,8 +42,8 @@ class Collector:
     others are as if they were not there. Not thread-safe.
     """
 
-    begin: Callable[[Run], None] | None = None
-    emit: Callable[[Violation], None] | None = None
+    begin: Callable[[Run], object] | None = None
+    emit: Callable[[Violation], object] | None = None
     known: KnownViolations | None = None
     places: Mapping[tuple[str, str, str, str], Place] = field(default_factory=dict)
     wanted: Callable[[Violation], bool] | None = None

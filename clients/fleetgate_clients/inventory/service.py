@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    import grpc
     from fleetgate_proto.v1 import inventory_pb2
 
 EXIT_UNUSABLE = 2
@@ -62,9 +63,17 @@ class Inventory:
 
 @contextmanager
 def inventory(connection: Connection) -> Iterator[Inventory]:
-    """Connect. What fails ends the command with a sentence, exit code 2."""
-    import grpc  # noqa: PLC0415 (help and completion do without)
-    from fleetgate_proto.v1 import inventory_pb2_grpc  # noqa: PLC0415
+    """Connect to InventoryService. What fails ends the command with a sentence, exit code 2."""
+    from fleetgate_proto.v1 import inventory_pb2_grpc  # noqa: PLC0415 (help and completion do without)
+
+    with connect(connection) as channel:
+        yield Inventory(inventory_pb2_grpc.InventoryServiceStub(channel), connection.timeout)
+
+
+@contextmanager
+def connect(connection: Connection) -> Iterator[grpc.Channel]:
+    """Open a channel. Options that do not fit, and calls that fail, end the command with a sentence, exit code 2."""
+    import grpc  # noqa: PLC0415
 
     from fleetgate_clients.channel import ChannelError, ServiceOptions, credentials  # noqa: PLC0415
 
@@ -92,14 +101,34 @@ def inventory(connection: Connection) -> Iterator[Inventory]:
     )
     with made as channel:
         try:
-            yield Inventory(inventory_pb2_grpc.InventoryServiceStub(channel), connection.timeout)
+            yield channel
         except grpc.RpcError as error:
-            fail(f"{connection.server}: {error.code().name}: {error.details()}")
+            fail(f"{connection.server}: {failure_words(error)}")
+
+
+def failure_words(error: grpc.RpcError) -> str:
+    """What a call failed with: the code, what the service says, and each defect of what was sent."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415
+    from google.rpc import error_details_pb2  # noqa: PLC0415
+    from grpc_status import rpc_status  # noqa: PLC0415
+
+    words = f"{error.code().name}: {error.details()}"
+    try:
+        status = rpc_status.from_call(error)
+    except (ValueError, DecodeError):
+        return words
+    for detail in status.details if status is not None else ():
+        if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            defects = error_details_pb2.BadRequest()
+            detail.Unpack(defects)
+            words += "".join(f"\n{one.field}: {one.description}" for one in defects.field_violations)
+    return words
 
 
 def fail(words: str) -> NoReturn:
     """End the command: nothing can be answered."""
     from fleetgate_clients.output.terminal import printable  # noqa: PLC0415
 
-    typer.echo(f"error: {printable(words)}", err=True)
+    for number, line in enumerate(words.splitlines()):
+        typer.echo(f"  {printable(line)}" if number else f"error: {printable(line)}", err=True)
     raise typer.Exit(EXIT_UNUSABLE)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleetgate_clients.manifests.policy_files import only
+
 from fleetgate.engine import EngineError
 
 from .defaults import with_defaults
 from .objects import EXPANSION_GROUP, KubernetesObject, ObjectError, objects_of, read_bytes
-from .policy_files import only
 from .reviewing import Found, Reviewer, ReviewFailed
 
 if TYPE_CHECKING:

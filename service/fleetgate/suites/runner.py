@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from fleetgate_clients.manifests.policy_files import only
 from fleetgate_clients.output.reports import CaseReport, Outcome, SuiteReport, TestReport
 
 from fleetgate.engine import EngineError, PolicyError
@@ -14,7 +15,6 @@ from fleetgate.engine import EngineError, PolicyError
 from .admission_review import AdmissionReviewError, is_admission_review, request_of
 from .assertions import unmet
 from .objects import KubernetesObject, ObjectError, objects_in, objects_of, read_bytes
-from .policy_files import only
 from .reading import SuiteError, read_suite
 from .reviewing import CLUSTER, FleetCluster, Reviewer, ReviewFailed
 

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .objects import KubernetesObject
-
 _MARKER = b"---"
 
 
-def only(
-    data: bytes, objects: Sequence[KubernetesObject], wanted: Callable[[KubernetesObject], bool]
-) -> list[tuple[str, bytes]]:
+class Located(Protocol):
+    """An object of a file. ``line`` is the 1-based line of its document, ``json`` the document as JSON."""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+
+    @property
+    def line(self) -> int:
+        """Where it starts."""
+
+    @property
+    def json(self) -> bytes:
+        """What it is."""
+
+
+_Object = TypeVar("_Object", bound=Located)
+
+
+def only(data: bytes, objects: Sequence[_Object], wanted: Callable[[_Object], bool]) -> list[tuple[str, bytes]]:
     """Return the (path, content) files that hold just the wanted objects of one file, each on the line it had.
 
     Unwanted documents become empty lines. Documents that share a line (JSON behind JSON) travel as files of their own.
