@@ -1,0 +1,98 @@
+"""A what-if's messages, gathered: verdicts with the published policies and with the proposed ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fleetgate_proto.v1 import audit_pb2, review_pb2
+
+from fleetgate_clients.audit.collect import object_of, problem_of
+from fleetgate_clients.audit.document import details_of
+from fleetgate_clients.audit.report import ConstraintName, ObjectName, Problem, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One object's. ``violations`` are those with the proposed policies, ``gone`` those of the published alone."""
+
+    object: ObjectName
+    allowed_before: bool
+    allowed_after: bool
+    violations: tuple[Violation, ...]
+    gone: tuple[Violation, ...]
+
+    @property
+    def change(self) -> str:
+        """``newly denied``, ``newly allowed``, ``still denied`` or ``still allowed``."""
+        after = "allowed" if self.allowed_after else "denied"
+        return f"{'still' if self.allowed_before == self.allowed_after else 'newly'} {after}"
+
+
+@dataclass(slots=True)
+class Comparison:
+    """All of them. ``reason`` says why the answer did not come to its end; empty where it did."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
+    summary: audit_pb2.WhatIfSummary | None = None
+    reason: str = ""
+
+    def take(self, message: audit_pb2.WhatIfResponse) -> None:
+        """Take one message."""
+        which = message.WhichOneof("message")
+        if which == "findings":
+            self.verdicts += map(_verdict, message.findings.findings)
+            self.errors += map(problem_of, message.findings.errors)
+        elif which == "summary":
+            self.summary = message.summary
+
+    @property
+    def newly_denied(self) -> int:
+        """Objects that would be."""
+        counts = self.summary.counts if self.summary is not None else ()
+        return sum(count.newly_denied for count in counts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was compared."""
+        return (
+            self.summary is not None
+            and not self.reason
+            and not self.errors
+            and all(cluster.complete for cluster in self.summary.clusters)
+        )
+
+    def shortfalls(self) -> list[str]:
+        """A sentence for each thing that was not."""
+        found = []
+        if self.summary is None:
+            found.append(f"the answer did not come to its end: {self.reason or 'it ended early'}")
+        for cluster in self.summary.clusters if self.summary is not None else ():
+            if not cluster.complete:
+                found.append(f"{cluster.cluster} is incomplete: {cluster.reason}")
+        for problem in self.errors:
+            by = f" by {problem.constraint}" if problem.constraint else ""
+            found.append(f"{problem.object.cluster}: {problem.object} was not judged{by}: {problem.message}")
+        return found
+
+
+def _verdict(message: audit_pb2.WhatIfFinding) -> Verdict:
+    found = object_of(message.object)
+    return Verdict(
+        found,
+        message.allowed_before,
+        message.allowed_after,
+        tuple(_violation(found, said) for said in message.violations),
+        tuple(_violation(found, said) for said in message.gone),
+    )
+
+
+def _violation(found: ObjectName, said: review_pb2.Violation) -> Violation:
+    return Violation(
+        found,
+        ConstraintName(said.constraint_kind, said.constraint_name, said.scope),
+        said.enforcement_action,
+        tuple(said.scoped_enforcement_actions),
+        said.message,
+        details_of(said.details),
+    )

@@ -1,0 +1,146 @@
+"""A what-if for people, and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fleetgate_clients.audit.document import violation_document
+from fleetgate_clients.output.tables import Cell, Column, render_table, wrapped
+from fleetgate_clients.output.terminal import Paint, printable
+
+from .table import STYLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fleetgate_clients.audit.comparison import Comparison, Verdict
+    from fleetgate_clients.audit.report import Violation
+
+    from . import Look
+
+_CHANGES = {"newly denied": ("+", "red"), "newly allowed": ("-", "green"), "still denied": ("=", "dim")}
+
+
+def comparison_parts(found: Comparison, look: Look) -> Iterator[str]:
+    """Yield the counts by cluster, namespace and owner, then each object whose verdict changes, and why."""
+    paint = Paint(look.color)
+    for sentence in found.shortfalls():
+        yield f"{paint('INCOMPLETE', 'yellow', 'bold')}  {printable(sentence)}\n"
+    yield _counts(found, look)
+    order = [*_CHANGES, "still allowed"]
+    verdicts = sorted(found.verdicts, key=lambda verdict: order.index(verdict.change))
+    if verdicts:
+        yield "\n"
+    for verdict in verdicts:
+        yield from _verdict_lines(verdict, look, paint)
+    yield _total(found, paint)
+
+
+def _counts(found: Comparison, look: Look) -> str:
+    columns = [Column("CLUSTER"), Column("NAMESPACE"), Column("OWNER")]
+    columns += [
+        Column("NEWLY DENIED", label="newly denied"),
+        Column("NEWLY ALLOWED", label="newly allowed"),
+        Column("STILL DENIED", label="still denied"),
+        Column("UNCHANGED", label="unchanged"),
+    ]
+    rows: list[list[Cell | str]] = [
+        [
+            count.cluster,
+            count.namespace,
+            count.owner,
+            Cell(f"{count.newly_denied:,}", "red" if count.newly_denied else "dim"),
+            Cell(f"{count.newly_allowed:,}", "green" if count.newly_allowed else "dim"),
+            f"{count.still_denied:,}",
+            f"{count.unchanged:,}",
+        ]
+        for count in (found.summary.counts if found.summary is not None else ())
+        if count.newly_denied or count.newly_allowed or count.still_denied
+    ]
+    return render_table(columns, rows, width=look.width, color=look.color) if rows else ""
+
+
+def _verdict_lines(verdict: Verdict, look: Look, paint: Paint) -> Iterator[str]:
+    sign, style = _CHANGES.get(verdict.change, ("=", "dim"))
+    name = f"{paint(verdict.object.cluster, 'dim')}  {paint(str(verdict.object), 'bold')}"
+    yield f"{paint(sign, style, 'bold')} {name}  {paint(verdict.change, style)}\n"
+    for violation in verdict.violations:
+        yield from _violation_lines("", violation, look, paint)
+    for violation in verdict.gone:
+        yield from _violation_lines("no longer ", violation, look, paint)
+
+
+def _violation_lines(prefix: str, violation: Violation, look: Look, paint: Paint) -> Iterator[str]:
+    action = ",".join(violation.actions) or violation.action
+    yield f"    {prefix}{paint(action, STYLES[violation.effect])}  {paint(str(violation.constraint))}\n"
+    room = None if look.width is None else max(1, look.width - 8)
+    yield from (f"        {line}\n" for line in wrapped(violation.message, room))
+
+
+def _total(found: Comparison, paint: Paint) -> str:
+    counts = found.summary.counts if found.summary is not None else ()
+    allowed = sum(count.newly_allowed for count in counts)
+    still, same = sum(count.still_denied for count in counts), sum(count.unchanged for count in counts)
+    denied = paint(f"{found.newly_denied:,} newly denied", "red" if found.newly_denied else "green", "bold")
+    return f"{denied}, {allowed:,} newly allowed, {still:,} denied as before, {same:,} unchanged\n"
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """The comparison as JSON has it."""
+    summary = found.summary
+    return {
+        "apiVersion": "fleetgate.dev/v1",
+        "kind": "WhatIfReport",
+        "complete": found.complete,
+        **({"incomplete": found.shortfalls()} if not found.complete else {}),
+        "before": _generation(found, after=False),
+        "after": _generation(found, after=True),
+        "counts": [
+            {
+                "cluster": count.cluster,
+                "namespace": count.namespace,
+                "owner": count.owner,
+                "newlyDenied": count.newly_denied,
+                "newlyAllowed": count.newly_allowed,
+                "stillDenied": count.still_denied,
+                "unchanged": count.unchanged,
+            }
+            for count in (summary.counts if summary is not None else ())
+        ],
+        "objects": [_verdict_document(verdict) for verdict in found.verdicts],
+    }
+
+
+def _generation(found: Comparison, *, after: bool) -> dict[str, Any]:
+    if found.summary is None:
+        return {}
+    generation = found.summary.after if after else found.summary.before
+    return {"generation": generation.number, "digest": generation.digest}
+
+
+def _verdict_document(verdict: Verdict) -> dict[str, Any]:
+    found = verdict.object
+    names = {
+        "cluster": found.cluster,
+        "group": found.group,
+        "version": found.version,
+        "kind": found.kind,
+        "namespace": found.namespace,
+        "name": found.name,
+        "owner": found.owner,
+    }
+    return {
+        **{key: value for key, value in names.items() if value},
+        "change": verdict.change,
+        "allowedBefore": verdict.allowed_before,
+        "allowedAfter": verdict.allowed_after,
+        "violations": [_short(violation) for violation in verdict.violations],
+        "gone": [_short(violation) for violation in verdict.gone],
+    }
+
+
+def _short(violation: Violation) -> dict[str, Any]:
+    """A violation without the object, which stands above it."""
+    own = ("constraintKind", "constraintName", "scope", "enforcementAction", "enforcementActions", "message", "details")
+    document = violation_document(violation)
+    return {key: document[key] for key in own if key in document}
