@@ -104,6 +104,19 @@ def test_the_document_is_json_with_rates_of_requests_and_of_reviews() -> None:
     assert document["passed"] is True
 
 
+def test_the_age_of_what_was_read_and_constraints_without_an_answer_are_told() -> None:
+    read = Outcome(Counter(allow=1), read_ages=[40 * MS], read_stale=1, constraint_errors=Counter(["STALE_VIEW"]))
+    counted = Tally.merged([tally([2] * 3, read), tally([2], Outcome(Counter(allow=1)))])
+    verdict = Verdict(plan(), 1, counted, 0.0, [])
+    document = to_json(verdict)
+    assert document["readAgeSeconds"]["p99"] == pytest.approx(0.04, rel=1e-3)  # type: ignore[index]
+    assert (document["readAges"], document["readStale"]) == (3, 3)
+    assert document["constraintErrors"] == {"STALE_VIEW": 3}
+    rows = dict(to_rows(verdict))
+    assert rows["age of inventory read"].endswith("in 3 decisions, 3 stale")
+    assert rows["  constraint error STALE_VIEW"] == "3"
+
+
 def test_shares_add_up_to_the_plan() -> None:
     shares = [Plan(**{**plan(rate=None).__dict__, "concurrency": 7, "requests": 10}).share(i, 3) for i in range(3)]
     assert sum(each.concurrency or 0 for each in shares) == 7

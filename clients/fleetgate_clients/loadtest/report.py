@@ -93,8 +93,12 @@ def to_json(verdict: Verdict) -> dict[str, object]:
         "failedRequests": tally.failed_requests,
         "errorRate": verdict.error_rate,
         "decisions": {name: tally.decisions[name] for name in ("allow", "warn", "deny")},
+        "constraintErrors": dict(sorted(tally.constraint_errors.items())),
         "failures": dict(sorted(tally.failures.items())),
         "latencySeconds": {name: tally.latency.seconds(name) for name in (*QUANTILES, "max", "mean")},
+        "readAgeSeconds": {name: tally.read_ages.seconds(name) for name in (*QUANTILES, "max")},
+        "readAges": tally.read_ages.count,
+        "readStale": tally.read_stale,
         "latencyHistogram": tally.latency.encode().decode("ascii"),
         "generator": {
             "latenessSeconds": {name: tally.lateness.seconds(name) for name in ("p50", "p99", "max")},
@@ -132,8 +136,12 @@ def to_rows(verdict: Verdict) -> list[tuple[str, str]]:
         ("failed", f"{tally.failed_requests} ({verdict.error_rate:.2%})"),
         *((f"  {code}", str(count)) for code, count in tally.failures.most_common()),
         ("decisions", ", ".join(f"{name} {tally.decisions[name]}" for name in ("allow", "warn", "deny"))),
+        *((f"  constraint error {reason}", str(count)) for reason, count in tally.constraint_errors.most_common()),
         *((f"latency {name}", _milliseconds(tally.latency.seconds(name))) for name in (*QUANTILES, "max", "mean")),
     ]
+    if tally.read_ages.count or tally.read_stale:
+        ages = ", ".join(f"{name} {_milliseconds(tally.read_ages.seconds(name))}" for name in ("p50", "p99", "max"))
+        rows.append(("age of inventory read", f"{ages} in {tally.read_ages.count} decisions, {tally.read_stale} stale"))
     generator = f"{tally.busiest_worker:.0%} of a core"
     if plan.rate:
         late, latest = tally.lateness.seconds("p99"), tally.lateness.seconds("max")

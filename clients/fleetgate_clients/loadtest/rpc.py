@@ -77,6 +77,11 @@ def _read_batch(response: review_pb2.BatchReviewResponse, outcome: Outcome) -> N
 
 
 def _read_review(response: review_pb2.ReviewResponse, outcome: Outcome) -> None:
+    revision = response.inventory_revision
+    if revision.HasField("read_age"):
+        outcome.read_ages.append(revision.read_age.ToNanoseconds())
+    outcome.read_stale += revision.read_stale
+    outcome.constraint_errors.update(map(_reason, response.constraint_errors))
     if response.HasField("review_error"):
         outcome.failures[f"review {response.review_error.code}"] += 1
     elif not response.allowed:
@@ -89,6 +94,10 @@ def _read_review(response: review_pb2.ReviewResponse, outcome: Outcome) -> None:
 
 def _warns(finding: review_pb2.Violation | review_pb2.ConstraintError) -> bool:
     return finding.enforcement_action == "warn" or "warn" in finding.scoped_enforcement_actions
+
+
+def _reason(error: review_pb2.ConstraintError) -> str:
+    return review_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
 
 
 def _status_name(code: int) -> str:

@@ -58,6 +58,12 @@ class Outcome:
 
     decisions: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    # Constraints that gave no answer, or one with a reservation, by reason.
+    constraint_errors: Counter[str] = field(default_factory=Counter)
+    # How old what each decision read was, in nanoseconds, where it read any of the inventory.
+    read_ages: list[int] = field(default_factory=list)
+    # Decisions that read something that is not followed just now, or was never complete.
+    read_stale: int = 0
 
 
 @dataclass
@@ -79,6 +85,10 @@ class Tally:
     abandoned: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    constraint_errors: Counter[str] = field(default_factory=Counter)
+    # Age of what decisions read of the inventory, and how many read what is stale.
+    read_ages: Latencies = field(default_factory=Latencies)
+    read_stale: int = 0
     # From the end of the warm-up to the last answer, or to the end of the schedule where that is later.
     window_seconds: float = 0.0
     # CPU time over wall time of the busiest worker: near 1, the generator is the bottleneck.
@@ -90,6 +100,10 @@ class Tally:
         self.latency.record(nanoseconds)
         self.requests += 1
         self.decisions.update(outcome.decisions)
+        self.constraint_errors.update(outcome.constraint_errors)
+        for age in outcome.read_ages:
+            self.read_ages.record(age)
+        self.read_stale += outcome.read_stale
         if outcome.failures:
             self.failed_requests += 1
             self.failures.update(outcome.failures)
@@ -107,6 +121,9 @@ class Tally:
             total.abandoned += tally.abandoned
             total.decisions.update(tally.decisions)
             total.failures.update(tally.failures)
+            total.constraint_errors.update(tally.constraint_errors)
+            total.read_ages.merge(tally.read_ages)
+            total.read_stale += tally.read_stale
             total.window_seconds = max(total.window_seconds, tally.window_seconds)
             total.busiest_worker = max(total.busiest_worker, tally.busiest_worker)
             total.interrupted |= tally.interrupted
