@@ -16,7 +16,7 @@ from typing import Any
 
 from fleetgate_clients.output.tables import Column, render_table
 
-from tests.bench import core, inventory, service, workload
+from tests.bench import core, fleet, inventory, service, views, workload
 
 
 def main() -> int:
@@ -50,6 +50,13 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
         document["inventory"] = cached = inventory.measure()
         kept &= cached["barKept"]
         print(_inventory_table(cached))
+        document["views"] = viewed = views.measure()
+        print(_views_table(viewed))
+    if options.only in {None, "fleet"}:
+        changing = _measure_fleet(options)
+        document["fleet"] = changing.document()
+        kept &= changing.bar_kept
+        print(_fleet_table(changing))
     if options.only in {None, "loading"}:
         document["loading"] = loading = core.measure_loading()
         kept &= loading["barKept"]
@@ -68,10 +75,15 @@ def _measure_service(options: argparse.Namespace) -> service.ServiceReport:
         return service.measure(Path(scratch), rounds=options.rounds, requests=options.requests)
 
 
+def _measure_fleet(options: argparse.Namespace) -> fleet.FleetReport:
+    with tempfile.TemporaryDirectory(prefix="fleetgate-bench-") as scratch:
+        return fleet.measure(Path(scratch), rounds=options.rounds)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=["core", "inventory", "loading", "service"], help="measure one part (default: all)"
+        "--only", choices=["core", "fleet", "inventory", "loading", "service"], help="measure one part (default: all)"
     )
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
@@ -122,6 +134,50 @@ def _inventory_table(report: inventory.InventoryReport) -> str:
         + f"{report['writeMicros']:.1f} µs to keep a Pod; first decision that reads a cluster's Pods "
         f"{report['firstViewSeconds']:.2f} s, after a Pod changed {report['updateMillis']:.1f} ms\n"
         + f"{report['totalBytes'] / 2**30:.2f} GiB in all, at most {report['barBytes'] / 2**30:.2f}: {verdict}\n"
+    )
+
+
+def _views_table(report: views.ViewsReport) -> str:
+    figures = [
+        ("JSON", report["jsonBytes"]),
+        ("kept (resident)", report["keptBytes"]),
+        ("with values for Rego, all decided (resident)", report["viewedBytes"]),
+        ("after changes and decisions (resident)", report["changedBytes"]),
+    ]
+    return (
+        f"Views: {report['pods']} Pods and {report['ingresses']} Ingresses of {report['clusters']} clusters, read by "
+        "UniquePodAddress (ours) and K8sUniqueIngressHost\n"
+        + _table("FORM MIB", [[text, f"{size / 2**20:.0f}"] for text, size in figures])
+        + f"decisions while objects change: Pod p50 {report['podP50Millis']:.2f} ms, p99 {report['podP99Millis']:.2f} "
+        f"ms; Ingress p50 {report['ingressP50Millis']:.2f} ms, p99 {report['ingressP99Millis']:.2f} ms\n"
+    )
+
+
+def _fleet_table(report: fleet.FleetReport) -> str:
+    pairs = [
+        ("no events", report.events.quiet),
+        (f"{fleet.EVENTS_PER_SECOND} events/s over {report.clusters} clusters", report.events.busy),
+        ("no events", report.flood.quiet),
+        (f"one cluster at {fleet.FLOOD_PER_SECOND}/s, listed anew", report.flood.busy),
+        ("no agents", report.agents.quiet),
+        (f"{fleet.AGENTS} idle agents", report.agents.busy),
+    ]
+    rows = [
+        [
+            text,
+            f"{sample.rate:.0f}",
+            f"{sample.events:.0f}",
+            *_milliseconds(sample.p50, sample.p99, sample.seen_age_p99, sample.read_age_p99),
+        ]
+        for text, sample in pairs
+    ]
+    verdict = "kept" if report.bar_kept else "MISSED"
+    return (
+        f"Fleet: {report.clusters} clusters, all policies; saturated at {report.saturation:.0f} reviews/s\n"
+        + _table("DURING REVIEWS/S EVENTS/S P50-MS P99-MS AGE-P99-MS READ-AGE-P99-MS", rows)
+        + f"p99 {report.events.ratio:.2f} x and {report.flood.ratio:.2f} x (at most {fleet.LATENCY_BAR_RATIO}), ages "
+        f"at most {fleet.AGE_BAR_SECONDS:g} s, p50 {report.agents_ratio:.2f} x beside agents; {report.lists} lists of "
+        f"the flooding cluster; at least {fleet.LOWEST_RATE:.0f} reviews/s: {verdict}\n"
     )
 
 

@@ -213,7 +213,8 @@ def _uid(chance: random.Random) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Resident memory of this process in bytes."""
     gc.collect()
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) * 1024
@@ -222,7 +223,7 @@ def _resident() -> int:
 def measure(clusters: int = CLUSTERS, per_cluster: int = PODS_PER_CLUSTER) -> InventoryReport:
     """Fill an engine and look at what it takes."""
     engine = Engine(contexts=1, review_seconds=120, constraint_seconds=120, view_bytes=1 << 34)
-    before, writing = _resident(), 0.0
+    before, writing = resident(), 0.0
     for cluster in range(clusters):
         name = f"cluster-{cluster}"
         engine.write_inventory(name, [("begin", PODS)])
@@ -232,7 +233,7 @@ def measure(clusters: int = CLUSTERS, per_cluster: int = PODS_PER_CLUSTER) -> In
             if len(batch) == BATCH:
                 writing += _write(engine, name, batch)
         writing += _write(engine, name, [*batch, ("finish", PODS, "9000000")])
-    total = _resident() - before
+    total = resident() - before
     kinds = [kind for cluster in engine.clusters() for kind in cluster.kinds]
     count = sum(kind.objects for kind in kinds)
     first_view, update, values = _views(engine, per_cluster)
@@ -267,9 +268,9 @@ def _views(engine: Engine, per_cluster: int) -> tuple[float, float, int]:
     engine.apply_bundle("bench", [("policies.yaml", TEMPLATE.encode())])
     pod = next(pods(0, 1))
     request = review_pb2.ReviewRequest(cluster="cluster-0", object=pod).SerializeToString()
-    before = _resident()
+    before = resident()
     first = _decide(engine, request)
-    values = _resident() - before
+    values = resident() - before
     changed = json.loads(pod)
     changed["metadata"]["resourceVersion"] = "9000001"
     started = time.perf_counter()

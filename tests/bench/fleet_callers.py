@@ -1,0 +1,174 @@
+"""The service under measurement with its fleet, its callers, and an outsider who looks at the fleet meanwhile."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from fleetgate_proto.v1 import inventory_pb2, inventory_pb2_grpc
+
+from tests.bench.process import wait_for_http
+from tests.support.certificates import Authority
+from tests.support.listwatch import ListWatch
+from tests.support.processes import FLEETGATE, free_port
+
+SECONDS = 10
+TRUST_DOMAIN = "fleetgate.bench"
+_SETTLE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of callers, in seconds and reviews per second; and what others saw meanwhile."""
+
+    rate: float
+    p50: float
+    p99: float
+    read_age_p99: float
+    """What answers say that their views' age is."""
+    seen_age_p99: float = 0.0
+    """What an outsider sees of it."""
+    events: float = 0.0
+    """Events per second that the generator made."""
+
+
+class Service:
+    """The running service; mutual TLS on both ports."""
+
+    def __init__(self, port: int, feed: int, authority: Authority) -> None:
+        self.feed, self.authority = feed, authority
+        self.address = f"localhost:{port}"
+        self.pair = authority.issue("caller", hosts=(), spiffe_id=f"spiffe://{TRUST_DOMAIN}/fleet/admin")
+        self.webhook = authority.issue("webhook", hosts=(), spiffe_id=f"spiffe://{TRUST_DOMAIN}/cluster/c00/webhook")
+        credentials = grpc.ssl_channel_credentials(
+            authority.pem, self.pair.key.read_bytes(), self.pair.certificate.read_bytes()
+        )
+        self.channel = grpc.secure_channel(self.address, credentials)
+        self.inventory = inventory_pb2_grpc.InventoryServiceStub(self.channel)
+
+    def wait_synced(self, count: int) -> None:
+        """Wait until so many clusters are SYNCED with all their kinds."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            clusters = self.inventory.ListClusters(inventory_pb2.ListClustersRequest(), timeout=30).clusters
+            synced = [
+                one
+                for one in clusters
+                if one.state == inventory_pb2.INVENTORY_STATE_SYNCED
+                and any(kind.kind.kind == "Ingress" for kind in one.kinds)
+            ]
+            if len(synced) >= count:
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"of {count} clusters {len(synced)} are SYNCED: {[one.reason for one in clusters][:3]}")
+
+
+@contextmanager
+def serving(scratch: Path, policies: Path, generator: ListWatch | None = None) -> Iterator[Service]:
+    port, feed, metrics = free_port(), free_port(), free_port()
+    authority = Authority(scratch / "pki")
+    serving = authority.issue("service")
+    log = scratch / "serve.log"
+    command = [
+        FLEETGATE, "serve", "--listen", f"127.0.0.1:{port}", "--policies", policies,
+        "--tls-certificate", serving.certificate, "--tls-key", serving.key, "--tls-client-ca", authority.file,
+        "--tls-trust-domain", TRUST_DOMAIN, "--feed-listen", f"127.0.0.1:{feed}",
+        *(["--clusters-kubeconfigs", generator.kubeconfig] if generator else []),
+        "--no-clusters-policies", "--no-clusters-write",
+        "--metrics-listen", f"127.0.0.1:{metrics}", "--drain-delay-seconds", "0",
+    ]  # fmt: skip
+    # Unlike the servers of other parts it may use every core: feeds and decisions are threads side by side.
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["taskset", "--all-tasks", "--cpu-list", "0-1023", *map(str, command)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for_http(process, metrics, "/readyz", log)
+        yield Service(port, feed, authority)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+class Callers:
+    """`fleetgate loadtest` on the service, and an outsider who looks at the clusters meanwhile."""
+
+    def __init__(self, service: Service, recordings: Path) -> None:
+        self._service, self._recordings = service, recordings
+
+    def run(
+        self,
+        *,
+        rate: float | None = None,
+        concurrency: int | None = None,
+        seconds: int = SECONDS,
+        watched: Sequence[str] = (),
+        generator: ListWatch | None = None,
+    ) -> Sample:
+        """One run; the ages of ``watched`` clusters are looked at. Raises RuntimeError where a review fails."""
+        pace = ("--rate", rate) if rate else ("--concurrency", concurrency)
+        command = [
+            FLEETGATE, "loadtest", "--address", self._service.address, "--ca", self._service.authority.file,
+            "--cert", self._service.webhook.certificate, "--key", self._service.webhook.key,
+            "--reviews", self._recordings, *pace, "--duration", f"{seconds}s", "--warmup", "2s", "--output", "json",
+        ]  # fmt: skip
+        before = sum(one.events for one in generator.done().values()) if generator else 0
+        began = time.monotonic()
+        with _looking(self._service, watched) as ages:
+            done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the callers failed: {done.stderr}{done.stdout}")
+        report = json.loads(done.stdout)
+        if report["constraintErrors"]:
+            raise RuntimeError(f"Constraints gave no answer: {report['constraintErrors']}")
+        made = sum(one.events for one in generator.done().values()) - before if generator else 0
+        return Sample(
+            rate=report["reviewsPerSecond"],
+            p50=report["latencySeconds"]["p50"],
+            p99=report["latencySeconds"]["p99"],
+            read_age_p99=report["readAgeSeconds"]["p99"],
+            seen_age_p99=statistics.quantiles(ages, n=100)[98] if len(ages) > 1 else 0.0,
+            events=made / (time.monotonic() - began),
+        )
+
+
+@contextmanager
+def _looking(service: Service, clusters: Sequence[str]) -> Iterator[list[float]]:
+    """Ages in seconds of the newest Ingress that is seen of one cluster after another, ten times a second."""
+    ages: list[float] = []
+    over = threading.Event()
+    chance = random.Random(1)
+
+    def look() -> None:
+        # What the run begins with is older than its first events.
+        if over.wait(2):
+            return
+        while not over.wait(0.1):
+            request = inventory_pb2.QueryInventoryRequest(
+                clusters=[chance.choice(clusters)], kind="ingresses", page_size=5000
+            )
+            objects = service.inventory.QueryInventory(request, timeout=30).objects
+            now = time.time_ns()
+            made = max(int(json.loads(one.object)["metadata"]["annotations"]["listwatch/at"]) for one in objects)
+            ages.append((now - made) / 1e9)
+
+    thread = threading.Thread(target=look)
+    if clusters:
+        thread.start()
+    try:
+        yield ages
+    finally:
+        over.set()
+        if clusters:
+            thread.join()
