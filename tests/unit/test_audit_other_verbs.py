@@ -112,9 +112,20 @@ def test_whatif_shows_who_is_concerned_and_why(service: ScriptedAudits) -> None:
 )
 def test_exit_codes_of_whatif(service: ScriptedAudits, answers: list[Any], code: int) -> None:
     service.answers = answers
-    done = ask(service, "whatif", "-f", "-", "-o", "json", given=json.dumps(POD))
+    done = ask(service, "whatif", "-f", "-", "-o", "json", given=json.dumps(TEMPLATE))
     assert done.exit_code == code
     assert json.loads(done.stdout)["complete"] is (code != 3)
+
+
+def test_an_object_that_is_asked_about_is_denied_even_where_it_was_before(service: ScriptedAudits) -> None:
+    still = audit_pb2.WhatIfFinding(
+        object=audit_pb2.AuditedObject(cluster="prod", kind=runs.POD, name="web"), violations=[said(runs.HOSTS, "no")]
+    )
+    _, _, _, last = comparison(newly_denied=0)
+    service.answers = [audit_pb2.WhatIfResponse(findings=audit_pb2.WhatIfFindings(findings=[still])), last]
+    assert ask(service, "whatif", "-f", "-", given=json.dumps(POD)).exit_code == 1
+    service.answers = [audit_pb2.WhatIfResponse(findings=audit_pb2.WhatIfFindings(findings=[still])), last]
+    assert ask(service, "whatif", "-f", "-", given=json.dumps(TEMPLATE)).exit_code == 0
 
 
 def test_whatif_tells_where_policies_are_refused(service: ScriptedAudits) -> None:

@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 import yaml
-from fleetgate_clients.audit.document import from_json, to_document
+from fleetgate_clients.audit.document import from_json
 from fleetgate_clients.audit.report import Report
 from fleetgate_clients.cli import build_app
 from fleetgate_clients.output.audit import Format, Look, write
@@ -135,7 +135,7 @@ def test_a_table_with_a_baseline_shows_what_is_new() -> None:
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_yaml_holds_what_json_holds(name: str) -> None:
-    assert yaml.safe_load(text_of(REPORTS[name], Format.YAML)) == to_document(REPORTS[name])
+    assert yaml.safe_load(text_of(REPORTS[name], Format.YAML)) == json.loads(text_of(REPORTS[name], Format.JSON))
 
 
 def test_csv_has_a_row_for_everything_and_no_formula() -> None:

@@ -53,6 +53,11 @@ class Comparison:
         return sum(count.newly_denied for count in counts)
 
     @property
+    def denied(self) -> int:
+        """Objects that would be, among the verdicts that were given."""
+        return sum(1 for verdict in self.verdicts if not verdict.allowed_after)
+
+    @property
     def complete(self) -> bool:
         """Whether everything was compared."""
         return (

@@ -1,13 +1,16 @@
 """The canonical report: JSON that the published schema describes, from which every other output can be made.
 
-The schema is ``audit-report.schema.json`` beside this module, published as ``docs/schemas/audit-report.json``.
+The schema is ``audit-report.schema.json`` beside this module, published as ``docs/schemas/audit-report.json``. What a
+run is, and what it found, come first, and sums last, so that a report is written while the run goes on.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from fleetgate_clients.audit.report import (
     Baseline,
@@ -24,9 +27,7 @@ from fleetgate_clients.audit.report import (
     Run,
     Violation,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from fleetgate_clients.output.documents import safe_json
 
 API_VERSION = "fleetgate.dev/v1"
 KIND = "AuditReport"
@@ -36,73 +37,238 @@ class ReportError(ValueError):
     """A text that is no report."""
 
 
-def to_document(report: Report) -> dict[str, Any]:
-    """Return the report as JSON has it. Fields that are empty and may be absent are left out."""
-    return {
-        **to_head(report),
-        "violations": [violation_document(violation) for violation in report.violations],
-        "errors": [problem_document(problem) for problem in report.errors],
-    }
+class _Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Fields in the order in which they are written; those with a default are left out where they have it."""
 
 
-def to_head(report: Report) -> dict[str, Any]:
-    """Return everything but violations and errors."""
-    counts = {effect.value: report.counts.of(effect) for effect in Effect}
-    summary: dict[str, Any] = {
-        "clusters": len(report.clusters),
-        "objects": report.objects,
-        "violations": counts,
-        "errors": len(report.errors),
-    }
-    if report.baseline is not None:
-        summary["baseline"] = {"known": report.baseline.known, "fixed": report.baseline.fixed}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "run": _filled({"id": report.run.id, "startedAt": report.run.started_at, "endedAt": report.ended_at}),
-        "policies": policies_document(report.run),
-        "complete": report.complete,
-        **_filled({"reason": report.reason}),
-        "summary": summary,
-        "clusters": [_cluster_document(cluster) for cluster in report.clusters],
-        "constraints": [_constraint_document(result) for result in report.constraints],
-    }
+class _Named(_Document, frozen=True, kw_only=True):
+    """What names an object."""
+
+    cluster: str
+    group: str = ""
+    version: str
+    kind: str
+    namespace: str = ""
+    name: str
+    uid: str = ""
+    owner: str = ""
 
 
-def policies_document(run: Run) -> dict[str, Any]:
-    """The policies of a run."""
-    return {"generation": run.generation, "digest": run.digest}
+class _Violation(_Named, frozen=True, kw_only=True):
+    constraint_kind: str
+    constraint_name: str
+    scope: str
+    enforcement_action: str
+    enforcement_actions: tuple[str, ...] = ()
+    message: str
+    details: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    first_seen: str = ""
+    last_seen: str = ""
+    known: bool = False
+    path: str = ""
+    line: int = 0
 
 
-def violation_document(violation: Violation) -> dict[str, Any]:
-    """One violation."""
-    return {
-        **_object_document(violation.object),
-        **_constraint_fields(violation.constraint),
-        "enforcementAction": violation.action,
-        **_filled({"enforcementActions": list(violation.actions)}),
-        "message": violation.message,
-        **({} if violation.details is None else {"details": violation.details}),
-        **_filled({"firstSeen": violation.first_seen, "lastSeen": violation.last_seen}),
-        **({"known": True} if violation.known else {}),
-        **({"path": violation.place.path, "line": violation.place.line} if violation.place else {}),
-    }
+class _Problem(_Named, frozen=True, kw_only=True):
+    constraint_kind: str = ""
+    constraint_name: str = ""
+    scope: str = ""
+    reason: str
+    message: str
 
 
-def problem_document(problem: Problem) -> dict[str, Any]:
-    """One object that was not judged."""
-    return {
-        **_object_document(problem.object),
-        **(_constraint_fields(problem.constraint) if problem.constraint else {}),
-        "reason": problem.reason,
-        "message": problem.message,
-    }
+class _Run(_Document, frozen=True, kw_only=True):
+    id: str
+    started_at: str
 
 
-def details_of(text: bytes) -> Any:
-    """Read ``details``. A number that no double can hold becomes its text: JSON has no infinity."""
-    if not text:
-        return None
+class _Policies(_Document, frozen=True, kw_only=True):
+    generation: int
+    digest: str
+
+
+class _Baseline(_Document, frozen=True, kw_only=True):
+    known: int
+    fixed: int
+
+
+class _Summary(_Document, frozen=True, kw_only=True):
+    clusters: int
+    objects: int
+    violations: dict[str, int]
+    errors: int
+    baseline: _Baseline | msgspec.UnsetType = msgspec.UNSET
+
+
+class _NotAudited(_Document, frozen=True, kw_only=True):
+    group: str = ""
+    version: str = ""
+    kind: str
+    reason: str
+    objects: int = 0
+
+
+class _Cluster(_Document, frozen=True, kw_only=True):
+    name: str
+    complete: bool
+    reason: str = ""
+    labels: dict[str, str] = {}
+    state: str = ""
+    revision: int = 0
+    age_seconds: float | msgspec.UnsetType = msgspec.UNSET
+    objects: int
+    errors: int
+    not_audited: tuple[_NotAudited, ...] = ()
+
+
+class _Constraint(_Document, frozen=True, kw_only=True):
+    cluster: str
+    constraint_kind: str
+    constraint_name: str
+    scope: str
+    enforcement_action: str
+    violations: int
+    violations_before: int | msgspec.UnsetType = msgspec.UNSET
+    matched: int
+    errors: int
+    volatile: bool = False
+
+
+class _Head(_Document, frozen=True, kw_only=True):
+    """What is known when a run starts."""
+
+    api_version: str
+    kind: str
+    run: _Run
+    policies: _Policies
+
+
+class _Tail(_Document, frozen=True, kw_only=True):
+    """What is known when it ends."""
+
+    ended_at: str = ""
+    complete: bool
+    reason: str = ""
+    summary: _Summary
+    clusters: tuple[_Cluster, ...]
+    constraints: tuple[_Constraint, ...]
+
+
+class _Report(_Document, frozen=True, kw_only=True):
+    """All of it, for reading."""
+
+    run: _Run
+    policies: _Policies
+    violations: tuple[_Violation, ...]
+    errors: tuple[_Problem, ...]
+    ended_at: str = ""
+    complete: bool
+    reason: str = ""
+    summary: _Summary
+    clusters: tuple[_Cluster, ...]
+    constraints: tuple[_Constraint, ...]
+
+
+class _Identity(msgspec.Struct, frozen=True, rename="camel"):
+    api_version: str = ""
+    kind: str = ""
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def head_json(run: Run) -> str:
+    """What is known when a run starts: an object of one line."""
+    return _json(
+        _Head(
+            api_version=API_VERSION,
+            kind=KIND,
+            run=_Run(id=run.id, started_at=run.started_at),
+            policies=_Policies(generation=run.generation, digest=run.digest),
+        )
+    )
+
+
+def tail_json(report: Report) -> str:
+    """What is known when it has ended: an object of one line."""
+    return _json(_tail(report))
+
+
+def violation_json(violation: Violation) -> str:
+    """A violation: an object of one line."""
+    found, constraint, place = violation.object, violation.constraint, violation.place
+    return _json(
+        _Violation(
+            cluster=found.cluster,
+            group=found.group,
+            version=found.version,
+            kind=found.kind,
+            namespace=found.namespace,
+            name=found.name,
+            uid=found.uid,
+            owner=found.owner,
+            constraint_kind=constraint.kind,
+            constraint_name=constraint.name,
+            scope=constraint.scope,
+            enforcement_action=violation.action,
+            enforcement_actions=violation.actions,
+            message=violation.message,
+            details=msgspec.Raw(violation.details.encode()) if violation.details else msgspec.UNSET,
+            first_seen=violation.first_seen,
+            last_seen=violation.last_seen,
+            known=violation.known,
+            path=place.path if place is not None else "",
+            line=place.line if place is not None else 0,
+        )
+    )
+
+
+def problem_json(problem: Problem) -> str:
+    """An object that was not judged: an object of one line."""
+    found, constraint = problem.object, problem.constraint
+    return _json(
+        _Problem(
+            cluster=found.cluster,
+            group=found.group,
+            version=found.version,
+            kind=found.kind,
+            namespace=found.namespace,
+            name=found.name,
+            uid=found.uid,
+            owner=found.owner,
+            constraint_kind=constraint.kind if constraint is not None else "",
+            constraint_name=constraint.name if constraint is not None else "",
+            scope=constraint.scope if constraint is not None else "",
+            reason=problem.reason,
+            message=problem.message,
+        )
+    )
+
+
+def cluster_json(cluster: Cluster) -> str:
+    """A cluster's part: an object of one line."""
+    return _json(_cluster(cluster))
+
+
+def constraint_json(result: ConstraintResult) -> str:
+    """A Constraint in a cluster: an object of one line."""
+    return _json(_constraint(result))
+
+
+def _json(document: _Document) -> str:
+    return safe_json(_ENCODER.encode(document).decode())
+
+
+def details_of(text: bytes) -> str:
+    """``details`` as JSON text of one line that is safe on a terminal; "" where there are none."""
+    details = text.decode("utf-8", "replace")
+    if "\n" in details or "\r" in details:
+        details = json.dumps(json.loads(details), ensure_ascii=False)
+    return safe_json(details)
+
+
+def parsed(text: str) -> Any:
+    """Read JSON. A number that no double can hold becomes its text: there is no infinity in JSON."""
     return json.loads(text, parse_float=_finite)
 
 
@@ -114,167 +280,155 @@ def _finite(text: str) -> float | str:
 def from_json(text: str | bytes) -> Report:
     """Read a report. Raises ReportError for anything else."""
     try:
-        document = json.loads(text, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+        identity = msgspec.json.decode(text, type=_Identity)
+        if (identity.api_version, identity.kind) != (API_VERSION, KIND):
+            raise ReportError(f"it is no {KIND} of {API_VERSION}: make one with `fleetgate audit -o json`")
+        return _report(msgspec.json.decode(text, type=_Report))
+    except msgspec.ValidationError as error:
+        raise ReportError(f"it is no valid {KIND}: {error}") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ReportError(f"it is no JSON: {error}") from error
-    if not isinstance(document, dict) or (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
-        raise ReportError(f"it is no {KIND} of {API_VERSION}: make one with `fleetgate audit -o json`")
-    try:
-        return _report(document)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ReportError(f"it is no valid {KIND}: {_words(error)}") from error
 
 
-def _words(error: Exception) -> str:
-    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _report(document: Mapping[str, Any]) -> Report:
-    violations = tuple(map(_violation, document["violations"]))
+def _report(document: _Report) -> Report:
+    violations = tuple(map(_violation_of, document.violations))
     counts = Counts()
     for violation in violations:
         counts.add(violation)
-    clusters = tuple(map(_cluster, document["clusters"]))
-    baseline = document["summary"].get("baseline")
+    clusters = tuple(map(_cluster_of, document.clusters))
+    baseline = document.summary.baseline
     return Report(
         Run(
-            document["run"]["id"],
-            document["run"]["startedAt"],
-            document["policies"]["generation"],
-            document["policies"]["digest"],
+            document.run.id,
+            document.run.started_at,
+            document.policies.generation,
+            document.policies.digest,
             tuple(cluster.name for cluster in clusters),
         ),
-        document["run"].get("endedAt", ""),
-        document.get("reason", ""),
+        document.ended_at,
+        document.reason,
         clusters,
-        tuple(map(_constraint_result, document["constraints"])),
+        tuple(map(_constraint_of, document.constraints)),
         violations,
-        tuple(map(_problem, document["errors"])),
+        tuple(map(_problem_of, document.errors)),
         counts,
-        None if baseline is None else Baseline(baseline["known"], baseline["fixed"]),
+        None if isinstance(baseline, msgspec.UnsetType) else Baseline(baseline.known, baseline.fixed),
     )
 
 
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}
+def _tail(report: Report) -> _Tail:
+    baseline = report.baseline
+    return _Tail(
+        ended_at=report.ended_at,
+        complete=report.complete,
+        reason=report.reason,
+        summary=_Summary(
+            clusters=len(report.clusters),
+            objects=report.objects,
+            violations={effect.value: report.counts.of(effect) for effect in Effect},
+            errors=len(report.errors),
+            baseline=msgspec.UNSET if baseline is None else _Baseline(known=baseline.known, fixed=baseline.fixed),
+        ),
+        clusters=tuple(map(_cluster, report.clusters)),
+        constraints=tuple(map(_constraint, report.constraints)),
+    )
 
 
-def _object_document(found: ObjectName) -> dict[str, Any]:
-    return {
-        "cluster": found.cluster,
-        **_filled({"group": found.group}),
-        "version": found.version,
-        "kind": found.kind,
-        **_filled({"namespace": found.namespace}),
-        "name": found.name,
-        **_filled({"uid": found.uid, "owner": found.owner}),
-    }
-
-
-def _object(fields: Mapping[str, Any]) -> ObjectName:
+def _object_of(fields: _Named) -> ObjectName:
     return ObjectName(
-        fields["cluster"],
-        fields.get("group", ""),
-        fields["version"],
-        fields["kind"],
-        fields.get("namespace", ""),
-        fields["name"],
-        fields.get("uid", ""),
-        fields.get("owner", ""),
+        fields.cluster,
+        fields.group,
+        fields.version,
+        fields.kind,
+        fields.namespace,
+        fields.name,
+        fields.uid,
+        fields.owner,
     )
 
 
-def _constraint_fields(constraint: ConstraintName) -> dict[str, Any]:
-    return {"constraintKind": constraint.kind, "constraintName": constraint.name, "scope": constraint.scope}
-
-
-def _constraint(fields: Mapping[str, Any]) -> ConstraintName:
-    return ConstraintName(fields["constraintKind"], fields["constraintName"], fields["scope"])
-
-
-def _violation(fields: Mapping[str, Any]) -> Violation:
+def _violation_of(fields: _Violation) -> Violation:
+    details = fields.details
     return Violation(
-        _object(fields),
-        _constraint(fields),
-        fields["enforcementAction"],
-        tuple(fields.get("enforcementActions", ())),
-        fields["message"],
-        fields.get("details"),
-        fields.get("firstSeen", ""),
-        fields.get("lastSeen", ""),
-        fields.get("known", False),
-        Place(fields["path"], fields["line"]) if "path" in fields else None,
+        _object_of(fields),
+        ConstraintName(fields.constraint_kind, fields.constraint_name, fields.scope),
+        fields.enforcement_action,
+        fields.enforcement_actions,
+        fields.message,
+        "" if isinstance(details, msgspec.UnsetType) else details_of(bytes(details)),
+        fields.first_seen,
+        fields.last_seen,
+        fields.known,
+        Place(fields.path, fields.line) if fields.path else None,
     )
 
 
-def _problem(fields: Mapping[str, Any]) -> Problem:
-    constraint = _constraint(fields) if "constraintKind" in fields else None
-    return Problem(_object(fields), constraint, fields["reason"], fields["message"])
+def _problem_of(fields: _Problem) -> Problem:
+    constraint = ConstraintName(fields.constraint_kind, fields.constraint_name, fields.scope)
+    return Problem(_object_of(fields), constraint if constraint.kind else None, fields.reason, fields.message)
 
 
-def _cluster_document(cluster: Cluster) -> dict[str, Any]:
-    return {
-        "name": cluster.name,
-        "complete": cluster.complete,
-        **_filled({"reason": cluster.reason, "labels": dict(cluster.labels), "state": cluster.state}),
-        **_filled({"revision": cluster.revision}),
-        **({} if cluster.age is None else {"ageSeconds": cluster.age}),
-        "objects": cluster.objects,
-        "errors": cluster.errors,
-        **_filled({"notAudited": [_not_audited_document(kind) for kind in cluster.not_audited]}),
-    }
-
-
-def _not_audited_document(kind: NotAudited) -> dict[str, Any]:
-    return {
-        **_filled({"group": kind.group, "version": kind.version}),
-        "kind": kind.kind,
-        "reason": kind.reason,
-        **_filled({"objects": kind.objects}),
-    }
-
-
-def _cluster(fields: Mapping[str, Any]) -> Cluster:
-    return Cluster(
-        fields["name"],
-        fields["complete"],
-        fields.get("reason", ""),
-        tuple(sorted(fields.get("labels", {}).items())),
-        fields.get("state", ""),
-        fields.get("revision", 0),
-        fields.get("ageSeconds"),
-        fields["objects"],
-        fields["errors"],
-        tuple(
-            NotAudited(
-                kind.get("group", ""), kind.get("version", ""), kind["kind"], kind["reason"], kind.get("objects", 0)
+def _cluster(cluster: Cluster) -> _Cluster:
+    return _Cluster(
+        name=cluster.name,
+        complete=cluster.complete,
+        reason=cluster.reason,
+        labels=dict(cluster.labels),
+        state=cluster.state,
+        revision=cluster.revision,
+        age_seconds=msgspec.UNSET if cluster.age is None else cluster.age,
+        objects=cluster.objects,
+        errors=cluster.errors,
+        not_audited=tuple(
+            _NotAudited(
+                group=kind.group, version=kind.version, kind=kind.kind, reason=kind.reason, objects=kind.objects
             )
-            for kind in fields.get("notAudited", ())
+            for kind in cluster.not_audited
         ),
     )
 
 
-def _constraint_document(result: ConstraintResult) -> dict[str, Any]:
-    return {
-        "cluster": result.cluster,
-        **_constraint_fields(result.constraint),
-        "enforcementAction": result.action,
-        "violations": result.violations,
-        **({} if result.before is None else {"violationsBefore": result.before}),
-        "matched": result.matched,
-        "errors": result.errors,
-        **({"volatile": True} if result.volatile else {}),
-    }
+def _cluster_of(fields: _Cluster) -> Cluster:
+    return Cluster(
+        fields.name,
+        fields.complete,
+        fields.reason,
+        tuple(sorted(fields.labels.items())),
+        fields.state,
+        fields.revision,
+        None if isinstance(fields.age_seconds, msgspec.UnsetType) else fields.age_seconds,
+        fields.objects,
+        fields.errors,
+        tuple(
+            NotAudited(kind.group, kind.version, kind.kind, kind.reason, kind.objects) for kind in fields.not_audited
+        ),
+    )
 
 
-def _constraint_result(fields: Mapping[str, Any]) -> ConstraintResult:
+def _constraint(result: ConstraintResult) -> _Constraint:
+    return _Constraint(
+        cluster=result.cluster,
+        constraint_kind=result.constraint.kind,
+        constraint_name=result.constraint.name,
+        scope=result.constraint.scope,
+        enforcement_action=result.action,
+        violations=result.violations,
+        violations_before=msgspec.UNSET if result.before is None else result.before,
+        matched=result.matched,
+        errors=result.errors,
+        volatile=result.volatile,
+    )
+
+
+def _constraint_of(fields: _Constraint) -> ConstraintResult:
+    before = fields.violations_before
     return ConstraintResult(
-        fields["cluster"],
-        _constraint(fields),
-        fields["enforcementAction"],
-        fields["violations"],
-        fields["matched"],
-        fields["errors"],
-        fields.get("violationsBefore"),
-        fields.get("volatile", False),
+        fields.cluster,
+        ConstraintName(fields.constraint_kind, fields.constraint_name, fields.scope),
+        fields.enforcement_action,
+        fields.violations,
+        fields.matched,
+        fields.errors,
+        None if isinstance(before, msgspec.UnsetType) else before,
+        fields.volatile,
     )

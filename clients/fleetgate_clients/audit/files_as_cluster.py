@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec.structs import replace
 
 from fleetgate_clients.audit.local import LocalEngineError
 from fleetgate_clients.audit.report import Cluster, NotAudited, ObjectName, Place, Problem, Report

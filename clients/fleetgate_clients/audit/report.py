@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 
 class Effect(StrEnum):
@@ -23,14 +25,14 @@ class Effect(StrEnum):
 _EFFECTS = {effect.value: effect for effect in Effect}
 
 
-def effect_of(action: str, scoped: Sequence[str]) -> Effect:
+@lru_cache(maxsize=1024)
+def effect_of(action: str, scoped: tuple[str, ...]) -> Effect:
     """The worst of the actions that hold: ``spec.enforcementAction``, or for ``scoped`` those of the point."""
     found = {_EFFECTS.get(name, Effect.OTHER) for name in (scoped if action == "scoped" else (action,))}
     return next((effect for effect in Effect if effect in found), Effect.OTHER)
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectName:
+class ObjectName(msgspec.Struct, frozen=True):
     """An object of a cluster. ``namespace`` is empty for objects of the cluster's scope, ``owner`` is ``Kind/name``."""
 
     cluster: str
@@ -62,8 +64,7 @@ class ObjectName:
         return f"{self.api_version}/{self.kind} {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class ConstraintName:
+class ConstraintName(msgspec.Struct, frozen=True):
     """A Constraint; ``scope`` is ``fleet`` or ``cluster``."""
 
     kind: str
@@ -75,20 +76,18 @@ class ConstraintName:
         return f"{self.kind}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where an object stands in a file; ``line`` is 1-based."""
 
     path: str
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(msgspec.Struct, frozen=True):
     """One result of one Constraint on one object. Times are RFC 3339, empty where they are not known.
 
-    ``details`` is JSON, None where there are none. ``known`` says that the baseline has it. ``place`` is known for
-    objects of files.
+    ``details`` is JSON text of one line, empty where there are none. ``known`` says that the baseline has it. ``place``
+    is known for objects of files.
     """
 
     object: ObjectName
@@ -96,7 +95,7 @@ class Violation:
     action: str
     actions: tuple[str, ...]
     message: str
-    details: Any = None
+    details: str = ""
     first_seen: str = ""
     last_seen: str = ""
     known: bool = False
@@ -108,8 +107,7 @@ class Violation:
         return effect_of(self.action, self.actions)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """An object that was not judged (``constraint`` is None), or not by one Constraint: never "no violation"."""
 
     object: ObjectName
@@ -118,8 +116,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotAudited:
+class NotAudited(msgspec.Struct, frozen=True):
     """A kind that was not, or not completely, looked at. ``objects`` is 0 where their number is not known."""
 
     group: str
@@ -133,8 +130,7 @@ class NotAudited:
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """A cluster's part. ``age`` is seconds since all of it was last known to be complete; None where it never was.
 
     ``complete`` says that everything that Constraints match was looked at; ``reason`` says why not.
@@ -152,8 +148,7 @@ class Cluster:
     not_audited: tuple[NotAudited, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConstraintResult:
+class ConstraintResult(msgspec.Struct, frozen=True):
     """A Constraint that holds in a cluster. ``before`` is how many violations the run before had, None without one."""
 
     cluster: str
@@ -166,16 +161,14 @@ class ConstraintResult:
     volatile: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """What a baseline says: how many of the violations it has too, and how many of its own are gone."""
 
     known: int
     fixed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """What is known when a run starts. ``clusters`` are names."""
 
     id: str
@@ -185,26 +178,32 @@ class Run:
     clusters: tuple[str, ...]
 
 
-@dataclass(slots=True)
 class Counts:
     """Violations by cluster, Constraint and effect; new ones, which the baseline does not have, by effect."""
 
-    found: Counter[tuple[str, ConstraintName, Effect]] = field(default_factory=Counter)
-    new: Counter[Effect] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.found: Counter[tuple[str, ConstraintName, Effect]] = Counter()
+        self.new: Counter[Effect] = Counter()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the same was counted."""
+        return isinstance(other, Counts) and (self.found, self.new) == (other.found, other.new)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def add(self, violation: Violation) -> None:
         """Count one."""
-        self.found[violation.object.cluster, violation.constraint, violation.effect] += 1
+        effect = violation.effect
+        self.found[violation.object.cluster, violation.constraint, effect] += 1
         if not violation.known:
-            self.new[violation.effect] += 1
+            self.new[effect] += 1
 
     def of(self, effect: Effect) -> int:
         """How many have that effect."""
         return sum(count for (_, _, found), count in self.found.items() if found is effect)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """A whole audit.
 
     ``reason`` says why the run did not come to its end; empty where it did. A run that was streamed to its output keeps

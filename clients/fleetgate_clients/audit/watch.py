@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from fleetgate_proto.v1 import audit_pb2
 
 from fleetgate_clients.audit.collect import Collector, moment, violation_of
-from fleetgate_clients.audit.document import violation_document
+from fleetgate_clients.audit.document import violation_json
 from fleetgate_clients.output.audit import Format, Look, line_writer, write
 from fleetgate_clients.output.audit.table import STYLES
-from fleetgate_clients.output.documents import safe_json
 from fleetgate_clients.output.terminal import Color, Paint, wants_color, width_of
 
 if TYPE_CHECKING:
@@ -55,8 +53,7 @@ def change_text(change: audit_pb2.ViolationChange, output: Format, look: Look) -
     is_new = change.direction == _NEW
     at = moment(change, "at")
     if output is Format.JSONL:
-        fields = {"type": "new" if is_new else "fixed", "at": at, **violation_document(violation)}
-        return safe_json(json.dumps(fields, ensure_ascii=False, separators=(",", ":"))) + "\n"
+        return f'{{"type":"{"new" if is_new else "fixed"}","at":"{at}",{violation_json(violation)[1:]}\n'
     paint = Paint(look.color)
     action = ",".join(violation.actions) or violation.action
     words = (

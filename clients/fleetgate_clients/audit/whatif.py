@@ -61,8 +61,8 @@ Files with policies propose them: in place of the bundle that --bundle names, or
 Files with objects ask whether these would be admitted, in every chosen cluster. Without --server the objects are those
 that there are, and --published names the policies of today.
 
-Exit codes: 0 nothing would be newly denied, 1 something would, 2 wrong usage, no answer, or a policy is refused, 3 the
-answer is partial. 130 if interrupted.
+Exit codes: 0 nothing would be newly denied, 1 something would, or an object that was asked about; 2 wrong usage, no
+answer, or a policy is refused; 3 the answer is partial. 130 if interrupted.
 """
 
 EXIT_INTERRUPTED = 130
@@ -122,7 +122,9 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
     sys.stdout.write(_text(found, output, color))
     if not found.complete:
         raise typer.Exit(3)
-    raise typer.Exit(1 if found.newly_denied else 0)
+    # Objects that are asked about are denied whether or not they were before.
+    is_denied = found.denied if request.objects else found.newly_denied
+    raise typer.Exit(1 if is_denied else 0)
 
 
 def _of_service(

@@ -26,6 +26,14 @@ def json_text(value: Any, *, indent: int = 2, like_go: bool = False) -> str:
     return safe_json(text) + "\n"
 
 
+def large_json_text(value: Any) -> str:
+    """The same as :func:`json_text` for a large document, in a fraction of the time."""
+    import msgspec  # noqa: PLC0415 (only where documents are large)
+
+    text: str = msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
+    return safe_json(text) + "\n"
+
+
 def safe_json(text: str) -> str:
     """Escape, in a JSON text, what a terminal would obey."""
     return _STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

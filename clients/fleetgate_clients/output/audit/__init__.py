@@ -1,7 +1,7 @@
 """The outputs of an audit.
 
-All are made of a :class:`~fleetgate_clients.audit.report.Report`, so that ``convert`` and a run agree. JSONL
-and CSV are written line by line while a run goes on; the others need the whole report.
+All are made of a :class:`~fleetgate_clients.audit.report.Report`, so that ``convert`` and a run agree. JSON, JSONL and
+CSV are written while a run goes on; the others need the whole report.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Look:
 
 
 class LineWriter(Protocol):
-    """Writes a report while it is made. Each method returns text that ends in a newline, or none."""
+    """Writes a report while it is made."""
 
     def begin(self, run: Run) -> str:
         """Return what comes before the first violation."""
@@ -56,8 +56,12 @@ class LineWriter(Protocol):
 
 def line_writer(wanted: Format) -> LineWriter | None:
     """Return the writer of a format that can be written while the run goes on; None for the others."""
+    if wanted is Format.JSON:
+        from .json_report import JsonReport  # noqa: PLC0415 (only what is asked for is loaded)
+
+        return JsonReport()
     if wanted is Format.JSONL:
-        from .jsonl import JsonLines  # noqa: PLC0415 (only what is asked for is loaded)
+        from .jsonl import JsonLines  # noqa: PLC0415
 
         return JsonLines()
     if wanted is Format.CSV:
@@ -109,8 +113,7 @@ def _document(report: Report, wanted: Format) -> str:  # noqa: PLR0911 (one per 
             from .github import workflow_command_text  # noqa: PLC0415
 
             return workflow_command_text(report)
-    from fleetgate_clients.audit.document import to_document  # noqa: PLC0415
-    from fleetgate_clients.output.documents import json_text, yaml_text  # noqa: PLC0415
+    from fleetgate_clients.audit.document import parsed  # noqa: PLC0415
+    from fleetgate_clients.output.documents import yaml_text  # noqa: PLC0415
 
-    document = to_document(report)
-    return yaml_text(document) if wanted is Format.YAML else json_text(document)
+    return yaml_text(parsed("".join(write(report, Format.JSON, Look()))))

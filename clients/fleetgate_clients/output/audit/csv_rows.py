@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,6 @@ class CsvRows:
     def violation(self, violation: Violation) -> str:
         """Return a row."""
         action = ",".join(violation.actions) or violation.action
-        details = "" if violation.details is None else json.dumps(violation.details, ensure_ascii=False)
         return _row(
             (
                 "violation",
@@ -53,7 +51,7 @@ class CsvRows:
                 *_constraint(violation.constraint),
                 action,
                 violation.message,
-                details,
+                violation.details,
                 violation.object.owner,
                 violation.first_seen,
                 violation.last_seen,

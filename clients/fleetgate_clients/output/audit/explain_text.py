@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from fleetgate_clients.audit.collect import duration, object_of
-from fleetgate_clients.audit.document import details_of
+from fleetgate_clients.audit.document import details_of, parsed
 from fleetgate_clients.audit.report import Effect, effect_of
 from fleetgate_clients.inventory.text import kind_name
 from fleetgate_clients.output.tables import wrapped
@@ -155,7 +154,7 @@ def _constraint_document(found: review_pb2.ConstraintExplanation) -> dict[str, A
             "found": criterion.found,
         }
     if found.parameters:
-        document["parameters"] = json.loads(found.parameters)
+        document["parameters"] = parsed(found.parameters.decode("utf-8", "replace"))
     if found.HasField("error"):
         document["error"] = found.error.message
     document["violations"] = [_violation_document(one) for one in found.violations]
@@ -181,6 +180,6 @@ def _violation_document(one: review_pb2.ExplainedViolation) -> dict[str, Any]:
     details = details_of(one.violation.details)
     return {
         "message": one.violation.message,
-        **({} if details is None else {"details": details}),
+        **({"details": parsed(details)} if details else {}),
         "positions": positions,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fleetgate_proto.v1 import audit_pb2
 
 from fleetgate_clients.audit.collect import moment, violation_of
-from fleetgate_clients.audit.document import to_head, violation_document
+from fleetgate_clients.audit.document import head_json, parsed, tail_json, violation_json
 from fleetgate_clients.audit.report import Effect, Report, effect_of
 from fleetgate_clients.output.tables import Cell, Column, render_table
 
@@ -67,9 +67,9 @@ def counted(report: Report) -> dict[Effect, int]:
 
 def run_document(report: Report) -> dict[str, Any]:
     """A run as a report's head."""
-    head = to_head(report)
-    head["summary"]["violations"] = {effect.value: count for effect, count in counted(report).items()}
-    return head
+    document = {**parsed(head_json(report.run)), **parsed(tail_json(report))}
+    document["summary"]["violations"] = {effect.value: count for effect, count in counted(report).items()}
+    return document
 
 
 def _took(report: Report) -> str:
@@ -103,4 +103,4 @@ def changes_table(changes: Sequence[audit_pb2.ViolationChange], width: int | Non
 def change_document(change: audit_pb2.ViolationChange) -> dict[str, Any]:
     """A change as JSON has it."""
     direction = "new" if change.direction == _NEW else "fixed"
-    return {"change": direction, "at": moment(change, "at"), **violation_document(violation_of(change.violation))}
+    return {"change": direction, "at": moment(change, "at"), **parsed(violation_json(violation_of(change.violation)))}

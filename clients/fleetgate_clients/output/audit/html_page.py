@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -188,9 +187,8 @@ def _violation(violation: Violation) -> str:
     owner = f'<br><span class="muted">owner {_text(found.owner)}</span>' if found.owner else ""
     seen = f'<br><span class="muted">first seen {_text(violation.first_seen)}</span>' if violation.first_seen else ""
     details = ""
-    if violation.details:
-        text = _text(json.dumps(violation.details, ensure_ascii=False))
-        details = f"<details><summary>details</summary><pre>{text}</pre></details>"
+    if violation.details not in {"", "{}"}:
+        details = f"<details><summary>details</summary><pre>{_text(violation.details)}</pre></details>"
     cluster, order = _text(found.cluster), list(Effect).index(effect)
     action = _text(",".join(violation.actions) or violation.action)
     return (

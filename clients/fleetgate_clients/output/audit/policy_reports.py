@@ -7,7 +7,6 @@ MB. The annotation ``fleetgate.dev/cluster`` says which cluster an object is abo
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -115,7 +114,7 @@ def _violation(violation: Violation, moment: dict[str, int] | None) -> dict[str,
         "enforcementAction": ",".join(violation.actions) or violation.action,
         "owner": violation.object.owner,
         "firstSeen": violation.first_seen,
-        "details": "" if violation.details in (None, {}) else json.dumps(violation.details, ensure_ascii=False),
+        "details": "" if violation.details == "{}" else violation.details,
         "known": "true" if violation.known else "",
     }
     effect = violation.effect

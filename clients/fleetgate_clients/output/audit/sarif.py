@@ -11,8 +11,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from fleetgate_clients.audit.document import parsed
 from fleetgate_clients.audit.report import ConstraintName, Effect
-from fleetgate_clients.output.documents import json_text
+from fleetgate_clients.output.documents import large_json_text
 from fleetgate_clients.output.sarif import SCHEMA, uri
 
 from .summary import rows
@@ -50,7 +51,7 @@ def sarif_text(report: Report) -> str:
             for violation in report.violations
         ],
     }
-    return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+    return large_json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _descriptor(constraint: ConstraintName, effect: Effect) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _result(violation: Violation, position: int, *, with_baseline: bool) -> dict
         "properties": {
             "enforcementAction": ",".join(violation.actions) or violation.action,
             **{name: value for name, value in seen.items() if value},
-            **({} if violation.details is None else {"details": violation.details}),
+            **({"details": parsed(violation.details)} if violation.details else {}),
         },
     }
     if with_baseline:

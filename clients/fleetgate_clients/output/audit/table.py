@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from fleetgate_clients.audit.report import Effect
@@ -137,8 +136,8 @@ def _more(violation: Violation, look: Look) -> Iterator[str]:
     room = None if look.width is None else max(1, look.width - 3 * _INDENT)
     if violation.first_seen:
         yield from wrapped(f"first seen {violation.first_seen}", room)
-    if violation.details:
-        yield from wrapped(f"details {json.dumps(violation.details, ensure_ascii=False)}", room)
+    if violation.details not in {"", "{}"}:
+        yield from wrapped(f"details {violation.details}", room)
 
 
 def _last_lines(report: Report, paint: Paint, *, hidden: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fleetgate_clients.audit.document import violation_document
+from fleetgate_clients.audit.document import parsed, violation_json
 from fleetgate_clients.output.tables import Cell, Column, render_table, wrapped
 from fleetgate_clients.output.terminal import Paint, printable
 
@@ -142,5 +142,5 @@ def _verdict_document(verdict: Verdict) -> dict[str, Any]:
 def _short(violation: Violation) -> dict[str, Any]:
     """A violation without the object, which stands above it."""
     own = ("constraintKind", "constraintName", "scope", "enforcementAction", "enforcementActions", "message", "details")
-    document = violation_document(violation)
+    document = parsed(violation_json(violation))
     return {key: document[key] for key in own if key in document}
