@@ -10,7 +10,10 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+from fleetgate_clients.output.audit import Format, Look, write
 from packaging.requirements import Requirement
+
+from tests.support import audit_runs as runs
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -75,7 +78,7 @@ def test_help_shows_the_thin_verbs_and_what_is_missing(thin: Path) -> None:
     result = run(thin / "fleetgate", "--help")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Examples:")
-    for verb in ("webhook", "loadtest"):
+    for verb in ("audit", "whatif", "explain", "history", "convert", "webhook", "loadtest"):
         assert f"\n  {verb} " in result.stdout
     assert "Not installed (pip install fleetgate)" in result.stdout
     assert "warning" not in result.stderr
@@ -102,7 +105,21 @@ def test_every_module_imports_with_the_declared_dependencies_only(thin: Path, pa
     assert int(result.stdout) >= 5
 
 
-@pytest.mark.parametrize("verb", ["webhook", "loadtest"])
+def test_an_audit_of_files_says_what_to_install(thin: Path) -> None:
+    result = run(thin / "fleetgate", "audit", "-f", "policies.yaml")
+    assert result.returncode == 2
+    assert "pip install fleetgate" in result.stderr
+
+
+def test_reports_are_converted_without_a_server(thin: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    report.write_text("".join(write(runs.report(), Format.JSON, Look())))
+    result = run(thin / "fleetgate", "convert", report, "-o", "html")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "".join(write(runs.report(), Format.HTML, Look()))
+
+
+@pytest.mark.parametrize("verb", ["audit", "convert", "webhook", "loadtest"])
 def test_the_help_of_a_thin_verb_starts_with_examples(thin: Path, verb: str) -> None:
     result = run(thin / "fleetgate", verb, "--help")
     assert result.returncode == 0, result.stderr

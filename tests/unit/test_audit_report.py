@@ -164,6 +164,16 @@ def test_an_unchanged_run_has_nothing_new() -> None:
     assert exit_code(report, fail_on_warn=True) == 0
 
 
+def test_the_trend_is_against_the_baseline_where_no_run_before_is_known() -> None:
+    baseline = KnownViolations(runs.report(violations=runs.VIOLATIONS[:1] * 3))
+    before = {
+        (result.cluster, result.constraint.kind): result.before for result in runs.report(known=baseline).constraints
+    }
+    assert before["prod-eu1", runs.HOSTS[0]] == 3
+    assert before["stage", runs.HOSTS[0]] == 0
+    assert {result.before for result in runs.report(known=baseline, before=7).constraints} == {7}
+
+
 def test_one_new_violation_fails() -> None:
     report = runs.report(known=KnownViolations(runs.report(violations=runs.VIOLATIONS[1:])))
     assert [violation.known for violation in report.violations] == [False, True, True, True, True, True]

@@ -41,7 +41,16 @@ def test_help_lists_verbs_under_the_distribution_that_brings_them() -> None:
     assert "Not installed" not in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in ("verify", "test", "lint", "eval"))])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        *(
+            [verb, "--help"]
+            for verb in ("verify", "test", "lint", "eval", "audit", "whatif", "explain", "history", "convert")
+        ),
+    ],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = textwrap.dedent(f"""
         import sys

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from fleetgate_clients.audit.report import Report, Violation
+    from fleetgate_clients.audit.report import ConstraintName, Report, Violation
 
 _Key = tuple[str, ...]
 
@@ -18,6 +18,7 @@ class KnownViolations:
 
     def __init__(self, report: Report) -> None:
         self._left = Counter(map(_key, report.violations))
+        self._counts = Counter((violation.object.cluster, violation.constraint) for violation in report.violations)
         self._known = 0
 
     def mark(self, violation: Violation) -> Violation:
@@ -28,6 +29,10 @@ class KnownViolations:
         self._left[key] -= 1
         self._known += 1
         return replace(violation, known=True)
+
+    def count(self, cluster: str, constraint: ConstraintName) -> int:
+        """How many violations of a Constraint in a cluster it has."""
+        return self._counts[cluster, constraint]
 
     @property
     def known(self) -> int:

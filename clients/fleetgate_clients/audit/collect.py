@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fleetgate_proto.v1 import audit_pb2, review_pb2
+from msgspec.structs import replace
 
 from fleetgate_clients.audit.document import details_of
 from fleetgate_clients.audit.report import (
@@ -122,12 +123,19 @@ class Collector:
             moment(summary, "ended_at"),
             reason,
             self._clusters(summary),
-            tuple(map(_constraint_result, summary.constraints)),
+            tuple(map(self._constraint_result, summary.constraints)),
             tuple(self._violations),
             tuple(self._errors),
             self._counts,
             None if self.known is None else Baseline(self.known.known, self.known.fixed),
         )
+
+    def _constraint_result(self, message: audit_pb2.ConstraintAudit) -> ConstraintResult:
+        """One Constraint; where the service remembers no run before, the baseline is the one before."""
+        result = _constraint_result(message)
+        if result.before is not None or self.known is None:
+            return result
+        return replace(result, before=self.known.count(result.cluster, result.constraint))
 
     def _clusters(self, summary: audit_pb2.AuditSummary) -> tuple[Cluster, ...]:
         started = {cluster.name: cluster for cluster in self._started.clusters}
