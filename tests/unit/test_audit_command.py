@@ -182,6 +182,17 @@ def test_since_asks_what_is_violated_now_and_keeps_what_is_younger(service: Scri
     assert service.ended.wait(10), "the stream was left open"
 
 
+def test_since_without_an_end_is_partial(service: ScriptedAudits) -> None:
+    service.answers = [message for message in of_watch(runs.messages()) if message.HasField("existing")]
+    done = ask(service, "--since", "1h")
+    assert (done.exit_code, done.stdout, "cut off" in done.stderr) == (3, "", True)
+
+
+def test_no_answer_at_all_is_exit_code_2(service: ScriptedAudits) -> None:
+    done = ask(service, "-o", "json")
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
 # --- watch -----------------------------------------------------------------------------------------------------------
 
 

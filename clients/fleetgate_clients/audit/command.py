@@ -176,36 +176,36 @@ def _of_service(connection: Connection, scope: audit_pb2.AuditScope, since: str,
         else:
             # Only the continuous audit remembers when a violation was seen first.
             collector = writer.collector(wanted=_seen_since(since))
-            reason = _take_existing(collector, service, scope)
+            reason = ""
+            _take_existing(collector, service, scope)
     report = collector.report(reason)
     writer.write(report)
     return report
 
 
-def _take_existing(collector: Collector, service: Audits, scope: audit_pb2.AuditScope) -> str:
-    """Take what is violated now; return why it ended early. What the run was is only known at the end."""
+def _take_existing(collector: Collector, service: Audits, scope: audit_pb2.AuditScope) -> None:
+    """Take what is violated now. What the run was is only known at the end: without it there is no report."""
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
+    from fleetgate_clients.audit.exit_codes import PARTIAL  # noqa: PLC0415
     from fleetgate_clients.audit.service import CutOff  # noqa: PLC0415
+    from fleetgate_clients.output.terminal import printable  # noqa: PLC0415
 
-    existing, summary, reason = [], None, ""
+    existing, reason = [], "it ended early"
     try:
         for message in service.watch(audit_pb2.WatchAuditRequest(scope=scope), endless=False):
             which = message.WhichOneof("message")
             if which == "existing":
                 existing.append(message.existing)
             elif which == "synced":
-                summary = message.synced
-                break
+                collector.end(message.synced)
+                for findings in existing:
+                    collector.find(findings)
+                return
     except CutOff as cut:
         reason = str(cut)
-    if summary is None:
-        collector.start(audit_pb2.AuditStarted())
-    else:
-        collector.end(summary)
-    for findings in existing:
-        collector.find(findings)
-    return reason
+    typer.echo(f"error: {printable(f'the answer was cut off: {reason}')}", err=True)
+    raise typer.Exit(PARTIAL)
 
 
 def _seen_since(text: str) -> Callable[[Violation], bool]:

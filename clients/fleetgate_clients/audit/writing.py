@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fleetgate_clients.audit.collect import Collector
 from fleetgate_clients.audit.progress import reporter
 from fleetgate_clients.audit.service import CutOff
+from fleetgate_clients.inventory.service import fail
 from fleetgate_clients.output.audit import Format, Look, line_writer, write
 from fleetgate_clients.output.terminal import Color, wants_color, width_of
 
@@ -55,6 +56,8 @@ class ReportWriter:
                     collector.take(message)
             except CutOff as cut:
                 return str(cut)
+        if collector.run is None:
+            fail("no answer came, not even that a run has started")
         return ""
 
     def write(self, report: Report) -> None:
