@@ -34,9 +34,6 @@ func (c *cluster) handler() http.Handler {
 			mux.HandleFunc("GET "+root+"/namespaces/{namespace}/"+each.Plural+"/{name}", each.get)
 		}
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fail(w, http.StatusNotFound, "NotFound", "the server could not find the requested resource")
-	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+token {
 			fail(w, http.StatusUnauthorized, "Unauthorized", "Unauthorized")
@@ -83,7 +80,7 @@ func (c *cluster) discovery(w http.ResponseWriter, core bool) {
 		}
 		groups[name] = append(groups[name], resource{
 			"resource":         each.Plural,
-			"responseKind":     map[string]string{"group": each.Group, "version": each.Version, "kind": each.Kind},
+			"responseKind":     map[string]string{"group": "", "version": "", "kind": each.Kind},
 			"scope":            scope,
 			"singularResource": strings.ToLower(each.Kind),
 			"verbs":            []string{"get", "list", "watch"},

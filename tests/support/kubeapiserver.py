@@ -6,6 +6,7 @@ stops when its context ends, and also when this process dies, because `testfleet
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import select
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 BUILD_SCRIPT = Path(__file__).parents[1] / "kubeapiserver" / "build.sh"
 READY_TIMEOUT_S = 120.0
@@ -93,9 +95,39 @@ class Fleet:
 
     clusters: Mapping[str, Cluster]
     etcd: str
+    process: subprocess.Popen[bytes]
 
     def __getitem__(self, name: str) -> Cluster:
         return self.clusters[name]
+
+    def kill(self, name: str) -> None:
+        """End an API server as a crash would."""
+        self._command(f"kill {name}")
+
+    def start(self, name: str) -> None:
+        """Run a killed API server again, on the port where it was, and wait until it is ready."""
+        self._command(f"start {name}")
+
+    def compact(self) -> None:
+        """Let etcd forget all history, of every cluster."""
+        revision = self._ask_etcd("maintenance/status", {})["header"]["revision"]
+        self._ask_etcd("kv/compaction", {"revision": revision, "physical": True})
+
+    def _command(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        answer = _first_line(self.process, READY_TIMEOUT_S, line).decode().strip()
+        if answer != "ok":
+            raise RuntimeError(f"testfleet: {line}: {answer}")
+
+    def _ask_etcd(self, path: str, question: Mapping[str, Any]) -> Any:
+        connection = http.client.HTTPConnection(urlsplit(self.etcd).netloc, timeout=10)
+        try:
+            connection.request("POST", f"/v3/{path}", json.dumps(question))
+            return json.load(connection.getresponse())
+        finally:
+            connection.close()
 
 
 @cache
@@ -123,8 +155,12 @@ def start_fleet(directory: Path, names: Sequence[str], *, tracing_endpoint: str 
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log) as process,
     ):
         try:
-            ready = json.loads(_first_line(process, READY_TIMEOUT_S, Path(log.name)))
-            yield Fleet({entry["name"]: _cluster(entry, binaries) for entry in ready["clusters"]}, ready["etcd"])
+            try:
+                ready = json.loads(_first_line(process, READY_TIMEOUT_S, "starting"))
+            except RuntimeError as error:
+                raise RuntimeError(f"{error}:\n{Path(log.name).read_text()}") from None
+            clusters = {entry["name"]: _cluster(entry, binaries) for entry in ready["clusters"]}
+            yield Fleet(clusters, ready["etcd"], process)
         finally:
             _stop(process)
 
@@ -142,7 +178,7 @@ def _cluster(entry: Mapping[str, str], binaries: Binaries) -> Cluster:
     )
 
 
-def _first_line(process: subprocess.Popen[bytes], timeout_s: float, log: Path) -> bytes:
+def _first_line(process: subprocess.Popen[bytes], timeout_s: float, what: str) -> bytes:
     assert process.stdout is not None
     deadline = time.monotonic() + timeout_s
     line = b""
@@ -150,7 +186,7 @@ def _first_line(process: subprocess.Popen[bytes], timeout_s: float, log: Path) -
         readable, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
         chunk = os.read(process.stdout.fileno(), 65536) if readable else b""
         if not chunk:
-            raise RuntimeError(f"testfleet did not become ready:\n{log.read_text()}")
+            raise RuntimeError(f"testfleet has no answer: {what}")
         line += chunk
     return line
 

@@ -25,9 +25,12 @@ const (
 
 type apiServer struct {
 	Cluster
-	command *exec.Cmd
+	binary  string
+	args    []string
 	client  *http.Client
+	command *exec.Cmd
 	exited  chan struct{}
+	killed  bool
 }
 
 func startAPIServer(o options, name, dir, etcdEndpoint string) (*apiServer, error) {
@@ -87,23 +90,40 @@ func startAPIServer(o options, name, dir, etcdEndpoint string) (*apiServer, erro
 		}
 		args = append(args, "--tracing-config-file="+config)
 	}
-	log, err := os.Create(cluster.LogFile)
+	server := &apiServer{Cluster: cluster, binary: o.apiserver, args: args, client: files.client}
+	return server, server.start()
+}
+
+// start runs the process, for the first time or again.
+func (s *apiServer) start() error {
+	log, err := os.OpenFile(s.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
-	command := exec.Command(o.apiserver, args...)
+	command := exec.Command(s.binary, s.args...)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = dieWithParent()
 	if err := command.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	server := &apiServer{Cluster: cluster, command: command, client: files.client, exited: make(chan struct{})}
+	exited := make(chan struct{})
+	s.command, s.exited, s.killed = command, exited, false
 	go func() {
 		_ = command.Wait()
-		close(server.exited)
+		close(exited)
 	}()
-	return server, nil
+	return nil
+}
+
+// kill ends the process as a crash would, and waits for its end.
+func (s *apiServer) kill() error {
+	s.killed = true
+	if err := s.command.Process.Kill(); err != nil {
+		return err
+	}
+	<-s.exited
+	return nil
 }
 
 // waitReady polls /readyz until it answers 200, ctx ends or the process exits.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -24,15 +25,23 @@ func startEtcd(dir string) (*etcd, error) {
 		return nil, err
 	}
 	anyPort := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
+	// Its gateway dials the port as it is written here.
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	client := url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(port)}
 	cfg := embed.NewConfig()
 	cfg.Name = "testfleet"
 	cfg.Dir = filepath.Join(dir, "data")
-	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{anyPort}, []url.URL{anyPort}
+	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{anyPort}, []url.URL{anyPort}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.LogLevel = "warn"
 	cfg.LogOutputs = []string{filepath.Join(dir, "etcd.log")}
 	cfg.UnsafeNoFsync = true
+	// Tests compact the history through it.
+	cfg.EnableGRPCGateway = true
 
 	server, err := embed.StartEtcd(cfg)
 	if err != nil {

@@ -2,9 +2,9 @@
 // and one kube-apiserver process per cluster, each below its own prefix of that etcd.
 //
 // It prints one line of JSON on standard output once every API server is ready, and stops everything on SIGTERM, on
-// SIGINT, or when its standard input closes, so that it cannot outlive the test run that started it. There is no
-// controller manager, scheduler or kubelet: no garbage collection, no default ServiceAccounts, and a Namespace that is
-// deleted stays Terminating.
+// SIGINT, or when its standard input closes, so that it cannot outlive the test run that started it. Lines on standard
+// input are commands (see commands.go). There is no controller manager, scheduler or kubelet: no garbage collection, no
+// default ServiceAccounts, and a Namespace that is deleted stays Terminating.
 package main
 
 import (
@@ -13,7 +13,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -93,8 +92,9 @@ func run(o options) error {
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	commands := make(chan string)
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		readCommands(os.Stdin, commands, ctx.Done())
 		cancel()
 	}()
 
@@ -129,22 +129,5 @@ func run(o options) error {
 	if err := json.NewEncoder(os.Stdout).Encode(fleet); err != nil {
 		return err
 	}
-	return wait(ctx, servers)
-}
-
-// wait returns nil once ctx ends, and an error as soon as an API server exits by itself.
-func wait(ctx context.Context, servers []*apiServer) error {
-	exited := make(chan *apiServer, len(servers))
-	for _, server := range servers {
-		go func() {
-			<-server.exited
-			exited <- server
-		}()
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case server := <-exited:
-		return fmt.Errorf("cluster %s: kube-apiserver exited (see %s)", server.Name, server.LogFile)
-	}
+	return attend(ctx, o, servers, commands)
 }
