@@ -9,13 +9,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fleetgate_proto.v1 import inventory_pb2, inventory_pb2_grpc, review_pb2
 
+from tests.support.gatekeeper_definitions import template_definitions
 from tests.support.kubeapiserver import Cluster, Fleet, start_fleet
 from tests.support.kubeconfigs import one_kubeconfig
 from tests.support.processes import FLEETGATE
@@ -24,7 +24,6 @@ from tests.support.serving import TIMEOUT, Server, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-ORACLE = Path(__file__).parents[1] / "oracle" / "gatekeeper"
 TEMPLATE = {
     "apiVersion": "templates.gatekeeper.sh/v1",
     "kind": "ConstraintTemplate",
@@ -61,20 +60,11 @@ CONSTRAINT = {
 }
 
 
-@cache
-def _template_definitions() -> Path:
-    """The CustomResourceDefinition of ConstraintTemplates as Gatekeeper installs it."""
-    module = "github.com/open-policy-agent/frameworks/constraint"
-    command = ["go", "list", "-m", "-f", "{{.Dir}}", module]
-    found = subprocess.run(command, cwd=ORACLE, check=True, stdout=subprocess.PIPE, text=True)
-    return Path(found.stdout.strip()) / "deploy" / "crds.yaml"
-
-
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with start_fleet(tmp_path_factory.mktemp("clusters"), ["west", "east"]) as running:
         for cluster in running.clusters.values():
-            cluster.kubectl("apply", "-f", str(_template_definitions()))
+            cluster.kubectl("apply", "-f", str(template_definitions()))
         yield running
 
 

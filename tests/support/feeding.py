@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,12 @@ class Asked:
 
 
 class AuditLog:
-    """What feeds have asked of an API server since this was made."""
+    """What feeds have asked of an API server since this was made: what names itself fleetgate, or what a user asked."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, user: str = "") -> None:
         self._path: Path = cluster.audit_file
         self._start = self._path.stat().st_size
+        self._user = user
 
     def asked(self) -> list[Asked]:
         """Every request, once."""
@@ -115,6 +116,11 @@ class AuditLog:
     def lists(self, resource: str) -> list[Asked]:
         """Lists of a collection that the server answered."""
         return [each for each in self.asked() if each.resource == resource and each.is_list and each.code < 400]
+
+    def _is_ours(self, entry: Mapping[str, Any]) -> bool:
+        if self._user:
+            return bool(entry["user"]["username"] == self._user)
+        return bool(entry.get("userAgent", "").startswith(AGENT))
 
     def _read(self) -> Iterator[Asked]:
         with self._path.open("rb") as file:
@@ -126,7 +132,7 @@ class AuditLog:
                 # A watch is noted when it begins and when it ends.
                 begins = "ResponseStarted" if entry["verb"] == "watch" else "ResponseComplete"
                 failed = entry["stage"] == "ResponseComplete" and entry["responseStatus"]["code"] >= 400
-                if not entry.get("userAgent", "").startswith(AGENT) or not (entry["stage"] == begins or failed):
+                if not self._is_ours(entry) or not (entry["stage"] == begins or failed):
                     continue
                 reference = entry.get("objectRef", {})
                 yield Asked(

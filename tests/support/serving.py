@@ -128,6 +128,15 @@ def secure_channel(port: int, authority: Authority, pair: KeyPair | None) -> grp
     return grpc.secure_channel(f"127.0.0.1:{port}", credentials, [("grpc.use_local_subchannel_pool", 1)])
 
 
+def review_of(server: Server, authority: Authority, cluster: str, item: dict[str, object]) -> review_pb2.ReviewResponse:
+    """The decision on an object, asked for as a cluster's webhook does: its certificate names the cluster."""
+    pair = authority.issue("asker", hosts=(), spiffe_id=f"spiffe://{TRUST_DOMAIN}/cluster/{cluster}/webhook")
+    request = review_pb2.ReviewRequest(object=json.dumps(item).encode())
+    with secure_channel(server.port, authority, pair) as channel:
+        answer: review_pb2.ReviewResponse = review_pb2_grpc.ReviewServiceStub(channel).Review(request, timeout=TIMEOUT)
+    return answer
+
+
 def pod(name: str = "web", *, labels: dict[str, str] | None = None) -> dict[str, object]:
     """A small Pod."""
     return {
