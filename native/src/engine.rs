@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_core::audit;
 use fleetgate_core::compatibility::Compatibility;
 use fleetgate_core::decide::{self, Caller, CrossCheck, Limits};
 use fleetgate_core::evaluate::{Driver, Pool, rego::RegoDriver, regorus::CrossCheckedDriver};
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyTuple};
 
+use crate::audit::AuditRun;
 use crate::batch::BatchDecision;
 use crate::decision::Decision;
 use crate::enter::enter_core;
@@ -28,13 +30,17 @@ use crate::policy::{ResourcesApplied, WatchPlan};
 /// Policies, inventory and evaluation contexts of one process. Thread-safe.
 #[pyclass(frozen, module = "fleetgate._native")]
 pub(crate) struct Engine {
-    engine: decide::Engine,
+    engine: Arc<decide::Engine>,
     /// Files of the state directory that could not be read, and why.
     damaged: Vec<(PathBuf, String)>,
 }
 
 impl Engine {
-    pub(crate) const fn inventories(&self) -> &Inventories {
+    pub(crate) fn core(&self) -> Arc<decide::Engine> {
+        self.engine.clone()
+    }
+
+    pub(crate) fn inventories(&self) -> &Inventories {
         &self.engine.inventories
     }
 }
@@ -99,11 +105,11 @@ impl Engine {
             compatibility,
             cross_check,
         };
-        Ok(Self { engine, damaged })
+        Ok(Self { engine: Arc::new(engine), damaged })
     }
 
     #[getter]
-    const fn contexts(&self) -> usize {
+    fn contexts(&self) -> usize {
         self.engine.pool.size()
     }
 
@@ -250,6 +256,18 @@ impl Engine {
         enter_core(py, || self.engine.batch_review(request, &caller)).and_then(|batch| BatchDecision::new(py, batch))
     }
 
+    #[pyo3(signature = (request, *, cluster=None, timeout_seconds=None))]
+    fn start_audit(
+        &self,
+        py: Python<'_>,
+        request: &[u8],
+        cluster: Option<&str>,
+        timeout_seconds: Option<f64>,
+    ) -> PyResult<AuditRun> {
+        let caller = caller(cluster, timeout_seconds)?;
+        enter_core(py, || audit::start(&self.engine, request, &caller)).map(AuditRun)
+    }
+
     fn list_templates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let encoded = enter_core(py, || Ok::<_, Infallible>(report::templates(&self.engine.policies.current())))?;
         Ok(PyBytes::new(py, &encoded))
@@ -277,6 +295,6 @@ fn caller(cluster: Option<&str>, timeout_seconds: Option<f64>) -> PyResult<Calle
     Ok(Caller { cluster, deadline })
 }
 
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value).map_err(|error| PyValueError::new_err(format!("{name}: {error}")))
 }

@@ -1,5 +1,6 @@
 //! The Python door of the decision core. PyO3 only: register, convert, detach, map errors.
 
+mod audit;
 mod batch;
 mod decision;
 mod documents;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 /// The native core of fleetgate.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::audit::{AuditRun, ContinuousAudit, ViolationListing};
     #[pymodule_export]
     use super::batch::BatchDecision;
     #[pymodule_export]

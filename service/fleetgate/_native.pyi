@@ -12,10 +12,12 @@ from fleetgate.engine.exceptions import Diagnostic
 
 __all__ = [
     "Agent",
+    "AuditRun",
     "BatchDecision",
     "ClusterFeed",
     "ClusterIdentity",
     "ClusterStatus",
+    "ContinuousAudit",
     "Decision",
     "Document",
     "Engine",
@@ -31,6 +33,7 @@ __all__ = [
     "RegoAnswers",
     "ResourcesApplied",
     "SOURCE_DIGEST",
+    "ViolationListing",
     "WatchPlan",
     "evaluate_rego",
     "lint_files",
@@ -317,6 +320,68 @@ class ClusterStatus:
     def kinds(self) -> list[KindStatus]: ...
 
 @final
+class AuditRun:
+    """A run in progress; its threads are the core's. Thread-safe. A run that nobody holds any more ends."""
+
+    def next(self, timeout_seconds: float = 1.0) -> list[bytes]:
+        """Encoded ``fleetgate.v1.RunAuditResponse`` messages, in order: all that wait, or the first that comes in time.
+
+        Empty where none came, and from the end on. A reader that is slow slows the run. Raises DeadlineExceeded once
+        what was found before the run's deadline was taken.
+        """
+    @property
+    def finished(self) -> bool:
+        """Whether the last message was taken; a summary is the last one of a run that was not cut off."""
+    def cancel(self) -> None:
+        """End the run: no message comes any more, and no summary. Does nothing the second time."""
+
+@final
+class ViolationListing:
+    """All violations there were at one moment, in bounded batches; what is judged meanwhile changes nothing of it."""
+
+    def next(self, timeout_seconds: float = 1.0) -> list[bytes]:
+        """The next encoded ``fleetgate.v1.AuditFindings``, as a list of one; empty at the end. Waits for nothing."""
+    @property
+    def finished(self) -> bool:
+        """Whether the last batch was taken."""
+
+@final
+class ContinuousAudit:
+    """The result of a run over all clusters at all times, of which only what changed is made anew.
+
+    Thread-safe; one thread drives it.
+    """
+
+    def __new__(cls, engine: Engine, *, volatile_seconds: float = 60.0) -> ContinuousAudit:
+        """Nothing is judged yet.
+
+        Constraints whose programs depend on the clock, or on how old something is, are judged anew every
+        ``volatile_seconds``. Raises ValueError.
+        """
+    def step(self, timeout_seconds: float = 1.0) -> list[bytes]:
+        """Judge what changed, for so long at most, and return encoded ``fleetgate.v1.ViolationChanges``.
+
+        Empty where nothing came or went. Where nothing changed it waits for something to. Work that was not done goes
+        on with the next step. The first run reports every violation as new.
+        """
+    def violations(self, scope: bytes = b"", *, cluster: str | None = None) -> ViolationListing:
+        """All violations that an encoded ``fleetgate.v1.AuditScope`` chooses, sorted as in a run.
+
+        ``cluster`` is the one that the caller is bound to. Raises InvalidRequest.
+        """
+    def summary(self, scope: bytes = b"", *, cluster: str | None = None) -> bytes:
+        """The encoded ``fleetgate.v1.AuditSummary`` of what a scope chooses; empty until everything was judged once.
+
+        Raises InvalidRequest.
+        """
+    @property
+    def reviews(self) -> int:
+        """Reviews that were made so far."""
+    @property
+    def cpu_nanos(self) -> int:
+        """CPU time that was spent so far."""
+
+@final
 class Engine:
     """Policies, inventory and evaluation contexts of one process. Thread-safe."""
 
@@ -422,6 +487,13 @@ class Engine:
         """Decide an encoded ``fleetgate.v1.BatchReviewRequest`` on one generation.
 
         Raises as ``review``, and RequestTooLarge.
+        """
+    def start_audit(
+        self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None
+    ) -> AuditRun:
+        """Start the run that an encoded ``fleetgate.v1.RunAuditRequest`` asks for.
+
+        ``cluster`` is the one that the caller is bound to. Raises InvalidRequest, DeadlineExceeded, InternalError.
         """
     def list_templates(self) -> bytes:
         """The encoded ``fleetgate.v1.ListTemplatesResponse``."""

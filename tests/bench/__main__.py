@@ -16,7 +16,7 @@ from typing import Any
 
 from fleetgate_clients.output.tables import Column, render_table
 
-from tests.bench import core, fleet, inventory, service, views, workload
+from tests.bench import audit, core, fleet, inventory, service, views, workload
 
 
 def main() -> int:
@@ -57,6 +57,10 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
         document["fleet"] = changing.document()
         kept &= changing.bar_kept
         print(_fleet_table(changing))
+    if options.only in {None, "audit"}:
+        document["audit"] = audited = audit.measure(pods=options.pods)
+        kept &= audited["barKept"]
+        print(audit.table(audited, _table))
     if options.only in {None, "loading"}:
         document["loading"] = loading = core.measure_loading()
         kept &= loading["barKept"]
@@ -83,10 +87,13 @@ def _measure_fleet(options: argparse.Namespace) -> fleet.FleetReport:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=["core", "fleet", "inventory", "loading", "service"], help="measure one part (default: all)"
+        "--only",
+        choices=["audit", "core", "fleet", "inventory", "loading", "service"],
+        help="measure one part (default: all)",
     )
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
     parser.add_argument("--requests", type=int, default=3000, help="requests per sample of the service (default 3000)")
+    parser.add_argument("--pods", type=int, default=audit.PODS, help="Pods that are audited (default 100000)")
     parser.add_argument("--json", type=Path, help="write the whole report here")
     return parser.parse_args()
 

@@ -11,6 +11,7 @@ mod call;
 mod cross_check;
 mod evaluation;
 mod exclusion;
+mod existing;
 mod freshness;
 mod gatekeeper_resources;
 mod oversized;
@@ -27,15 +28,17 @@ use crate::clock;
 use crate::compatibility::Compatibility;
 use crate::evaluate::{Context, Lease, Pool, Within};
 use crate::inventory::{Inventories, Snapshot};
-use crate::matching::Source;
+use crate::matching::{self, Source};
 use crate::policy::{Generation, Policies, PolicySet, Scoped, WatchPlan};
 use crate::review::{Review, ReviewError};
 use crate::template::Refusal;
 use crate::wire::{self, ErrorReason, review_request::Subject};
+pub(crate) use answer::unique_id;
 use answer::{Answer, Point};
 pub use batch::BatchDecision;
 pub use call::{CallError, Caller};
 pub use cross_check::{Comparison, CrossCheck, Disagreement};
+pub(crate) use existing::{Auditor, Judgement, Positions};
 use surroundings::Surroundings;
 
 /// Object and oldObject of a review may have this many bytes together.
@@ -284,18 +287,39 @@ fn matching(review: &Review, set: &PolicySet, surroundings: &Surroundings<'_>, p
     let snapshot = surroundings.snapshot();
     let known = if review.has_namespace() { None } else { snapshot.namespace(&review.namespace_name) };
     let subject = review.subject(known.as_ref());
+    let concerned = |position: &usize| concerns(set, *position, Some(&review.operation), surroundings, point);
+    match_each(&subject, set, answer::candidates(set, &subject).filter(concerned))
+}
+
+/// Whether a Constraint is looked at here, whatever the object is.
+fn concerns(
+    set: &PolicySet,
+    position: usize,
+    operation: Option<&str>,
+    surroundings: &Surroundings<'_>,
+    point: Point<'_>,
+) -> bool {
+    let published = set.constraints().get(position);
+    published.is_some_and(|published| {
+        point.concerns(set, published, operation) && surroundings.concerns(&published.constraint)
+    })
+}
+
+/// Those of some Constraints that apply to an object, in their order.
+fn match_each(
+    subject: &matching::Subject<'_>,
+    set: &PolicySet,
+    positions: impl Iterator<Item = usize>,
+) -> Vec<Matched> {
     let consider = |position: usize| {
-        let published = set.constraints().get(position)?;
-        if !point.concerns(set, published, Some(&review.operation)) || !surroundings.concerns(&published.constraint) {
-            return None;
-        }
-        match published.constraint.matcher.as_ref().map_or(Ok(true), |matcher| matcher.matches(&subject)) {
+        let matcher = set.constraints().get(position)?.constraint.matcher.as_ref();
+        match matcher.map_or(Ok(true), |matcher| matcher.matches(subject)) {
             Ok(true) => Some(Matched { position, auto_reject: None }),
             Ok(false) => None,
             Err(error) => Some(Matched { position, auto_reject: Some(error.to_string()) }),
         }
     };
-    answer::candidates(set, &subject).filter_map(consider).collect()
+    positions.filter_map(consider).collect()
 }
 
 fn with_last(stages: [Duration; 4], last: Duration) -> [Duration; 4] {

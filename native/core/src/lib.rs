@@ -1,6 +1,7 @@
 //! The decision core: Gatekeeper's policies and a review in, a decision out.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 mod clock;
 pub mod compatibility;
 pub mod config;

@@ -55,6 +55,12 @@ impl Excluder {
         self.entries.is_empty()
     }
 
+    /// What is excluded from one process.
+    #[must_use]
+    pub fn of_process(&self, process: Process) -> Self {
+        Self { entries: self.entries.iter().filter(|(one, _)| *one == process).cloned().collect() }
+    }
+
     /// What either of both excludes.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {

@@ -20,6 +20,12 @@ impl GroupVersionKind {
         self.group.is_empty() && &*self.kind == "Secret"
     }
 
+    /// Whether it is the core group's Namespace.
+    #[must_use]
+    pub fn is_namespace(&self) -> bool {
+        self.group.is_empty() && &*self.kind == "Namespace"
+    }
+
     /// `version` of the core group, `group/version` of any other: an object's apiVersion, and its key in the inventory.
     #[must_use]
     pub fn group_version(&self) -> String {

@@ -43,6 +43,11 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// Audit.
+    pub(super) fn audit(empty_action: EmptyEnforcementAction) -> Self {
+        Self { name: Self::AUDIT, empty_action }
+    }
+
     /// Whether this is admission.
     pub(super) fn is_admission(self) -> bool {
         self.name == Self::VALIDATION
@@ -130,11 +135,17 @@ impl<'a> Answer<'a> {
         point: Point<'a>,
     ) -> Self {
         let response = wire::ReviewResponse {
-            decision_id: decision_id(),
+            decision_id: unique_id(),
             policy_generation: Some(report::named(generation)),
             inventory_revision: Some(revision),
             ..Default::default()
         };
+        Self { response, cluster, generation: generation.number(), point, denied: false, evaluated: None }
+    }
+
+    /// An answer that only says what was found.
+    pub(super) fn of_findings(cluster: &'a str, generation: &Generation, point: Point<'a>) -> Self {
+        let response = wire::ReviewResponse::default();
         Self { response, cluster, generation: generation.number(), point, denied: false, evaluated: None }
     }
 
@@ -241,6 +252,23 @@ impl<'a> Answer<'a> {
         self.response.review_error.is_some()
     }
 
+    /// What was found, and nothing beside.
+    pub(super) fn into_findings(mut self) -> wire::ReviewResponse {
+        self.sort();
+        self.response.allowed = !self.has_failed() && !self.denied;
+        self.response
+    }
+
+    /// Each scope's violations stand in order already.
+    fn sort(&mut self) {
+        let is_of_cluster = |violation: &wire::Violation| violation.scope == "cluster";
+        if self.response.violations.last().is_some_and(is_of_cluster) {
+            let key =
+                |violation: &wire::Violation| (violation.constraint_kind.clone(), violation.constraint_name.clone());
+            self.response.violations.sort_by_cached_key(key);
+        }
+    }
+
     pub(super) fn finish(
         mut self,
         stages: [Duration; 3],
@@ -248,13 +276,7 @@ impl<'a> Answer<'a> {
         constraints_matched: usize,
     ) -> (wire::ReviewResponse, Decision) {
         let failed = self.has_failed();
-        // Each scope's stand in order already.
-        let is_of_cluster = |violation: &wire::Violation| violation.scope == "cluster";
-        if self.response.violations.last().is_some_and(is_of_cluster) {
-            let key =
-                |violation: &wire::Violation| (violation.constraint_kind.clone(), violation.constraint_name.clone());
-            self.response.violations.sort_by_cached_key(key);
-        }
+        self.sort();
         self.response.allowed = !failed && !self.denied;
         let [decode, matching, evaluate] = stages;
         let decision = Decision {
@@ -291,7 +313,7 @@ fn duration(age: Duration) -> prost_types::Duration {
 }
 
 /// 32 random hexadecimal digits.
-fn decision_id() -> String {
+pub(crate) fn unique_id() -> String {
     let mut bytes = [0_u8; 16];
     // Without a source of randomness in the kernel there is no TLS either: an id of zeros is the least of it.
     let _ = getrandom::fill(&mut bytes);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Limits;
+use crate::inventory::QueryError;
 use crate::wire::{self, ErrorReason};
 
 /// What the transport knows of a call.
@@ -52,12 +53,19 @@ pub enum CallError {
     },
 }
 
+impl From<QueryError> for CallError {
+    fn from(error: QueryError) -> Self {
+        let QueryError::Invalid { field, message } = error;
+        Self::InvalidRequest { field: field.to_owned(), message }
+    }
+}
+
 impl CallError {
     pub(super) fn invalid(field: &str, message: &str) -> Self {
         Self::InvalidRequest { field: field.to_owned(), message: message.to_owned() }
     }
 
-    pub(super) fn undecodable(error: &prost::DecodeError) -> Self {
+    pub(crate) fn undecodable(error: &prost::DecodeError) -> Self {
         Self::invalid("request", &error.to_string())
     }
 
@@ -121,6 +129,11 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Of a review that nobody waits for.
+    pub(super) fn unattended(limits: &Limits) -> Self {
+        Self { caller: None, evaluations: Instant::now() + limits.review_time }
+    }
+
     pub(super) fn check(&self) -> Result<(), CallError> {
         check(self.caller)
     }
@@ -146,7 +159,7 @@ impl Caller<'_> {
         }
     }
 
-    pub(super) fn check_deadline(&self) -> Result<(), CallError> {
+    pub(crate) fn check_deadline(&self) -> Result<(), CallError> {
         check(self.deadline)
     }
 

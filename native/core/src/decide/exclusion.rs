@@ -22,7 +22,7 @@ pub(super) fn asked<'set>(
 
 /// Whether the Config keeps this enforcement point from the object (of a DELETE: the old one). Gatekeeper compares the
 /// request's namespace, or that of an object without a request; an object that it cannot read is not excluded.
-fn excludes(review: &Review, set: &PolicySet, point: Point<'_>) -> bool {
+pub(super) fn excludes(review: &Review, set: &PolicySet, point: Point<'_>) -> bool {
     let Some(process) = point.process().filter(|_| !set.excluder().is_empty()) else { return false };
     let subject = review.subject(None);
     subject.object().is_some_and(|object| set.excluder().excludes(process, object, &review.namespace_name))

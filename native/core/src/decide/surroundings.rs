@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use fleetgate_eval::{InventoryScope, KindPattern};
+use fleetgate_eval::{InventoryReads, InventoryScope, KindPattern};
 use fleetgate_value::Value;
 
 use crate::config::GroupVersionKind;
@@ -27,6 +27,10 @@ pub(super) struct Surroundings<'a> {
     /// The snapshot is one of earlier, which others were not pinned with.
     is_earlier: bool,
     fleet: OnceCell<PinnedFleet>,
+    /// What all clusters were pinned at, where that was before.
+    pinned: Option<&'a [Arc<Snapshot>]>,
+    /// `data.inventory` by what a program reads of it.
+    documents: RefCell<Vec<(Arc<InventoryReads>, Result<Value, ViewTooLarge>)>>,
     /// `data.fleet` of the template that asked last: Constraints of a template stand together.
     last: RefCell<Option<Asked>>,
     /// How far what was read so far is known.
@@ -97,6 +101,30 @@ impl<'a> Surroundings<'a> {
             snapshot: earlier.unwrap_or_else(|| inventories.pin(cluster)),
             at: SystemTime::now(),
             fleet: OnceCell::new(),
+            pinned: None,
+            documents: RefCell::default(),
+            last: RefCell::default(),
+            read: Cell::default(),
+        }
+    }
+
+    /// Of many reviews in a cluster: its snapshot and those of all clusters are pinned already, as of a moment.
+    pub(super) fn of_pinned(
+        inventories: &'a Inventories,
+        generation: &'a Generation,
+        snapshot: &'a Arc<Snapshot>,
+        (pinned, at): (&'a [Arc<Snapshot>], SystemTime),
+    ) -> Self {
+        Self {
+            inventories,
+            generation,
+            cluster: snapshot.cluster(),
+            is_earlier: false,
+            snapshot: snapshot.clone(),
+            at,
+            fleet: OnceCell::new(),
+            pinned: Some(pinned),
+            documents: RefCell::default(),
             last: RefCell::default(),
             read: Cell::default(),
         }
@@ -119,7 +147,10 @@ impl<'a> Surroundings<'a> {
     }
 
     fn fleet(&self) -> &PinnedFleet {
-        self.fleet.get_or_init(|| self.inventories.pin_fleet(self.cluster, &self.snapshot, self.at))
+        self.fleet.get_or_init(|| match self.pinned {
+            Some(pinned) => self.inventories.fleet_of(pinned.iter().cloned(), self.cluster, &self.snapshot, self.at),
+            None => self.inventories.pin_fleet(self.cluster, &self.snapshot, self.at),
+        })
     }
 
     /// Says what to do with a Constraint, as old as what it reads is, and notes that it was read.
@@ -244,12 +275,26 @@ impl<'a> Surroundings<'a> {
         if !program.referential() {
             return Ok(Cow::Borrowed(&NONE));
         }
+        let reads = program.reads();
+        let mut documents = self.documents.borrow_mut();
+        if let Some((_, document)) = documents.iter().find(|(known, _)| Arc::ptr_eq(known, reads)) {
+            return document.clone().map(Cow::Owned);
+        }
         let shown = inventory::Shown {
             generation: self.generation.number(),
             synced: self.generation.synced(self.cluster),
             excluder: self.generation.sync_excluder(self.cluster),
         };
-        self.snapshot.data(program.reads(), &shown).map(Cow::Owned)
+        let document = self.snapshot.data(reads, &shown);
+        documents.push((reads.clone(), document.clone()));
+        document.map(Cow::Owned)
+    }
+
+    /// Shows programs that read this another data document than that of the snapshot.
+    pub(super) fn show(&self, reads: &Arc<InventoryReads>, data: Value) {
+        let mut documents = self.documents.borrow_mut();
+        documents.retain(|(known, _)| !Arc::ptr_eq(known, reads));
+        documents.push((reads.clone(), Ok(data)));
     }
 
     /// The documents of a template's evaluation.

@@ -18,7 +18,7 @@ mod results;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fleetgate_eval::InventoryReads;
+use fleetgate_eval::{InventoryReads, Locality};
 use fleetgate_value::Value;
 
 use crate::compatibility::NonstringMsg;
@@ -46,6 +46,18 @@ pub trait Program: Send + Sync {
     fn engine(&self) -> &'static str;
     /// Whether it reads `data.inventory` or `data.fleet`.
     fn referential(&self) -> bool;
+    /// Whether its answer depends on more than what it is evaluated on: the clock, or others that it asks.
+    fn volatile(&self) -> bool {
+        false
+    }
+    /// Whether it can look at the Namespace of a review.
+    fn looks_at_namespace(&self) -> bool {
+        true
+    }
+    /// How its answer follows from single objects of the inventory.
+    fn locality(&self) -> Locality {
+        Locality::None
+    }
     /// What it can read of the inventory.
     fn reads(&self) -> &Arc<InventoryReads>;
     /// Makes it ready to run in one evaluation context.

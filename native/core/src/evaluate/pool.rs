@@ -2,8 +2,9 @@
 //! for it within its deadline.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 
@@ -17,6 +18,11 @@ pub struct Pool {
     state: Mutex<State>,
     returned: Condvar,
     size: usize,
+    /// Contexts that are in use or waited for.
+    wanted: AtomicUsize,
+    /// When one was asked for last, in milliseconds since `started`.
+    asked: AtomicU64,
+    started: Instant,
 }
 
 #[derive(Debug)]
@@ -30,7 +36,34 @@ impl Pool {
     pub fn new(size: usize) -> Self {
         let size = size.max(1);
         let free = std::iter::repeat_with(Context::default).take(size).collect();
-        Self { state: Mutex::new(State { free, waiting: 0 }), returned: Condvar::new(), size }
+        Self {
+            state: Mutex::new(State { free, waiting: 0 }),
+            returned: Condvar::new(),
+            size,
+            wanted: AtomicUsize::new(0),
+            asked: AtomicU64::new(0),
+            started: Instant::now(),
+        }
+    }
+
+    /// Whether all contexts are in use or waited for.
+    pub fn is_exhausted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) >= self.size
+    }
+
+    /// How long ago a context was asked for, to the millisecond.
+    pub fn idle(&self) -> Duration {
+        let asked = Duration::from_millis(self.asked.load(Ordering::Relaxed));
+        if self.wanted.load(Ordering::Relaxed) > 0 {
+            Duration::ZERO
+        } else {
+            self.started.elapsed().saturating_sub(asked)
+        }
+    }
+
+    fn note_asked(&self) {
+        let asked = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.asked.store(asked, Ordering::Relaxed);
     }
 
     /// Number of contexts.
@@ -43,6 +76,16 @@ impl Pool {
     /// # Errors
     /// [`Busy`] where none was free before the deadline.
     pub fn check_out(&self, deadline: Instant) -> Result<Lease<'_>, Busy> {
+        self.note_asked();
+        self.wanted.fetch_add(1, Ordering::Relaxed);
+        let taken = self.take(deadline);
+        if taken.is_err() {
+            self.wanted.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn take(&self, deadline: Instant) -> Result<Lease<'_>, Busy> {
         let mut state = self.lock();
         // Who comes goes behind who waits: a batch, which gives back and takes at once, would starve the others.
         let mut may_take = state.waiting == 0;
@@ -69,6 +112,7 @@ impl Pool {
     }
 
     fn give_back(&self, context: Context) {
+        self.wanted.fetch_sub(1, Ordering::Relaxed);
         self.lock().free.push(context);
         self.returned.notify_one();
     }
@@ -108,7 +152,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::evaluate::Within;
-    use std::time::Duration;
 
     #[test]
     fn a_context_is_used_by_one_at_a_time() {

@@ -24,10 +24,21 @@ impl Inventories {
     /// The cluster set of a cluster whose snapshot a decision has pinned. A cluster that belongs to none is alone.
     #[must_use]
     pub fn pin_fleet(&self, cluster: &str, own: &Arc<Snapshot>, at: SystemTime) -> PinnedFleet {
+        self.fleet_of(self.clusters().into_iter().map(|shard| shard.snapshot()), cluster, own, at)
+    }
+
+    /// The cluster set of a cluster among snapshots that are pinned, which are sorted by name.
+    pub(crate) fn fleet_of(
+        &self,
+        pinned: impl Iterator<Item = Arc<Snapshot>>,
+        cluster: &str,
+        own: &Arc<Snapshot>,
+        at: SystemTime,
+    ) -> PinnedFleet {
         let set = &own.facts().cluster_set;
-        let others = self.clusters().into_iter().filter(|shard| !set.is_empty() && shard.name() != cluster);
-        let mut clusters: Vec<Arc<Snapshot>> = others.map(|shard| shard.snapshot()).collect();
-        clusters.retain(|snapshot| snapshot.facts().cluster_set == *set);
+        let is_of_set =
+            |one: &Arc<Snapshot>| !set.is_empty() && **one.cluster() != *cluster && one.facts().cluster_set == *set;
+        let mut clusters: Vec<Arc<Snapshot>> = pinned.filter(is_of_set).collect();
         let own_at = clusters.partition_point(|snapshot| &**snapshot.cluster() < cluster);
         clusters.insert(own_at, own.clone());
         PinnedFleet { at, clusters, own: own_at, limit: self.view_bytes() }

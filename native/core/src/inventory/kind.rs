@@ -44,6 +44,11 @@ impl Kind {
         &self.watermark
     }
 
+    /// The number of the snapshot in which its objects changed last.
+    pub(crate) const fn changed(&self) -> u64 {
+        self.changed
+    }
+
     /// How far it can be trusted.
     #[must_use]
     pub const fn state(&self) -> State {

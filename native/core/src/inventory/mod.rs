@@ -16,6 +16,7 @@ mod kind;
 mod persist;
 mod query;
 mod shard;
+mod slices;
 mod snapshot;
 mod store;
 #[cfg(test)]
@@ -31,8 +32,13 @@ pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
 pub use persist::{DamagedFile, FlushError};
 pub use query::QueryError;
+pub(crate) use query::{Chosen, duration, is_meant, kind_name, state};
 pub use shard::Shard;
+pub(crate) use slices::Differences;
+pub use slices::{CachedObject, Slice};
 pub use snapshot::{Snapshot, UnreadableObject};
+pub(crate) use store::{Blob, Key};
+pub(crate) use view::{Delta, Stamps};
 pub use view::{Shown, ViewTooLarge};
 pub use watermark::Watermark;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fleetgate_value::Value;
 
 use super::kind::Kind;
-use super::store::Key;
+use super::store::{Key, Packed};
 use super::view::Views;
 use super::{ClusterFacts, Shared, State};
 use crate::compatibility::{Compatibility, Presence};
@@ -106,6 +106,10 @@ impl Snapshot {
         self.kind(kind).map(Kind::watermark)
     }
 
+    pub(super) const fn compatibility(&self) -> &Compatibility {
+        &self.compatibility
+    }
+
     /// The kinds, sorted by group, version and kind.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
         self.kinds.values().map(|known| &**known)
@@ -146,12 +150,21 @@ impl Snapshot {
     /// The cached Namespace of a name. A terminating one is there or not as [`Compatibility`] says.
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Value> {
+        self.namespace_if(name, |packed| {
+            !packed.is_terminating() || self.compatibility.terminating_objects == Presence::Present
+        })
+    }
+
+    /// The cached Namespace of a name, a terminating one too: an audit asks the API server, which has it still.
+    #[must_use]
+    pub fn existing_namespace(&self, name: &str) -> Option<Value> {
+        self.namespace_if(name, |_| true)
+    }
+
+    fn namespace_if(&self, name: &str, is_shown: impl Fn(&Packed) -> bool) -> Option<Value> {
         let kind = GroupVersionKind { group: "".into(), version: "v1".into(), kind: "Namespace".into() };
         let objects = &self.kind(&kind)?.objects;
-        let packed = objects.get(&Key::new("", name))?;
-        if packed.is_terminating() && self.compatibility.terminating_objects == Presence::Absent {
-            return None;
-        }
+        let packed = objects.get(&Key::new("", name)).filter(|packed| is_shown(packed))?;
         json::parse(&objects.json(packed).ok()?, &mut KeyCache::default(), self.compatibility.numbers).ok()
     }
 

@@ -123,6 +123,11 @@ impl Matcher {
         &self.kinds
     }
 
+    /// Whether the labels of Namespaces count.
+    pub fn selects_namespaces(&self) -> bool {
+        self.namespace_selector.is_some()
+    }
+
     /// Whether `match.kinds` admits a group and kind.
     pub fn selects_kind(&self, group: &str, kind: &str) -> bool {
         self.kinds.is_empty() || self.kinds.iter().any(|selector| selector.selects(group, kind))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256, in lower-case hexadecimal, over the documents in their given order, reduced to what gives them meaning.
-pub(super) fn digest<'doc>(documents: impl Iterator<Item = &'doc Value>) -> Arc<str> {
+pub(crate) fn digest<'doc>(documents: impl Iterator<Item = &'doc Value>) -> Arc<str> {
     let mut hasher = Sha256::new();
     for document in documents {
         // Objects iterate by key, so equal documents give equal text.

@@ -32,7 +32,7 @@ struct Cached {
 }
 
 /// One thing for the fleet's scope, and one for the cluster's where that has policies of its own.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scoped<T> {
     /// The fleet's.
     pub fleet: T,
@@ -44,6 +44,16 @@ impl<T> Scoped<T> {
     /// Both, the fleet's first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         std::iter::once(&self.fleet).chain(&self.cluster)
+    }
+
+    /// Both by reference.
+    pub const fn as_ref(&self) -> Scoped<&T> {
+        Scoped { fleet: &self.fleet, cluster: self.cluster.as_ref() }
+    }
+
+    /// Both with both of another; a cluster's that is missing in one of them is missing.
+    pub fn zip<U>(self, other: Scoped<U>) -> Scoped<(T, U)> {
+        Scoped { fleet: (self.fleet, other.fleet), cluster: self.cluster.zip(other.cluster) }
     }
 
     /// The same of what `each` makes of both, the fleet's first.

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+pub(crate) use digest::digest;
 pub use generation::{Generation, Scoped};
 pub use resources::{LeftOut, ResourcesApplied};
 pub use scope::Scope;

@@ -86,7 +86,21 @@ impl Review {
         compatibility: &Compatibility,
     ) -> Result<Self, ReviewError> {
         let object = parse("object", object, keys, compatibility)?;
-        let namespace = parse_namespace(namespace, keys, compatibility)?;
+        let namespace =
+            parse_namespace(namespace, keys, compatibility)?.map(|one| ReadNamespace::of(one, compatibility));
+        Self::of_read_object(object, namespace.as_ref(), source, compatibility)
+    }
+
+    /// As [`Self::of_object`], of an object and its Namespace that were read before.
+    ///
+    /// # Errors
+    /// See [`ReviewError`].
+    pub fn of_read_object(
+        object: Value,
+        namespace: Option<&ReadNamespace>,
+        source: Source,
+        compatibility: &Compatibility,
+    ) -> Result<Self, ReviewError> {
         let Some(facts) = Facts::of(&object) else {
             return Err(Malformed::new("object", "a Kubernetes object with apiVersion and kind is expected").into());
         };
@@ -100,13 +114,14 @@ impl Review {
             (key("object"), object.clone()),
             (key("oldObject"), Value::Null),
             (key("options"), Value::Null),
-            (key("namespaceObject"), namespace_object(namespace.as_ref(), compatibility)),
+            (key("namespaceObject"), namespace.map_or_else(|| absent(compatibility), |one| one.shown.clone())),
         ];
         for (name, value) in [("name", facts.name), ("namespace", facts.namespace)] {
             if !value.is_empty() {
                 review.push((key(name), text(value)));
             }
         }
+        let namespace = namespace.map(|one| one.value.clone());
         review.extend(unstable(namespace.as_ref(), compatibility));
         let namespace_name = facts.namespace.to_owned();
         Ok(Self {
@@ -145,6 +160,22 @@ impl Review {
     }
 }
 
+/// A Namespace, ready for the reviews of many of its objects.
+#[derive(Debug, Clone)]
+pub struct ReadNamespace {
+    value: Value,
+    /// `namespaceObject`.
+    shown: Value,
+}
+
+impl ReadNamespace {
+    /// Prepares a Namespace.
+    #[must_use]
+    pub fn of(value: Value, compatibility: &Compatibility) -> Self {
+        Self { shown: namespace_object(Some(&value), compatibility), value }
+    }
+}
+
 fn parse(
     field: &'static str,
     text: &[u8],
@@ -174,11 +205,15 @@ fn parse_namespace(
 
 /// `namespaceObject`.
 fn namespace_object(namespace: Option<&Value>, compatibility: &Compatibility) -> Value {
-    let absent = || match compatibility.namespace_object_absent {
+    namespace.map_or_else(|| absent(compatibility), as_go_writes_it)
+}
+
+/// `namespaceObject` where there is no Namespace.
+fn absent(compatibility: &Compatibility) -> Value {
+    match compatibility.namespace_object_absent {
         NamespaceObjectAbsent::Empty => Value::empty_object(),
         NamespaceObjectAbsent::Null => Value::Null,
-    };
-    namespace.map_or_else(absent, as_go_writes_it)
+    }
 }
 
 /// Gatekeeper hands over Go's own Namespace: its three parts are always there, and what is empty in them is not.

@@ -193,7 +193,7 @@ impl Program {
 
 /// A document of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DocumentId(RuleId);
+pub struct DocumentId(pub(crate) RuleId);
 
 impl<'p> Machine<'p> {
     fn value<'a>(&'a self, operand: &'a Operand) -> &'a Value {

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleetgate_eval::{
-    Budget, DocumentId, Documents, Error, Exhausted, InventoryReads, Options, Settings, Workspace, compile,
+    Budget, DocumentId, Documents, Error, Exhausted, InventoryReads, Locality, Options, Settings, Workspace, compile,
 };
 use fleetgate_rego::Release;
 use fleetgate_value::Value;
@@ -62,6 +62,18 @@ impl Program for RegoProgram {
 
     fn referential(&self) -> bool {
         self.program.reads_data()
+    }
+
+    fn volatile(&self) -> bool {
+        self.program.is_volatile()
+    }
+
+    fn looks_at_namespace(&self) -> bool {
+        ["namespaceObject", "_unstable"].iter().any(|part| self.program.may_read_input(&["review", part]))
+    }
+
+    fn locality(&self) -> Locality {
+        self.program.locality(self.entry)
     }
 
     fn reads(&self) -> &Arc<InventoryReads> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fleetgate_eval::InventoryReads;
+use fleetgate_eval::{InventoryReads, Locality};
 
 use super::super::rego::RegoDriver;
 use super::super::{Driver, Instance, Program};
@@ -34,6 +34,18 @@ impl Program for CrossCheckedProgram {
 
     fn referential(&self) -> bool {
         self.first.referential()
+    }
+
+    fn volatile(&self) -> bool {
+        self.first.volatile()
+    }
+
+    fn looks_at_namespace(&self) -> bool {
+        self.first.looks_at_namespace()
+    }
+
+    fn locality(&self) -> Locality {
+        self.first.locality()
     }
 
     fn reads(&self) -> &Arc<InventoryReads> {

@@ -2,6 +2,8 @@
 
 mod objects;
 
+pub(crate) use objects::is_meant;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -48,7 +50,7 @@ impl Inventories {
     }
 
     /// The clusters that a request is about, sorted by name.
-    fn chosen(
+    pub(crate) fn chosen(
         &self,
         names: &[String],
         (field, selector): (&'static str, &str),
@@ -75,10 +77,10 @@ impl Inventories {
 }
 
 /// The clusters that a request is about.
-struct Chosen {
-    snapshots: Vec<Arc<Snapshot>>,
+pub(crate) struct Chosen {
+    pub(crate) snapshots: Vec<Arc<Snapshot>>,
     /// Names of no cluster, or of none that the caller may see.
-    unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
 }
 
 fn cluster(snapshot: &Snapshot, now: SystemTime) -> wire::ClusterInfo {
@@ -123,11 +125,11 @@ fn kind(known: &Kind) -> wire::KindInfo {
     }
 }
 
-fn kind_name(kind: &GroupVersionKind) -> wire::KindName {
+pub(crate) fn kind_name(kind: &GroupVersionKind) -> wire::KindName {
     wire::KindName { group: kind.group.to_string(), version: kind.version.to_string(), kind: kind.kind.to_string() }
 }
 
-const fn state(state: State) -> wire::InventoryState {
+pub(crate) const fn state(state: State) -> wire::InventoryState {
     match state {
         State::Synced => wire::InventoryState::Synced,
         State::Stale => wire::InventoryState::Stale,
@@ -146,7 +148,7 @@ const fn connection(connection: ConnectionState) -> wire::ConnectionState {
     }
 }
 
-fn duration(age: Duration) -> prost_types::Duration {
+pub(crate) fn duration(age: Duration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(age.subsec_nanos()).unwrap_or_default(),

@@ -171,16 +171,18 @@ fn answers(chosen: &Chosen, kind: &str) -> BTreeMap<String, wire::ClusterAnswer>
 
 /// The kind that a text means: of several groups the first, and there the version that is no alpha or beta.
 fn find<'a>(snapshot: &'a Snapshot, text: &str) -> Option<&'a Kind> {
-    let (name, group) = text.split_once('.').map_or((text, None), |(name, group)| (name, Some(group)));
-    let is_meant = |kind: &GroupVersionKind| {
-        group.is_none_or(|group| *group == *kind.group) && is_named(&kind.kind.to_lowercase(), &name.to_lowercase())
-    };
     let is_unstable = |known: &&Kind| known.kind().version.contains("alpha") || known.kind().version.contains("beta");
-    let meant: Vec<&Kind> = snapshot.kinds().filter(|known| is_meant(known.kind())).collect();
+    let meant: Vec<&Kind> = snapshot.kinds().filter(|known| is_meant(text, known.kind())).collect();
     let first = meant.first()?.kind().group.clone();
     let mut of_group = meant.into_iter().filter(|known| known.kind().group == first).collect::<Vec<_>>();
     of_group.sort_by_key(is_unstable);
     of_group.first().copied()
+}
+
+/// Whether a text means a kind, as kubectl takes it: `Pod`, `pods`, `ingresses.networking.k8s.io`.
+pub(crate) fn is_meant(text: &str, kind: &GroupVersionKind) -> bool {
+    let (name, group) = text.split_once('.').map_or((text, None), |(name, group)| (name, Some(group)));
+    group.is_none_or(|group| *group == *kind.group) && is_named(&kind.kind.to_lowercase(), &name.to_lowercase())
 }
 
 /// Singular or plural, as apimachinery guesses it (`meta.UnsafeGuessKindToResource`).

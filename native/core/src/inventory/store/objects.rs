@@ -13,10 +13,10 @@ const SEPARATOR: char = '\0';
 
 /// Where an object belongs: its namespace, which is empty for a cluster-scoped one, and its name. Ordered by both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::inventory) struct Key(Arc<str>);
+pub(crate) struct Key(Arc<str>);
 
 impl Key {
-    pub(in crate::inventory) fn new(namespace: &str, name: &str) -> Self {
+    pub(crate) fn new(namespace: &str, name: &str) -> Self {
         Self(format!("{namespace}{SEPARATOR}{name}").into())
     }
 
@@ -30,15 +30,15 @@ impl Key {
     }
 
     /// Namespace and name.
-    pub(in crate::inventory) fn parts(&self) -> (&str, &str) {
+    pub(crate) fn parts(&self) -> (&str, &str) {
         self.0.split_once(SEPARATOR).unwrap_or(("", &self.0))
     }
 
-    pub(in crate::inventory) fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         self.parts().0
     }
 
-    pub(in crate::inventory) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.parts().1
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Trees {
 }
 
 /// What a kind contributes: the same stamp, the same contribution.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stamp {
     /// Its objects: the snapshot in which they changed last.
     Objects(Arc<str>, u64),
@@ -66,7 +66,7 @@ fn scope_of(namespace: &str) -> InventoryScope {
     if namespace.is_empty() { InventoryScope::Cluster } else { InventoryScope::Namespace }
 }
 
-type Kinds = BTreeMap<String, BTreeMap<String, Value>>;
+pub(super) type Kinds = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// Puts kinds together: each with its objects, or with its keys alone.
 pub(super) fn trees(
@@ -99,6 +99,11 @@ pub(super) fn trees(
             kinds.entry(known.kind().group_version()).or_default().insert(known.kind().kind.to_string(), objects);
         }
     }
+    data(cluster, namespaces, bytes)
+}
+
+/// The trees of objects by groupVersion and kind, those that are namespaced by namespace first.
+pub(super) fn data(cluster: Kinds, namespaces: BTreeMap<String, Kinds>, bytes: usize) -> Trees {
     let cluster = (!cluster.is_empty()).then(|| kinds_value(cluster));
     let namespace = (!namespaces.is_empty()).then(|| level(namespaces, kinds_value));
     let named = |name: &str, tree: &Option<Value>| tree.as_ref().map(|tree| (Value::from(name), tree.clone()));

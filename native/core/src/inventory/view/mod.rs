@@ -6,6 +6,7 @@
 //! many bytes and no more; beyond that the program is refused.
 
 mod assembled;
+mod delta;
 mod footprint;
 mod kind_view;
 
@@ -22,6 +23,7 @@ use crate::compatibility::{Compatibility, EmptyParents};
 use crate::config::{Excluder, GroupVersionKind};
 use crate::json::KeyCache;
 use assembled::{Assembled, Trees};
+pub(crate) use delta::{Delta, Stamps};
 use kind_view::KindView;
 
 /// A view that nobody asked for in this time is dropped.

@@ -1,0 +1,277 @@
+//! What has to be judged anew, from what was judged before and what is there now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fleetgate_eval::Locality;
+
+use super::units::{Unit, UnitName, Units, units};
+use super::{ClusterState, FleetStamp};
+use crate::audit::plan::{ClusterPlan, KindPlan, is_none};
+use crate::audit::scope::Scope;
+use crate::config::{Excluder, GroupVersionKind, Process};
+use crate::decide::{Auditor, Engine};
+use crate::inventory::{Delta, Differences, Key, Shown, Snapshot};
+use crate::policy::{Generation, Scoped};
+
+/// Where more inventory objects changed than this share of those that are there, everything that reads them is judged anew.
+const DELTA_SHARE: usize = 4;
+
+/// What is judged: pinned like a run.
+pub(super) struct Pinned {
+    pub(super) generation: Arc<Generation>,
+    pub(super) snapshots: Vec<Arc<Snapshot>>,
+    pub(super) at: SystemTime,
+}
+
+/// What has to be done in a cluster.
+pub(super) struct ClusterWork {
+    pub(super) plan: ClusterPlan,
+    pub(super) units: Units,
+    pub(super) fleet: FleetStamp,
+    /// One for each kind with something to do.
+    pub(super) kinds: Vec<KindWork>,
+    /// For units of which only the results that changed objects can have changed are judged.
+    pub(super) deltas: BTreeMap<UnitName, Delta>,
+}
+
+/// What has to be done with objects of a kind.
+pub(super) struct KindWork {
+    pub(super) kind: GroupVersionKind,
+    /// Where it stands in the plan; none where it is not audited any more.
+    pub(super) planned: Option<usize>,
+    /// What becomes of the results of each unit on objects that did not change.
+    pub(super) unchanged: BTreeMap<UnitName, Fate>,
+    /// Objects that changed: all units are asked.
+    pub(super) written: BTreeSet<Key>,
+    /// Namespaces that changed: units that depend on them are asked for their objects.
+    pub(super) namespaces: BTreeSet<String>,
+    pub(super) keys: Vec<Key>,
+}
+
+/// What becomes of the results of a unit on an object that did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Keep,
+    /// They stay unless what changed in the inventory tells otherwise.
+    Check,
+    /// They are made anew.
+    Redo,
+}
+
+/// Finds what has to be done in a cluster; `is_due` says whether volatile units are judged anew.
+pub(super) fn cluster(
+    engine: &Engine,
+    pinned: &Pinned,
+    snapshot: &Arc<Snapshot>,
+    before: Option<&ClusterState>,
+    is_due: bool,
+) -> ClusterWork {
+    let generation = &pinned.generation;
+    let auditor = Auditor::new(engine, generation, snapshot, (&pinned.snapshots, pinned.at));
+    let sets = generation.of_cluster(snapshot.cluster());
+    let plan = ClusterPlan::new(snapshot, &auditor, sets, &Scope::default(), pinned.at);
+    let mut work = ClusterWork {
+        units: units(&auditor, sets),
+        fleet: FleetStamp::of(snapshot, &pinned.snapshots),
+        plan,
+        kinds: Vec::new(),
+        deltas: BTreeMap::new(),
+    };
+    let mut fates = BTreeMap::new();
+    for (name, unit) in &work.units {
+        let fate = match before {
+            Some(before) => Comparison { pinned, snapshot, before, fleet: &work.fleet, is_due }.fate(name, unit),
+            None => Change::Kept,
+        };
+        let fate = match fate {
+            Change::Kept => Fate::Keep,
+            Change::Seen(delta) if auditor.can_show(unit.program.as_ref()) => {
+                work.deltas.insert(name.clone(), delta);
+                Fate::Check
+            }
+            Change::Seen(_) | Change::Other => Fate::Redo,
+        };
+        fates.insert(name.clone(), fate);
+    }
+    let is_other = |(name, unit): &(&UnitName, &Unit)| {
+        work.units.get(*name).is_none_or(|now| now.digest != unit.digest || now.names != unit.names)
+    };
+    let others = before.into_iter().flat_map(|before| before.units.iter()).filter(is_other);
+    let renewed: BTreeSet<UnitName> = others.map(|(name, _)| name.clone()).collect();
+    let namespaces = changed_namespaces(snapshot, before);
+    for (at, planned) in work.plan.kinds.iter().enumerate() {
+        work.kinds.extend(kind(planned, at, &work.units, snapshot, before, (&fates, &renewed, &namespaces)));
+    }
+    work.kinds.extend(before.into_iter().flat_map(|before| dropped(&work.plan, before)));
+    work
+}
+
+/// What a unit's results have to do with what changed.
+enum Change {
+    Kept,
+    /// It sees these objects otherwise.
+    Seen(Delta),
+    Other,
+}
+
+struct Comparison<'a> {
+    pinned: &'a Pinned,
+    snapshot: &'a Snapshot,
+    before: &'a ClusterState,
+    fleet: &'a FleetStamp,
+    is_due: bool,
+}
+
+impl Comparison<'_> {
+    fn fate(&self, name: &UnitName, unit: &Unit) -> Change {
+        let Some(known) = self.before.units.get(name) else { return Change::Other };
+        let is_other = known.digest != unit.digest
+            || known.names != unit.names
+            || self.excludes_otherwise(name)
+            || (unit.is_volatile && self.is_due)
+            || (unit.knows_cluster && self.before.snapshot.facts().labels != self.snapshot.facts().labels)
+            || (unit.reads_fleet && self.before.fleet != *self.fleet);
+        if is_other {
+            return Change::Other;
+        }
+        if unit.program.reads().is_empty() { Change::Kept } else { self.inventory(unit) }
+    }
+
+    /// Whether the audit leaves other namespaces alone.
+    fn excludes_otherwise(&self, name: &UnitName) -> bool {
+        let excluder = |generation: &Generation| {
+            let Scoped { fleet, cluster } = generation.of_cluster(self.snapshot.cluster());
+            let set = if name.of_cluster { cluster } else { Some(fleet) };
+            set.map(|set| set.excluder().of_process(Process::Audit)).unwrap_or_default()
+        };
+        excluder(&self.pinned.generation) != excluder(&self.before.generation)
+    }
+
+    fn inventory(&self, unit: &Unit) -> Change {
+        let (is, was) = (self.shown(&self.pinned.generation), self.shown(&self.before.generation));
+        if is.synced != was.synced || sync(is.excluder) != sync(was.excluder) {
+            return Change::Other;
+        }
+        let (before, reads) = (&self.before.snapshot, unit.program.reads());
+        if Arc::ptr_eq(before.cluster(), self.snapshot.cluster())
+            && before.stamps(reads, &was) == self.snapshot.stamps(reads, &is)
+        {
+            return Change::Kept;
+        }
+        if unit.locality == Locality::None {
+            return Change::Other;
+        }
+        let limit = self.snapshot.kinds().map(crate::inventory::Kind::len).sum::<usize>() / DELTA_SHARE;
+        self.snapshot.delta(before, reads, &is, limit.max(1)).map_or(Change::Other, Change::Seen)
+    }
+
+    fn shown<'g>(&self, generation: &'g Generation) -> Shown<'g> {
+        let cluster = self.snapshot.cluster();
+        Shown {
+            generation: generation.number(),
+            synced: generation.synced(cluster),
+            excluder: generation.sync_excluder(cluster),
+        }
+    }
+}
+
+fn sync(excluder: &Excluder) -> Excluder {
+    excluder.of_process(Process::Sync)
+}
+
+fn changed_namespaces(snapshot: &Snapshot, before: Option<&ClusterState>) -> BTreeSet<String> {
+    let Some(before) = before else { return BTreeSet::new() };
+    let of = |snapshot: &'_ Snapshot| snapshot.kinds().find(|known| known.kind().is_namespace()).cloned();
+    let (is, was) = (of(snapshot), of(&before.snapshot));
+    let differences = match (&is, &was) {
+        (Some(is), was) => is.differences(was.as_ref()),
+        (None, Some(was)) => Differences { removed: was.keys(None).cloned().collect(), ..Default::default() },
+        (None, None) => Differences::default(),
+    };
+    differences.written.iter().chain(&differences.removed).map(|key| key.name().to_owned()).collect()
+}
+
+/// What becomes of units, those that say something else or are gone, and the Namespaces that changed.
+type Fates<'a> = (&'a BTreeMap<UnitName, Fate>, &'a BTreeSet<UnitName>, &'a BTreeSet<String>);
+
+/// What has to be done with the objects of a kind that is audited; none where nothing has.
+fn kind(
+    planned: &KindPlan,
+    at: usize,
+    units: &Units,
+    snapshot: &Snapshot,
+    before: Option<&ClusterState>,
+    (fates, renewed, namespaces): Fates<'_>,
+) -> Option<KindWork> {
+    let known = snapshot.kind(&planned.kind)?;
+    let judged = before.and_then(|before| before.results.get(&planned.kind));
+    let work = |keys: Vec<Key>, written: BTreeSet<Key>, unchanged: BTreeMap<UnitName, Fate>| KindWork {
+        kind: planned.kind.clone(),
+        planned: Some(at),
+        unchanged,
+        written,
+        namespaces: namespaces.clone(),
+        keys,
+    };
+    let Some(judged) = judged else {
+        let keys: Vec<Key> = known.keys(None).cloned().collect();
+        return Some(work(keys.clone(), keys.into_iter().collect(), BTreeMap::new()));
+    };
+    let Differences { written, removed } =
+        known.differences(before.and_then(|before| before.snapshot.kind(&planned.kind)));
+    let could_match =
+        |name: &&UnitName| units.get(*name).is_some_and(|unit| !is_none(&unit.among(name, &planned.positions)));
+    let mut unchanged: BTreeMap<UnitName, Fate> = fates
+        .iter()
+        .filter(|(name, fate)| **fate != Fate::Keep && could_match(name))
+        .map(|(name, fate)| (name.clone(), *fate))
+        .collect();
+    // What matched objects of this kind before may match none now.
+    unchanged.extend(renewed.iter().map(|name| (name.clone(), Fate::Redo)));
+    let mut keys: Vec<Key>;
+    if unchanged.is_empty() {
+        keys = written.iter().cloned().collect();
+        let is_sensitive = units.iter().any(|(name, unit)| unit.needs_namespaces && could_match(&name));
+        for namespace in namespaces.iter().filter(|_| is_sensitive) {
+            keys.extend(known.keys(Some(namespace)).filter(|key| !written.contains(*key)).cloned());
+        }
+    } else if namespaces.is_empty() && unchanged.iter().all(|(name, fate)| *fate == Fate::Check || !could_match(&name))
+    {
+        // Only objects that have results can have others.
+        keys = judged.keys().filter(|key| known.has(key) && !written.contains(*key)).cloned().collect();
+        keys.extend(written.iter().cloned());
+    } else {
+        keys = known.keys(None).cloned().collect();
+    }
+    keys.extend(removed);
+    (!keys.is_empty()).then(|| work(keys, written, unchanged))
+}
+
+/// Results of kinds that are not audited any more go.
+fn dropped<'a>(plan: &'a ClusterPlan, before: &'a ClusterState) -> impl Iterator<Item = KindWork> + 'a {
+    let is_gone = |kind: &GroupVersionKind| {
+        plan.snapshot.kind(kind).is_none() || !plan.kinds.iter().any(|planned| planned.kind == *kind)
+    };
+    before.results.iter().filter(move |(kind, _)| is_gone(kind)).map(|(kind, judged)| KindWork {
+        kind: kind.clone(),
+        planned: None,
+        unchanged: BTreeMap::new(),
+        written: BTreeSet::new(),
+        namespaces: BTreeSet::new(),
+        keys: judged.keys().cloned().collect(),
+    })
+}
+
+/// Everything goes of a cluster that is there no more.
+pub(super) fn removed(known: &ClusterState) -> ClusterWork {
+    let plan = ClusterPlan {
+        snapshot: known.snapshot.clone(),
+        kinds: Vec::new(),
+        coverage: known.coverage.clone(),
+        objects: 0,
+    };
+    let kinds = dropped(&plan, known).collect();
+    ClusterWork { plan, units: Units::new(), fleet: FleetStamp::default(), kinds, deltas: BTreeMap::new() }
+}

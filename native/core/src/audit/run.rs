@@ -1,0 +1,326 @@
+//! A run: threads that judge slice after slice, and hand over what they find in the order of the slices.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use prost::Message as _;
+
+use super::courtesy;
+use super::findings::{Findings, Judge};
+use super::plan::{ClusterPlan, Plan};
+use super::queue::Queue;
+use super::scope::Scope;
+use super::summary::{Tally, summary};
+use crate::clock;
+use crate::decide::{Auditor, CallError, Caller, Engine, unique_id};
+use crate::evaluate::Context;
+use crate::inventory::duration;
+use crate::wire::{self, run_audit_response::Message};
+
+/// Violations of a batch, where the request says nothing.
+const BATCH: usize = 500;
+
+/// Bytes of a batch: it is handed over once it has as many.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Slices that are done and wait for one before them, at most.
+const AHEAD: usize = 32;
+
+/// Progress is said as often as this.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// How long a thread that stands aside sleeps before it looks again.
+const ASIDE: Duration = Duration::from_millis(20);
+
+/// As much as the threads of a server have: evaluation nests as deep on them.
+const STACK_BYTES: usize = 8 << 20;
+
+/// A run in progress. It goes on until it is read to its end, cancelled or dropped.
+#[derive(Debug)]
+pub struct AuditRun {
+    queue: Arc<Queue>,
+    missed: Arc<AtomicBool>,
+}
+
+impl AuditRun {
+    /// Encoded messages, in order. Waits for the first one until `deadline`; none came in time, or none will come any more
+    /// (see [`Self::is_finished`]).
+    ///
+    /// # Errors
+    /// [`CallError::DeadlineExceeded`] once what was found before the caller's deadline was taken.
+    pub fn take(&self, deadline: Instant) -> Result<Vec<Vec<u8>>, CallError> {
+        let messages = self.queue.take(deadline);
+        if messages.is_empty() && self.missed.load(Ordering::Acquire) && self.queue.is_finished() {
+            return Err(CallError::DeadlineExceeded);
+        }
+        Ok(messages)
+    }
+
+    /// Whether the last message was taken.
+    pub fn is_finished(&self) -> bool {
+        self.queue.is_finished()
+    }
+
+    /// Ends the run: no message comes any more, and no summary.
+    pub fn cancel(&self) {
+        self.queue.close();
+    }
+}
+
+impl Drop for AuditRun {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Starts a run that an encoded `fleetgate.v1.RunAuditRequest` asks for; its messages are encoded `RunAuditResponse`s.
+///
+/// # Errors
+/// [`CallError`]: a request that does not decode, a selector that is none, a deadline that has passed.
+pub fn start(engine: &Arc<Engine>, request: &[u8], caller: &Caller<'_>) -> Result<AuditRun, CallError> {
+    let request = wire::RunAuditRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
+    caller.check_deadline()?;
+    let scope = Scope::of(request.scope);
+    let plan = Plan::new(engine, &scope, caller.cluster)?;
+    let run_id = unique_id();
+    let (queue, missed) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(false)));
+    queue.push(encoded(Message::Started(plan.started(&run_id))));
+    let tallies = plan.clusters.iter().map(|cluster| Tally::of(plan.generation.of_cluster(cluster.snapshot.cluster())));
+    let handed = Handed {
+        slices: 0,
+        done: BTreeMap::new(),
+        is_handing: false,
+        batch: wire::AuditFindings::default(),
+        bytes: 0,
+        tallies: tallies.collect(),
+        said: Instant::now(),
+        cpu: Duration::ZERO,
+    };
+    let threads = engine.pool.size().min(plan.places.len()).max(1);
+    let work = Arc::new(Work {
+        engine: engine.clone(),
+        scope,
+        run_id,
+        without_details: request.without_details,
+        batch: usize::try_from(request.batch_size).ok().filter(|size| *size > 0).unwrap_or(BATCH),
+        deadline: caller.deadline,
+        started: Instant::now(),
+        next: AtomicUsize::new(0),
+        running: AtomicUsize::new(threads),
+        handed: Mutex::new(handed),
+        room: Condvar::new(),
+        queue: queue.clone(),
+        missed: missed.clone(),
+        plan,
+    });
+    for thread in 0..threads {
+        let own = work.clone();
+        let spawned =
+            std::thread::Builder::new().name("audit".to_owned()).stack_size(STACK_BYTES).spawn(move || own.run(thread));
+        if spawned.is_err() {
+            // A run with fewer threads is a run; without any there is none.
+            if thread == 0 {
+                return Err(CallError::Overloaded { retry_after: Duration::from_secs(1) });
+            }
+            work.leave();
+        }
+    }
+    Ok(AuditRun { queue, missed })
+}
+
+/// What the threads of a run share.
+struct Work {
+    engine: Arc<Engine>,
+    plan: Plan,
+    scope: Scope,
+    run_id: String,
+    without_details: bool,
+    batch: usize,
+    deadline: Option<Instant>,
+    started: Instant,
+    /// The slice that is taken next.
+    next: AtomicUsize,
+    /// Threads that have not left.
+    running: AtomicUsize,
+    handed: Mutex<Handed>,
+    /// Slices were handed over.
+    room: Condvar,
+    queue: Arc<Queue>,
+    missed: Arc<AtomicBool>,
+}
+
+/// How far findings were handed over.
+struct Handed {
+    /// Slices of which everything was.
+    slices: usize,
+    /// Slices that are done and wait for one before them.
+    done: BTreeMap<usize, Findings>,
+    /// Some thread hands over.
+    is_handing: bool,
+    /// The batch in the making, and about how many bytes it has.
+    batch: wire::AuditFindings,
+    bytes: usize,
+    tallies: Vec<Tally>,
+    /// When the last progress was said.
+    said: Instant,
+    cpu: Duration,
+}
+
+impl Work {
+    fn run(&self, thread: usize) {
+        let leaving = Leaving(self);
+        courtesy::lower_priority();
+        let mut context = Context::default();
+        let mut judge: Option<(usize, Judge<'_>)> = None;
+        while self.goes_on() {
+            if courtesy::stands_aside(&self.engine.pool, thread) {
+                if self.next.load(Ordering::Relaxed) >= self.plan.places.len() {
+                    break;
+                }
+                std::thread::sleep(ASIDE);
+                continue;
+            }
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(place) = self.plan.places.get(number) else { break };
+            let Some(cluster) = self.plan.clusters.get(place.cluster) else { break };
+            let Some(kind) = cluster.kinds.get(place.kind) else { break };
+            let current = match &mut judge {
+                Some((of, current)) if *of == place.cluster => current,
+                _ => &mut judge.insert((place.cluster, self.judge(cluster))).1,
+            };
+            let findings = current.slice(cluster, kind, &place.slice, &mut context, || self.goes_on());
+            self.hand_over(number, findings);
+        }
+        drop(judge);
+        self.lock().cpu += clock::thread_cpu();
+        drop(leaving);
+    }
+
+    fn judge<'a>(&'a self, cluster: &'a ClusterPlan) -> Judge<'a> {
+        let (plan, snapshot) = (&self.plan, &cluster.snapshot);
+        Judge {
+            engine: &self.engine,
+            sets: plan.generation.of_cluster(snapshot.cluster()),
+            auditor: Auditor::new(&self.engine, &plan.generation, snapshot, (&plan.pinned, plan.at)),
+            scope: &self.scope,
+            without_details: self.without_details,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handed> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn goes_on(&self) -> bool {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.missed.store(true, Ordering::Release);
+        }
+        !self.missed.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// Hands over what was found in a slice once all before it is handed over.
+    fn hand_over(&self, number: usize, findings: Findings) {
+        let mut handed = self.lock();
+        while number >= handed.slices + AHEAD && self.goes_on() {
+            handed = self.room.wait_timeout(handed, PROGRESS).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        handed.done.insert(number, findings);
+        if handed.is_handing {
+            return;
+        }
+        handed.is_handing = true;
+        loop {
+            let slice = handed.slices;
+            let Some(findings) = handed.done.remove(&slice) else { break };
+            handed.slices += 1;
+            let messages = self.add(&mut handed, slice, findings);
+            drop(handed);
+            // A slow reader slows the run here, and the others once they are far enough ahead.
+            let is_read = messages.into_iter().all(|message| self.queue.push(message));
+            self.room.notify_all();
+            handed = self.lock();
+            if !is_read {
+                break;
+            }
+        }
+        handed.is_handing = false;
+    }
+
+    /// Adds the findings of a slice to the batch; gives the messages that are full.
+    fn add(&self, handed: &mut Handed, slice: usize, findings: Findings) -> Vec<Vec<u8>> {
+        if let Some(tally) = self.plan.places.get(slice).and_then(|place| handed.tallies.get_mut(place.cluster)) {
+            tally.add(&findings.tally);
+        }
+        let mut messages = Vec::new();
+        handed.batch.errors.extend(findings.message.errors);
+        handed.bytes += findings.bytes;
+        for violation in findings.message.violations {
+            handed.batch.violations.push(violation);
+            if handed.batch.violations.len() >= self.batch {
+                messages.push(handed.take_batch());
+            }
+        }
+        let is_due = handed.said.elapsed() >= PROGRESS;
+        if handed.bytes >= BATCH_BYTES || handed.batch.errors.len() >= self.batch || (is_due && handed.has_batch()) {
+            messages.push(handed.take_batch());
+        }
+        if is_due {
+            handed.said = Instant::now();
+            messages.push(encoded(Message::Progress(wire::AuditProgress {
+                objects_done: handed.tallies.iter().map(|tally| tally.objects).sum(),
+                objects: self.plan.objects,
+                violations: handed.tallies.iter().map(Tally::violations).sum(),
+                elapsed: Some(duration(self.started.elapsed())),
+            })));
+        }
+        messages
+    }
+
+    /// The last thread that leaves says what came of it all.
+    fn leave(&self) {
+        if self.running.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        if self.goes_on() {
+            let mut handed = self.lock();
+            let rest = handed.has_batch().then(|| handed.take_batch());
+            let summary = summary(&self.engine, &self.plan, &self.scope, &handed.tallies, &self.run_id, handed.cpu);
+            drop(handed);
+            let is_read = rest.is_none_or(|rest| self.queue.push(rest));
+            if is_read {
+                self.queue.push(encoded(Message::Summary(summary)));
+            }
+        }
+        self.queue.end();
+    }
+}
+
+/// A thread that leaves, whatever makes it leave. After a panic the run has no summary, by which the reader sees that it was
+/// cut off.
+struct Leaving<'a>(&'a Work);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue.close();
+        }
+        self.0.leave();
+    }
+}
+
+impl Handed {
+    fn has_batch(&self) -> bool {
+        !self.batch.violations.is_empty() || !self.batch.errors.is_empty()
+    }
+
+    fn take_batch(&mut self) -> Vec<u8> {
+        self.bytes = 0;
+        encoded(Message::Findings(std::mem::take(&mut self.batch)))
+    }
+}
+
+fn encoded(message: Message) -> Vec<u8> {
+    wire::RunAuditResponse { message: Some(message) }.encode_to_vec()
+}

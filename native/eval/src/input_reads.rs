@@ -1,0 +1,152 @@
+//! Whether a program can look at a part of its input.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fleetgate_value::Value;
+
+use crate::ir::{Base, Callee, Leaf, Op, Operand, Program, Rule, Slot};
+use crate::visit::{self, Visitor};
+
+impl Program {
+    /// Whether it can look at what is at a path of `input`, or at all that is around it. What a program hands on as a whole
+    /// counts as looked at.
+    #[must_use]
+    pub fn may_read_input(&self, path: &[&str]) -> bool {
+        self.rules.iter().any(|rule| Trace { wanted: path, slots: BTreeMap::new(), reads: false }.rule(rule))
+    }
+}
+
+/// What is known of the variables of a rule.
+struct Trace<'w> {
+    wanted: &'w [&'w str],
+    /// How many steps of the path were taken to what a variable holds.
+    slots: BTreeMap<Slot, BTreeSet<usize>>,
+    reads: bool,
+}
+
+impl Trace<'_> {
+    fn rule(mut self, rule: &Rule) -> bool {
+        loop {
+            let known = self.slots.clone();
+            for clause in rule.definitions.iter().chain(&rule.default).flat_map(|definition| &definition.clauses) {
+                for condition in &clause.found {
+                    self.follow(&condition.base, &condition.path, None);
+                }
+                self.block(&clause.body);
+                clause.suffix.iter().for_each(|operand| self.operand(operand));
+                let (Leaf::Value(operand) | Leaf::Member(operand)) = &clause.leaf;
+                self.operand(operand);
+            }
+            if self.reads || self.slots == known {
+                return self.reads;
+            }
+        }
+    }
+
+    fn block(&mut self, block: &[crate::ir::Step]) {
+        for step in block {
+            match &step.op {
+                Op::Get { base, path, out } => self.follow(base, path, Some((*out, 0))),
+                Op::Scan { base, path, value, .. } => self.follow(base, path, Some((*value, 1))),
+                Op::Comprehension { body, .. } | Op::Not(body) | Op::Every { body, .. } => {
+                    self.block(body);
+                    self.outside(&step.op);
+                }
+                Op::Any(bodies) => bodies.iter().for_each(|body| self.block(body)),
+                Op::With { .. } => self.reads = true,
+                other => visit::op(other, self),
+            }
+        }
+    }
+
+    /// What a step with a body of its own uses beside it.
+    fn outside(&mut self, op: &Op) {
+        match op {
+            Op::Comprehension { gather, .. } => match gather {
+                crate::ir::Gather::Array(operand) | crate::ir::Gather::Set(operand) => self.operand(operand),
+                crate::ir::Gather::Object(key, value) => {
+                    self.operand(key);
+                    self.operand(value);
+                }
+            },
+            Op::Every { domain, .. } => self.operand(domain),
+            _ => {}
+        }
+    }
+
+    /// Follows a reference; what it leads to is held by `out`, or one step further where it is walked through.
+    fn follow(&mut self, base: &Base, path: &[Operand], out: Option<(Slot, usize)>) {
+        path.iter().for_each(|step| self.operand(step));
+        let starts: Vec<usize> = match base {
+            Base::Input => vec![0],
+            Base::Value(Operand::Slot(slot)) => self.slots.get(slot).into_iter().flatten().copied().collect(),
+            _ => Vec::new(),
+        };
+        for start in starts {
+            let wanted = self.wanted.get(start..).unwrap_or_default();
+            let diverges = |(step, wanted): (&Operand, &&str)| match step {
+                Operand::Const(Value::String(name)) => **name != **wanted,
+                Operand::Const(_) => true,
+                Operand::Slot(_) => false,
+            };
+            if path.iter().zip(wanted).any(diverges) {
+                continue;
+            }
+            match out {
+                Some((slot, walked)) if start + path.len() + walked < self.wanted.len() => {
+                    self.slots.entry(slot).or_default().insert(start + path.len() + walked);
+                }
+                _ => self.reads = true,
+            }
+        }
+    }
+}
+
+impl Visitor for Trace<'_> {
+    fn operand(&mut self, operand: &Operand) {
+        if let Operand::Slot(slot) = operand {
+            self.reads |= self.slots.contains_key(slot);
+        }
+    }
+
+    fn reference(&mut self, _: &Base) {}
+
+    fn call(&mut self, _: &Callee) {}
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use fleetgate_rego::{Capabilities, Release, Version, parse_module};
+
+    use crate::{Options, Unit, compile};
+
+    #[test]
+    fn a_part_of_the_input() {
+        for (body, reads) in [
+            ("x { input.review.object.spec.a }", false),
+            ("x { o := input.review.object; count(o) > 1; not o.spec }", false),
+            ("x { c := input.review.object.spec.containers[_]; f(c) } f(c) { c.name }", false),
+            ("x { input.parameters[_] == input.review.kind.kind }", false),
+            ("x { r := input.review; r.object.a; r.operation == \"\" }", false),
+            ("x { input.review.namespaceObject.metadata.labels.a }", true),
+            ("x { r := input.review; r.namespaceObject }", true),
+            ("x { input.review[k] }", true),
+            ("x { input[k].object }", false),
+            ("x { input[k].namespaceObject }", true),
+            ("x { f(input.review) } f(r) { r.object }", true),
+            ("x { count(input) > 1 }", true),
+            ("x = input.review { true }", true),
+            ("x { y := [r | r := input.review]; y }", true),
+            ("x { not input.review.namespaceObject }", true),
+            ("x { input.review.object with input.review as {} }", true),
+        ] {
+            let text = format!("package p\n{body}");
+            let module = parse_module(&text, &Capabilities::of(Release::Opa1_17, Version::V0)).unwrap();
+            let units = [Unit { name: "p.rego".into(), text: text.as_str().into(), module }];
+            let program = compile(&units, Options::default()).unwrap();
+            assert_eq!(program.may_read_input(&["review", "namespaceObject"]), reads, "{body}");
+        }
+    }
+}
