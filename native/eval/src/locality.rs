@@ -291,7 +291,7 @@ mod tests {
         for body in [
             r#"v[{"msg": "m"}] { o := input.review.object; not data.inventory.namespace[o.a][o.b][o.c][o.d] }"#,
             r#"v[{"msg": m}] { not data.inventory.cluster.v1.Node[input.n]; m := input.messages[_] } v[{"msg": "x"}] { input.x }"#,
-            r#"v[{"msg": "m"}] { not data.inventory.namespace[_].v1.Pod[_].spec.good }"#,
+            r#"v[{"msg": "m"}] { not data.inventory.cluster.v1.Node.a.spec.good }"#,
         ] {
             assert_eq!(locality(body), Locality::Existential, "{body}");
         }

@@ -38,7 +38,7 @@ pub(crate) use slices::Differences;
 pub use slices::{CachedObject, Slice};
 pub use snapshot::{Snapshot, UnreadableObject};
 pub(crate) use store::{Blob, Key};
-pub(crate) use view::{Delta, Stamps};
+pub(crate) use view::Delta;
 pub use view::{Shown, ViewTooLarge};
 pub use watermark::Watermark;
 

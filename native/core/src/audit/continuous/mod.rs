@@ -28,7 +28,7 @@ use prost::Message as _;
 use self::judge::{Judge, Judged};
 use self::results::{Counts, Results};
 use self::units::Units;
-use self::work::{ClusterWork, KindWork, Pinned};
+use self::work::{ClusterWork, Pinned};
 use super::courtesy;
 use super::plan::Coverage;
 use crate::clock;

@@ -23,7 +23,7 @@ use crate::compatibility::{Compatibility, EmptyParents};
 use crate::config::{Excluder, GroupVersionKind};
 use crate::json::KeyCache;
 use assembled::{Assembled, Trees};
-pub(crate) use delta::{Delta, Stamps};
+pub(crate) use delta::Delta;
 use kind_view::KindView;
 
 /// A view that nobody asked for in this time is dropped.
