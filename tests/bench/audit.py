@@ -230,12 +230,12 @@ def _p99(engine: Engine, requests: list[bytes], interval: float) -> float:
     return statistics.quantiles(latencies, n=100)[98]
 
 
-def _settle(audit: ContinuousAudit, engine: Engine) -> float:
+def _settle(audit: ContinuousAudit) -> float:
     """Step until everything was judged once more; CPU seconds that it took."""
     before = audit.cpu_nanos
     while True:
         reviews = audit.reviews
-        audit.step(0.0)
+        audit.step(0.25)
         if audit.reviews == reviews and audit.summary():
             return (audit.cpu_nanos - before) / 1e9
 
@@ -272,9 +272,9 @@ def _changed_pods(engine: Engine, count: int) -> tuple[float, float]:
     """CPU seconds of a full run, and after some Pods changed, with referential policies of the library beside W's."""
     engine.apply_bundle("library", _library(REFERENTIAL))
     audit = ContinuousAudit(engine)
-    full = _settle(audit, engine)
+    full = _settle(audit)
     engine.write_inventory("bench", _changed(list(_pods(count)), POD))
-    return full, _settle(audit, engine)
+    return full, _settle(audit)
 
 
 def _ingresses(count: int) -> list[dict[str, Any]]:
@@ -298,12 +298,12 @@ def _changed_ingresses(count: int) -> tuple[float, float]:
     _follow(engine, INGRESS, ingresses)
     _follow(engine, NAMESPACE, [])
     audit = ContinuousAudit(engine)
-    full = _settle(audit, engine)
+    full = _settle(audit)
     shared = audit_pb2.AuditSummary.FromString(audit.summary()).constraints[0].violations
     if shared != 40:
         raise RuntimeError(f"{shared} violations of unique hosts, 40 were expected")
     engine.write_inventory("bench", _changed(ingresses, INGRESS))
-    return full, _settle(audit, engine)
+    return full, _settle(audit)
 
 
 def _resident() -> int:

@@ -130,8 +130,11 @@ impl ClusterPlan {
             coverage.not_audited.push(not_audited(&secrets, "Secrets are never read".to_owned()));
         }
         let of_kind = |planned: &KindPlan| {
-            let slices = snapshot.kind(&planned.kind).map(|known| known.slices(usize::MAX, &scope.namespaces));
-            slices.into_iter().flatten().map(|slice| slice.len as u64).sum::<u64>()
+            let Some(known) = snapshot.kind(&planned.kind) else { return 0 };
+            if scope.namespaces.is_empty() {
+                return known.len() as u64;
+            }
+            known.slices(usize::MAX, &scope.namespaces).iter().map(|slice| slice.len as u64).sum::<u64>()
         };
         let objects = kinds.iter().map(of_kind).sum();
         Self { snapshot: snapshot.clone(), kinds, coverage, objects }

@@ -196,9 +196,11 @@ impl ContinuousAudit {
 
     fn plan(&self, state: &State, pinned: Pinned, is_due: bool) -> Pending {
         let cluster = |snapshot: &Arc<Snapshot>| {
-            work::cluster(&self.engine, &pinned, snapshot, state.clusters.get(snapshot.cluster()), is_due)
+            let before = state.clusters.get(snapshot.cluster());
+            let is_untouched = before.is_some_and(|known| work::is_untouched(&pinned, snapshot, known, is_due));
+            (!is_untouched).then(|| work::cluster(&self.engine, &pinned, snapshot, before, is_due))
         };
-        let mut clusters: Vec<ClusterWork> = pinned.snapshots.iter().map(cluster).collect();
+        let mut clusters: Vec<ClusterWork> = pinned.snapshots.iter().filter_map(cluster).collect();
         for (name, known) in &state.clusters {
             if !pinned.snapshots.iter().any(|one| one.cluster() == name) {
                 clusters.push(work::removed(known));
@@ -339,7 +341,7 @@ impl State {
         self.clusters.entry(work.plan.snapshot.cluster().clone()).or_insert_with(|| ClusterState {
             generation: pinned.generation.clone(),
             snapshot: work.plan.snapshot.clone(),
-            units: Units::new(),
+            units: Units::default(),
             fleet: FleetStamp::default(),
             coverage: work.plan.coverage.clone(),
             objects: 0,

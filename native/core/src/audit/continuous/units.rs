@@ -41,11 +41,15 @@ pub(super) struct Unit {
 }
 
 /// The units of a cluster, in the order in which they are asked.
-pub(super) type Units = BTreeMap<UnitName, Unit>;
+pub(super) type Units = Arc<BTreeMap<UnitName, Unit>>;
 
 /// The units that are audited in a cluster.
 pub(super) fn units(auditor: &Auditor<'_>, sets: Scoped<&PolicySet>) -> Units {
-    sets.iter().flat_map(|set| set.templates().iter().filter_map(|template| unit(auditor, set, template))).collect()
+    let of_set = |set: &&PolicySet| {
+        let units: Vec<_> = set.templates().iter().filter_map(|template| unit(auditor, set, template)).collect();
+        units
+    };
+    Arc::new(sets.iter().flat_map(of_set).collect())
 }
 
 fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -> Option<(UnitName, Unit)> {

@@ -60,6 +60,13 @@ pub(super) enum Fate {
     Redo,
 }
 
+/// Whether nothing of a cluster has to be looked at, because nothing is other than it was.
+pub(super) fn is_untouched(pinned: &Pinned, snapshot: &Arc<Snapshot>, before: &ClusterState, is_due: bool) -> bool {
+    Arc::ptr_eq(&before.snapshot, snapshot)
+        && Arc::ptr_eq(&before.generation, &pinned.generation)
+        && !before.units.values().any(|unit| unit.reads_fleet || (is_due && unit.is_volatile))
+}
+
 /// Finds what has to be done in a cluster; `is_due` says whether volatile units are judged anew.
 pub(super) fn cluster(
     engine: &Engine,
@@ -72,15 +79,20 @@ pub(super) fn cluster(
     let auditor = Auditor::new(engine, generation, snapshot, (&pinned.snapshots, pinned.at));
     let sets = generation.of_cluster(snapshot.cluster());
     let plan = ClusterPlan::new(snapshot, &auditor, sets, &Scope::default(), pinned.at);
+    // Which Constraints hold here depends on the policies and on the cluster's labels.
+    let is_known = |before: &&ClusterState| {
+        Arc::ptr_eq(&before.generation, generation) && before.snapshot.facts().labels == snapshot.facts().labels
+    };
+    let known = before.filter(is_known).map(|before| before.units.clone());
     let mut work = ClusterWork {
-        units: units(&auditor, sets),
+        units: known.unwrap_or_else(|| units(&auditor, sets)),
         fleet: FleetStamp::of(snapshot, &pinned.snapshots),
         plan,
         kinds: Vec::new(),
         deltas: BTreeMap::new(),
     };
     let mut fates = BTreeMap::new();
-    for (name, unit) in &work.units {
+    for (name, unit) in &*work.units {
         let fate = match before {
             Some(before) => Comparison { pinned, snapshot, before, fleet: &work.fleet, is_due }.fate(name, unit),
             None => Change::Kept,
@@ -273,5 +285,5 @@ pub(super) fn removed(known: &ClusterState) -> ClusterWork {
         objects: 0,
     };
     let kinds = dropped(&plan, known).collect();
-    ClusterWork { plan, units: Units::new(), fleet: FleetStamp::default(), kinds, deltas: BTreeMap::new() }
+    ClusterWork { plan, units: Units::default(), fleet: FleetStamp::default(), kinds, deltas: BTreeMap::new() }
 }
