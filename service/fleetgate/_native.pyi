@@ -364,12 +364,12 @@ class ContinuousAudit:
         Empty where nothing came or went. Where nothing changed it waits for something to. Work that was not done goes
         on with the next step. The first run reports every violation as new.
         """
-    def violations(self, scope: bytes = b"", *, cluster: str | None = None) -> ViolationListing:
+    def violations(self, scope: bytes = ..., *, cluster: str | None = None) -> ViolationListing:
         """All violations that an encoded ``fleetgate.v1.AuditScope`` chooses, sorted as in a run.
 
         ``cluster`` is the one that the caller is bound to. Raises InvalidRequest.
         """
-    def summary(self, scope: bytes = b"", *, cluster: str | None = None) -> bytes:
+    def summary(self, scope: bytes = ..., *, cluster: str | None = None) -> bytes:
         """The encoded ``fleetgate.v1.AuditSummary`` of what a scope chooses; empty until everything was judged once.
 
         Raises InvalidRequest.
