@@ -22,7 +22,8 @@ def contents(wheel: Path) -> set[str]:
 
 def sources(package: Path) -> set[str]:
     """Every module, type marker, page and data file of a package in the working tree, as a wheel names them."""
-    files = [file for pattern in ("*.py", "*.pyi", "*.md", "*.json", "py.typed") for file in package.rglob(pattern)]
+    patterns = ("*.py", "*.pyi", "*.md", "*.json", "*.css", "*.js", "py.typed")
+    files = [file for pattern in patterns for file in package.rglob(pattern)]
     return {file.relative_to(package.parent).as_posix() for file in files}
 
 
@@ -69,6 +70,7 @@ def test_the_command_belongs_to_the_thin_distribution_and_the_server_adds_verbs(
     server = entry_points(wheels["server"])
     assert "[console_scripts]" not in server
     assert "[fleetgate.commands]" in server
+    assert "[fleetgate.engine]" in server
 
 
 def entry_points(wheel: Path) -> str:

@@ -21,6 +21,9 @@ STANDARD_INPUT = "-"
 _SHOWN_STANDARD_INPUT = "<stdin>"
 _EXTENSIONS = frozenset({".yaml", ".yml", ".json", ".jsonl", ".ndjson"})
 _WHITESPACE = b" \t\r\n"
+_MARKER = b"\n---"
+"""Separates documents of YAML, of which JSON is a part; no JSON has it."""
+
 _SOMETHING = re.compile(r"\S")
 
 YamlReader = Callable[[str, bytes], list[tuple[int, bytes]]]
@@ -50,7 +53,7 @@ def read(names: Iterable[str], yaml: YamlReader) -> Manifests:
 
 def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests) -> None:
     start = data[:1024].lstrip(_WHITESPACE)[:1]
-    if start == b"{":
+    if start == b"{" and _MARKER not in data:
         documents = _json_documents(path, data)
         is_json = True
     elif start == b"[":
