@@ -314,7 +314,7 @@ def test_a_transaction_that_fails_leaves_nothing(writer: Writer, reader: Reader)
 
     with pytest.raises(RuntimeError):
         writer.reconcile(broken(), summary().clusters, at(10))
-    assert not writer.is_held
+    assert not writer.tenure
     assert writer.acquire()
     assert _told(reader) == []
     writer.apply([change(NEW, violation("a"))], at(20))
@@ -336,8 +336,10 @@ def test_retention(writer: Writer, reader: Reader) -> None:
 
 
 def test_what_no_session_sees_any_more_is_dropped_in_the_end(writer: Writer, reader: Reader) -> None:
-    writer.apply([change(NEW, violation("a", cluster="gone"))], now() - 10 * 86_400 * 1_000_000)
+    ancient = now() - 10 * 86_400 * 1_000_000
+    writer.reconcile(_findings(violation("a", cluster="gone")), summary(clusters=["gone"]).clusters, ancient)
     _again(writer)
+    writer.reconcile([], summary().clusters, now())
     writer.prune(2, 1000)
     assert reader.first_seen([identity(violation("a", cluster="gone"))]) == {}
 

@@ -28,7 +28,8 @@ from fleetgate.audit.history.record import (
     timestamp,
 )
 
-_BATCH = 500
+_BATCH = 100
+"""Rows at a time: reviews wait for the interpreter no longer than these take."""
 _DAY = 86_400_000_000
 _MOST_RUNS = 10_000
 _COLUMNS = ", ".join(ViolationRow._fields)
@@ -46,20 +47,19 @@ FIXED = audit_pb2.ViolationChange.DIRECTION_FIXED
 
 
 class Writer:
-    """Writes as long as it holds the lock; every call raises HistoryFailed, after which it has to be acquired anew."""
+    """Writes as long as it holds the lock. Every call may raise HistoryFailed, and then it has to be acquired anew."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.RLock()
         self._connection: Connection | None = None
-        self._session = 0
+        self._tenures = self._session = 0
         self._changes = 0
-        self._looked_at = 0
 
     @property
-    def is_held(self) -> bool:
-        """Whether this is the one writer."""
-        return self._connection is not None
+    def tenure(self) -> int:
+        """Counts how often this became the one writer; 0 while it is not."""
+        return self._tenures if self._connection is not None else 0
 
     @property
     def last_change(self) -> int:
@@ -67,7 +67,7 @@ class Writer:
         return self._changes
 
     def acquire(self) -> bool:
-        """Become the one writer, with a session of its own; whether that is so. Raises HistoryFailed."""
+        """Become the one writer, in the session that was before; whether that is so. Raises HistoryFailed."""
         with self._lock:
             if self._connection is not None:
                 return True
@@ -77,11 +77,12 @@ class Writer:
                     connection.close()
                     return False
                 schema.migrate(connection, self._database)
-                self._begin(connection)
+                self._read_numbers(connection)
             except BaseException:
                 connection.close()
                 raise
             self._connection = connection
+            self._tenures += 1
             return True
 
     def release(self) -> None:
@@ -94,11 +95,12 @@ class Writer:
     def reconcile(
         self, findings: Iterable[audit_pb2.AuditFindings], clusters: Iterable[audit_pb2.ClusterAudit], at: int
     ) -> int:
-        """Take all that is violated, whatever was known before, in one transaction.
+        """Take all that is violated, whatever was known before, in one transaction. A session begins with it.
 
         Returns how many violations of clusters that are not complete were not seen and stay as they are: see `settle`.
         """
         with self._writing() as connection:
+            self._begin_session(connection, at)
             violations = (found for batch in findings for found in batch.violations)
             while batch := [*islice(violations, _BATCH)]:
                 self._put(connection, batch, at)
@@ -175,18 +177,19 @@ class Writer:
                 (self._session,),
             )
 
-    def _begin(self, connection: Connection) -> None:
-        with connection.transaction():
-            last = connection.rows("SELECT COALESCE(MAX(number), 0), COALESCE(MAX(looked_at), 0) FROM audit_sessions")
-            self._session, self._looked_at = last[0][0] + 1, last[0][1]
-            self._changes = connection.rows("SELECT COALESCE(MAX(number), 0) FROM audit_changes")[0][0]
-            at = now()
-            connection.execute(
-                "INSERT INTO audit_sessions (number, started_at, looked_at) VALUES (?, ?, ?)", (self._session, at, at)
-            )
+    def _read_numbers(self, connection: Connection) -> None:
+        self._session = connection.rows("SELECT COALESCE(MAX(number), 0) FROM audit_sessions")[0][0]
+        self._changes = connection.rows("SELECT COALESCE(MAX(number), 0) FROM audit_changes")[0][0]
+        if not self._session:
+            self._begin_session(connection, now())
+
+    def _begin_session(self, connection: Connection, at: int) -> None:
+        self._session += 1
+        connection.execute(
+            "INSERT INTO audit_sessions (number, started_at, looked_at) VALUES (?, ?, ?)", (self._session, at, at)
+        )
 
     def _look(self, connection: Connection, at: int) -> None:
-        self._looked_at = at
         connection.execute("UPDATE audit_sessions SET looked_at = ? WHERE number = ?", (at, self._session))
 
     def _put(self, connection: Connection, violations: Sequence[audit_pb2.AuditViolation], at: int) -> None:
