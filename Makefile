@@ -65,14 +65,17 @@ bench: build ## measure against floors of the same run
 	mkdir -p build
 	$(BIN)/python -m tests.bench --json build/bench.json
 
-# The process that writes snapshots is killed so often, and the state machine of the cache runs so often.
+# The process that writes snapshots is killed so often, the state machine of the cache runs so often, and a service is killed so
+# often while it audits.
 KILLS ?= 200
 RUNS ?= 2000
+AUDIT_KILLS ?= 50
 
 .PHONY: endure
-endure: build ## kill a writer of snapshots again and again; run the cache beside its model
+endure: build ## kill a writer of snapshots, and a service that audits, again and again; run the cache beside its model
 	cd native && FLEETGATE_KILLS=$(KILLS) $(CARGO) test --quiet --locked --package fleetgate-core --test kill
 	FLEETGATE_STATE_MACHINE_RUNS=$(RUNS) $(BIN)/pytest -q tests/property/test_inventory.py
+	FLEETGATE_AUDIT_KILLS=$(AUDIT_KILLS) $(BIN)/pytest -q tests/integration/test_audit_kill.py
 
 # --- checks ----------------------------------------------------------------------------------------------------------
 

@@ -20,8 +20,14 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from fleetgate.audit.continuous import Continuous
+from fleetgate.audit.history.database import Database, HistoryFailed, open_database
+from fleetgate.audit.history.reader import Reader
+from fleetgate.audit.history.writer import Writer
+from fleetgate.audit.recording import Recording
+from fleetgate.audit.runs import Runs
 from fleetgate.config import Settings
-from fleetgate.engine import Engine, Generation
+from fleetgate.engine import ContinuousAudit, Engine, Generation
 from fleetgate.fleet import Fleet, FleetInvalid
 from fleetgate.policy import report
 from fleetgate.policy.errors import BundlesRefused, SourceFailed, StorageFailed
@@ -33,6 +39,7 @@ from fleetgate.telemetry.endpoint import Endpoint
 from fleetgate.telemetry.metrics import Metrics
 from fleetgate.telemetry.otlp import MetricsExport
 from fleetgate.telemetry.tracing import Tracing
+from fleetgate.transport.audit import AuditService
 from fleetgate.transport.denials import DenialLog
 from fleetgate.transport.disagreements import DisagreementLog
 from fleetgate.transport.guard import Callers
@@ -41,6 +48,7 @@ from fleetgate.transport.policy import PolicyServicer
 from fleetgate.transport.review import ReviewService
 from fleetgate.transport.server import Limits, Server
 from fleetgate.transport.server_info import ServerInfoServicer
+from fleetgate.transport.streams import StreamSlots
 from fleetgate.transport.tls import CertificateInvalid, Certificates
 
 _LOGGER = logging.getLogger("fleetgate")
@@ -117,7 +125,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
     )
     observer = _PolicyMetrics(engine, metrics)
     policies = _policies(settings, engine, observer)
-    _fleet(settings, engine, observer, running)
+    fleet = _fleet(settings, engine, observer, running)
     callers = Callers(credentials_mode, settings.tls.trust_domain)
     server = Server(
         _limits(settings),
@@ -133,6 +141,7 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         ),
         policy=PolicyServicer(engine, policies),
         inventory=InventoryService(engine, callers),
+        audit=_audit(settings, engine, callers, metrics=metrics, fleet=fleet, running=running),
         info=ServerInfoServicer(engine, callers),
     )
     replica = _Replica(server, _listen(settings, server, metrics))
@@ -210,15 +219,60 @@ def _policies(settings: Settings, engine: Engine, observer: _PolicyMetrics) -> P
     return policies
 
 
-def _fleet(settings: Settings, engine: Engine, observer: _PolicyMetrics, running: ExitStack) -> None:
+def _fleet(settings: Settings, engine: Engine, observer: _PolicyMetrics, running: ExitStack) -> Fleet | None:
     """Connect the clusters, where there are any to connect."""
     if not (settings.clusters.kubeconfigs or settings.hub.kubeconfig or settings.feed.listen):
-        return
+        return None
     try:
         fleet = Fleet(settings, engine, running, observer.published)
     except (FleetInvalid, StorageFailed) as error:
         raise StartupError(str(error)) from error
     observer.listeners.append(fleet.policies_changed)
+    return fleet
+
+
+def _audit(
+    settings: Settings,
+    engine: Engine,
+    callers: Callers,
+    *,
+    metrics: Metrics,
+    fleet: Fleet | None,
+    running: ExitStack,
+) -> AuditService:
+    """The history, and the continuous audit where it is wanted. Reviews need neither: they wait for none of it."""
+    database = _history(settings, running)
+    reader, writer = Reader(database), Writer(database)
+    try:
+        writer.acquire()
+    except HistoryFailed as error:
+        _LOGGER.warning("%s; it is asked again", error)
+    running.callback(writer.release)
+    continuous = None
+    if settings.audit.interval_seconds:
+        recording = Recording(
+            writer,
+            reader,
+            settings.audit,
+            fleet.audited if fleet else lambda _cluster, _found: None,
+            log_changes=settings.log.audit,
+        )
+        interval = settings.audit.interval_seconds
+        native = ContinuousAudit(engine, volatile_seconds=interval)
+        continuous = Continuous(native, recording, metrics, interval_seconds=interval)
+        continuous.start()
+        running.callback(continuous.close)
+    slots = StreamSlots(settings.audit.streams, metrics.audit_streams)
+    return AuditService(engine, callers, reader=reader, runs=Runs(reader, writer), continuous=continuous, slots=slots)
+
+
+def _history(settings: Settings, running: ExitStack) -> Database:
+    try:
+        database = open_database(settings.audit.database.get_secret_value(), settings.state_directory)
+    except HistoryFailed as error:
+        raise StartupError(f"error: audit.database: {error}") from error
+    running.callback(database.close)
+    return database
 
 
 def _listen(settings: Settings, server: Server, metrics: Metrics) -> str:

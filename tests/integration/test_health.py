@@ -20,6 +20,7 @@ SERVICES = (
     "fleetgate.v1.ReviewService",
     "fleetgate.v1.PolicyService",
     "fleetgate.v1.ServerInfoService",
+    "fleetgate.v1.AuditService",
     "fleetgate.v1.InventoryService",
 )
 

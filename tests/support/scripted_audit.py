@@ -28,9 +28,6 @@ class ScriptedRun:
     def next(self, timeout_seconds: float = 1.0) -> list[bytes]:  # noqa: ARG002
         return [self._batches.pop(0)] if self._batches else []
 
-    def cancel(self) -> None:
-        self._batches.clear()
-
 
 class ScriptedAudit:
     """Tests say what comes and goes; ``complete`` says which clusters were looked at."""
@@ -75,7 +72,7 @@ class ScriptedAudit:
     def summary(self, scope: bytes = b"") -> bytes:  # noqa: ARG002
         if not self.ready:
             return b""
-        found = audit_pb2.AuditSummary(run_id="c" * 32)
+        found = audit_pb2.AuditSummary()
         found.started_at.FromNanoseconds(round(self._started * 1e9))
         found.ended_at.GetCurrentTime()
         counts: dict[tuple[str, str, str, str, str], int] = {}

@@ -34,6 +34,7 @@ def _used() -> Metrics:
     metrics.loaded(True, 0.02)
     metrics.published(7, 2, {"deny": 3, "warn": 1}, {"vm": 2})
     metrics.certificate_expires(1e9)
+    metrics.audited(100.0, 160.0, 2.0, {("deny", "eu-1"): 2, ("deny", "us-1"): 3, ("deny", "us-2"): 4})
     return metrics
 
 
@@ -46,6 +47,12 @@ def test_prometheus_names_are_gatekeepers() -> None:
         'gatekeeper_validation_request_duration_seconds_bucket{admission_status="allow",le="0.002"} 1.0',
         'gatekeeper_validation_request_duration_seconds_bucket{admission_status="allow",le="0.001"} 0.0',
         'gatekeeper_constraints{enforcement_action="deny",status="active"} 3.0',
+        'gatekeeper_violations{cluster="eu-1",enforcement_action="deny"} 2.0',
+        'gatekeeper_violations{cluster="eu-1",enforcement_action="warn"} 0.0',
+        'gatekeeper_violations{cluster="other",enforcement_action="deny"} 7.0',
+        'gatekeeper_audit_duration_seconds_bucket{le="3.0"} 1.0',
+        "gatekeeper_audit_last_run_time 100.0",
+        "gatekeeper_audit_last_run_end_time 160.0",
         'gatekeeper_constraint_templates{status="active"} 2.0',
         'gatekeeper_constraint_template_ingestion_count_total{status="active"} 1.0',
         'fleetgate_constraint_template_engines{engine="vm"} 2.0',
@@ -78,7 +85,7 @@ def test_a_constraint_that_is_gone_is_not_counted_any_more() -> None:
     metrics.published(8, 1, {"dryrun": 1}, {"interpreter": 1})
     text = generate_latest(metrics.registry).decode()
     assert 'gatekeeper_constraints{enforcement_action="dryrun",status="active"} 1.0' in text
-    assert 'enforcement_action="deny"' not in text
+    assert 'gatekeeper_constraints{enforcement_action="deny"' not in text
     assert 'engine="vm"' not in text
 
 

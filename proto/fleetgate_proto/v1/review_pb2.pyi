@@ -92,6 +92,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What the constraint reads is older than its annotation fleetgate.dev/max-staleness allows, or was never complete."""
     ERROR_REASON_REVISION_UNAVAILABLE: _ErrorReason.ValueType  # 18
     """The revision of the inventory that was asked for is not kept, or is another replica's. Metadata: token."""
+    ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 19
+    """There is no continuous audit to ask, its history does not answer, or a watch of it is ended because the server stops."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of google.rpc.ErrorInfo (domain `fleetgate.dev`), without its prefix: a client
@@ -137,6 +139,8 @@ ERROR_REASON_STALE_VIEW: ErrorReason.ValueType  # 17
 """What the constraint reads is older than its annotation fleetgate.dev/max-staleness allows, or was never complete."""
 ERROR_REASON_REVISION_UNAVAILABLE: ErrorReason.ValueType  # 18
 """The revision of the inventory that was asked for is not kept, or is another replica's. Metadata: token."""
+ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 19
+"""There is no continuous audit to ask, its history does not answer, or a watch of it is ended because the server stops."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

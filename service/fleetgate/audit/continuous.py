@@ -19,7 +19,7 @@ from fleetgate_proto.v1 import audit_pb2
 from fleetgate.audit import log
 from fleetgate.audit.errors import WatchEnded
 from fleetgate.audit.recording import Recording
-from fleetgate.audit.runs import Run
+from fleetgate.audit.runs import Messages
 from fleetgate.audit.subscribers import Subscription
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class NativeAudit(Protocol):
     def step(self, timeout_seconds: float = 1.0) -> list[bytes]:
         """Look at what changed, waiting so long for something to; encoded ViolationChanges."""
 
-    def violations(self, scope: bytes = b"") -> Run:
+    def violations(self, scope: bytes = b"") -> Messages:
         """What is violated now: encoded AuditFindings."""
 
     def summary(self, scope: bytes = b"") -> bytes:
@@ -123,9 +123,10 @@ class Continuous:
         if steps or not self._is_complete:
             self._worked += time.monotonic() - began
         changed = [one for one in steps if one.changes]
-        for step in changed:
+        followers = self._all_followers()
+        for step in changed if followers else ():
             self._recording.date(step)
-            for follower in self._all_followers():
+            for follower in followers:
                 follower.put(step)
         self._recording.step(changed)
         is_due = time.monotonic() >= self._next_run

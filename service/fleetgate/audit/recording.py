@@ -20,7 +20,7 @@ from fleetgate.audit.history.database import HistoryFailed
 from fleetgate.audit.history.reader import Reader
 from fleetgate.audit.history.record import identity, micros, now, timestamp
 from fleetgate.audit.history.writer import NEW, Writer
-from fleetgate.audit.runs import Run, compare, messages
+from fleetgate.audit.runs import Messages, compare, messages
 from fleetgate.audit.status import Statuses
 from fleetgate.policy.resource_status import Audited
 
@@ -53,8 +53,7 @@ class Recording:
         self._tenure = 0
         """The writer's tenure in which the history was brought up to date; nothing is missing since."""
         self._has_changed, self._unsettled = True, 0
-        self._kept, self._kept_at = "", 0.0
-        """The core's audit that was kept last, and when."""
+        self._kept_at = 0.0
         self._retry_at = self._next_prune = 0.0
 
     @property
@@ -95,7 +94,7 @@ class Recording:
                 self._writer.apply(step.changes, micros(step.at))
             self._log(before)
 
-    def catch_up(self, summary: audit_pb2.AuditSummary, violations: Callable[[], Run]) -> None:
+    def catch_up(self, summary: audit_pb2.AuditSummary, violations: Callable[[], Messages]) -> None:
         """Take all that is violated, where the history is out of step and this replica is the one that writes it."""
         if self.is_in_step or time.monotonic() < self._retry_at:
             return
@@ -126,13 +125,12 @@ class Recording:
                 self._writer.prune(self._options.retention_days, self._options.retention_changes)
 
     def _keep(self, summary: audit_pb2.AuditSummary) -> None:
-        """Keep this state as a run. The core's audit goes on under one id; each state that is kept has its own."""
-        if summary.run_id == self._kept:
-            summary.run_id = uuid4().hex
+        """Keep this state as a run: the core's audit has no end, and no name."""
+        summary.run_id = uuid4().hex
+        if self._kept_at:
             summary.started_at.FromNanoseconds(round(self._kept_at * 1e9))
-        else:
-            self._kept = summary.run_id
         self._kept_at = time.time()
+        summary.ended_at.FromNanoseconds(round(self._kept_at * 1e9))
         compare(summary, self._reader.last_run())
         self._writer.record_run(summary)
         self._has_changed = False
@@ -152,5 +150,5 @@ class Recording:
             self._tenure, self._retry_at = 0, time.monotonic() + _RETRY_SECONDS
 
 
-def _batches(findings: Run) -> Iterator[audit_pb2.AuditFindings]:
+def _batches(findings: Messages) -> Iterator[audit_pb2.AuditFindings]:
     return map(audit_pb2.AuditFindings.FromString, messages(findings))

@@ -19,8 +19,8 @@ _SUMMARY = audit_pb2.RunAuditResponse.SUMMARY_FIELD_NUMBER << 3 | 2
 _NAP_SECONDS = 1.0
 
 
-class Run(Protocol):
-    """A run of the core's."""
+class Messages(Protocol):
+    """What the core hands over message by message: an ``AuditRun``, a ``ViolationListing``."""
 
     @property
     def finished(self) -> bool:
@@ -29,9 +29,6 @@ class Run(Protocol):
     def next(self, timeout_seconds: float = 1.0) -> list[bytes]:
         """Encoded messages; none at the timeout or at the end."""
 
-    def cancel(self) -> None:
-        """Want no more."""
-
 
 class Runs:
     """Passes runs on. Thread-safe."""
@@ -39,7 +36,7 @@ class Runs:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader, self._writer = reader, writer
 
-    def messages(self, run: Run, *, keep: bool) -> Iterator[bytes]:
+    def messages(self, run: Messages, *, keep: bool) -> Iterator[bytes]:
         """The messages of a run; ``keep`` puts it into the history when it is complete."""
         for message in messages(run):
             yield self._ended(message, keep) if message[0] == _SUMMARY else message
@@ -55,7 +52,7 @@ class Runs:
         return response.SerializeToString()
 
 
-def messages(run: Run) -> Iterator[bytes]:
+def messages(run: Messages) -> Iterator[bytes]:
     """All messages of a run, as they come. Raises DeadlineExceeded where it was cut off by that."""
     while (found := run.next(_NAP_SECONDS)) or not run.finished:
         yield from found

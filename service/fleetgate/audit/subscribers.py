@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fleetgate_proto.v1 import audit_pb2
 
 from fleetgate.audit.errors import WatchEnded, WatchTooSlow
-from fleetgate.audit.runs import Run
+from fleetgate.audit.runs import Messages
 from fleetgate.audit.scope import Filter
 
 MOST_WAITING = 50_000
@@ -26,7 +26,7 @@ class Subscription:
 
     def __init__(self, scope: audit_pb2.AuditScope, wanted: Filter, *, only_changes: bool) -> None:
         self.scope, self.only_changes = scope, only_changes
-        self.existing: Run | None = None
+        self.existing: Messages | None = None
         self.summary = audit_pb2.AuditSummary()
         self._filter = wanted
         self._stands, self._condition = threading.Event(), threading.Condition()
@@ -39,7 +39,7 @@ class Subscription:
         """Whether nobody wants it any more."""
         return self._end is not None
 
-    def stand(self, existing: Run | None, summary: audit_pb2.AuditSummary) -> None:
+    def stand(self, existing: Messages | None, summary: audit_pb2.AuditSummary) -> None:
         """Begin; what is put from now on is what happened after this state."""
         self.existing, self.summary = existing, summary
         self._stands.set()

@@ -275,6 +275,11 @@ class Log(Section):
     denies: bool = Field(
         default=False, description="Log every violation (deny, warn, dryrun) at info, as Gatekeeper's `--log-denies`."
     )
+    audit: bool = Field(
+        default=False,
+        description="Log violations that audits find at info, with the keys of Gatekeeper's audit log; each when it "
+        "appears and when it is gone.",
+    )
 
 
 class Clusters(Section):
@@ -388,6 +393,37 @@ class InventorySection(Section):
     write_behind_seconds: PositiveFloat = Field(default=1.0, description="How far the disk may be behind.")
 
 
+class Audit(Section):
+    """Audits: what of that which exists is against the policies."""
+
+    interval_seconds: NonNegativeFloat = Field(
+        default=60.0,
+        description="The continuous audit looks at changes as they come; metrics, kept runs and the status of "
+        "Constraints follow once in this time. 0 turns it off, as Gatekeeper's `--audit-interval`; RunAudit is "
+        "answered still.",
+    )
+    violations_limit: PositiveInt = Field(
+        default=20,
+        le=500,
+        description="Violations that the status of a Constraint lists, as Gatekeeper's "
+        "`--constraint-violations-limit`. `totalViolations` counts all.",
+    )
+    streams: PositiveInt = Field(
+        default=16,
+        le=256,
+        description="RunAudit, WatchAudit and WhatIf at a time; each holds a thread of its own and none that answers "
+        "reviews. Beyond it they are refused with RESOURCE_EXHAUSTED.",
+    )
+    database: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where the history is kept: `postgresql://user:password@host/database`, which replicas share and "
+        "which needs `pip install fleetgate[postgresql]`. Empty: a SQLite file in `state_directory`, or, without that, "
+        "as long as the process lives.",
+    )
+    retention_days: PositiveFloat = Field(default=90.0, description="How long runs and changes are kept.")
+    retention_changes: PositiveInt = Field(default=1_000_000, description="Changes that are kept at most.")
+
+
 class Settings(BaseSettings):
     """All settings of `fleetgate serve`."""
 
@@ -422,6 +458,7 @@ class Settings(BaseSettings):
     hub: Hub = Hub()
     feed: Feed = Feed()
     inventory: InventorySection = InventorySection()
+    audit: Audit = Audit()
     metrics: Metrics = Metrics()
     otlp: Otlp = Otlp()
     trace: Trace = Trace()

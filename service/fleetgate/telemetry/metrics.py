@@ -20,6 +20,9 @@ from fleetgate.telemetry.tallies import Count, Counts, Distribution, Distributio
 _AT_EVERY_CALL = frozenset({names.REQUEST_COUNT, names.CORE_CPU, names.REQUEST_DURATION, names.RPC_DURATION})
 
 
+_KNOWN_ACTIONS = ("deny", "warn", "dryrun", "scoped")
+
+
 class Metrics:
     """All instruments of one process. Thread-safe."""
 
@@ -126,6 +129,28 @@ class Metrics:
     def certificate_expires(self, unix_seconds: float) -> None:
         """Say when the listener's certificate expires."""
         self._instruments[names.CERTIFICATE_EXPIRY.name].set(unix_seconds)
+
+    def audited(self, started: float, ended: float, worked: float, violations: Mapping[tuple[str, str], int]) -> None:
+        """Record an interval of the continuous audit: when it was (seconds since 1970), how long the core worked.
+
+        ``violations`` counts what is violated, by (action, cluster); actions of which there are none are shown as well.
+        """
+        self._instruments[names.AUDIT_START.name].set(started)
+        self._instruments[names.AUDIT_END.name].set(ended)
+        self._instruments[names.AUDIT_DURATION.name].observe(worked)
+        counts: dict[tuple[str, str], int] = {}
+        for (action, cluster), count in violations.items():
+            shown = cluster if cluster in self._clusters else names.OTHER_CLUSTER
+            for one, more in ((action, count), *((known, 0) for known in _KNOWN_ACTIONS)):
+                counts[one, shown] = counts.get((one, shown), 0) + more
+        gauge = self._instruments[names.VIOLATIONS.name]
+        gauge.clear()
+        for labels, count in counts.items():
+            gauge.labels(*labels).set(count)
+
+    def audit_streams(self, count: int) -> None:
+        """Say how many audit streams are open."""
+        self._instruments[names.AUDIT_STREAMS.name].set(count)
 
     def published(
         self, generation: int, templates: int, constraints: Mapping[str, int], engines: Mapping[str, int]

@@ -55,6 +55,12 @@ _REQUEST_BUCKETS = (
 _RPC_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Buckets that OpenTelemetry's conventions advise for ``rpc.server.call.duration``, in seconds."""
 
+_AUDIT_BUCKETS = (
+    *(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    *(60.0, 180.0, 300.0, 600.0, 900.0, 1200.0, 2400.0, 4800.0, 9600.0, 19200.0),
+)
+"""Buckets of Gatekeeper's audit, which begin at a minute, and shorter ones, in seconds."""
+
 _INGESTION_BUCKETS = (
     *(0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09),
     *(0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0),
@@ -150,6 +156,31 @@ RPC_DURATION = Metric(
     buckets=_RPC_BUCKETS,
 )
 
+VIOLATIONS = Metric(
+    "gatekeeper_violations",
+    Kind.GAUGE,
+    "Violations that the continuous audit knows, by enforcement action and cluster.",
+    ("enforcement_action", "cluster"),
+)
+AUDIT_DURATION = Metric(
+    "gatekeeper_audit_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time that the continuous audit worked in an interval; at first, that of the full run.",
+    unit="s",
+    buckets=_AUDIT_BUCKETS,
+)
+AUDIT_START = Metric(
+    "gatekeeper_audit_last_run_time",
+    Kind.GAUGE,
+    "When the last interval of the continuous audit began, seconds since 1970.",
+)
+AUDIT_END = Metric(
+    "gatekeeper_audit_last_run_end_time",
+    Kind.GAUGE,
+    "When the last interval of the continuous audit ended, seconds since 1970.",
+)
+AUDIT_STREAMS = Metric("fleetgate_audit_streams", Kind.GAUGE, "Audit streams that are open.")
+
 METRICS: tuple[Metric, ...] = (
     REQUEST_COUNT,
     REQUEST_DURATION,
@@ -167,6 +198,11 @@ METRICS: tuple[Metric, ...] = (
     CERTIFICATE_FAILURES,
     CERTIFICATE_EXPIRY,
     RPC_DURATION,
+    VIOLATIONS,
+    AUDIT_DURATION,
+    AUDIT_START,
+    AUDIT_END,
+    AUDIT_STREAMS,
 )
 
 OTHER_CLUSTER = "other"

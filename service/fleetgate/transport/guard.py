@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 
@@ -52,7 +52,7 @@ class Guard:
     def __init__(
         self, server: grpc.Server, callers: Callers, metrics: Metrics, pools: Mapping[str, ThreadPoolExecutor]
     ):
-        """``pools`` maps the name of a service to the threads that answer it; the others use the server's."""
+        """``pools`` maps the path of a method or the name of a service to its threads; others use the server's."""
         self._server, self._callers, self._metrics, self._pools = server, callers, metrics, pools
 
     def add_generic_rpc_handlers(self, _handlers: Any) -> None:
@@ -68,8 +68,9 @@ class Guard:
         method = f"/{service}/{name}"
         kind, make = _KINDS[handler.request_streaming, handler.response_streaming]
         behaviour = self._around(method, getattr(handler, kind), streams=handler.response_streaming)
-        if service in self._pools:
-            behaviour.experimental_thread_pool = self._pools[service]  # type: ignore[attr-defined]
+        pool = self._pools.get(method) or self._pools.get(service)
+        if pool is not None:
+            behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]
         guarded: grpc.RpcMethodHandler = make(
             behaviour,
             request_deserializer=handler.request_deserializer,
@@ -82,26 +83,40 @@ class Guard:
         admit, refused = self._callers.admit, self._callers.refusals.log
         called, path = self._metrics.called, method.removeprefix("/")
 
+        def fail(error: Exception, context: grpc.ServicerContext, started: float) -> NoReturn:
+            code = status.code_of(error).name
+            if code == "INTERNAL":
+                _LOGGER.error("%s failed", path, exc_info=error)
+            refused(path, error, context)
+            called(path, code, time.perf_counter() - started)
+            status.abort(context, error)
+
         def guarded(request: Any, context: grpc.ServicerContext, *callback: Any, **named: Any) -> Any:
             started = time.perf_counter()
-            code = "OK"
             try:
                 if not open_to_all:
                     admit(method, context)
-                return behaviour(request, context, *callback, **named)
-            except Exception as error:
-                code = status.code_of(error).name
-                if code == "INTERNAL":
-                    _LOGGER.exception("%s failed", path)
-                refused(path, error, context)
-                status.abort(context, error)
-            finally:
-                if not streams:
-                    called(path, code, time.perf_counter() - started)
+                answer = behaviour(request, context, *callback, **named)
+            except Exception as error:  # noqa: BLE001 (it is told to the caller)
+                fail(error, context, started)
+            if not streams:
+                called(path, "OK", time.perf_counter() - started)
+            return answer
+
+        def guarded_stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            started = time.perf_counter()
+            try:
+                if not open_to_all:
+                    admit(method, context)
+                yield from behaviour(request, context)
+            except Exception as error:  # noqa: BLE001
+                fail(error, context, started)
+            called(path, "OK", time.perf_counter() - started)
 
         if getattr(behaviour, "experimental_non_blocking", False):
             guarded.experimental_non_blocking = True  # type: ignore[attr-defined]
-        return guarded
+            return guarded
+        return guarded_stream if streams else guarded
 
 
 _KINDS: Mapping[tuple[bool, bool], tuple[str, Callable[..., grpc.RpcMethodHandler]]] = {

@@ -67,7 +67,7 @@ class ReviewService:
         try:
             identity = self._callers.admit(_REVIEW, context)
             began = time_ns() if span else 0
-            decision = self._engine.review(request, cluster=identity.cluster, timeout_seconds=_remaining(context))
+            decision = self._engine.review(request, cluster=identity.cluster, timeout_seconds=remaining(context))
         except (EngineError, IdentityInvalid, RoleForbidden) as error:
             self._refuse(context, error, _Call(_REVIEW, started, span, parent))
         seconds = perf_counter() - started
@@ -97,7 +97,7 @@ class ReviewService:
         try:
             identity = self._callers.admit(_BATCH, context)
             began = time_ns() if span else 0
-            batch = self._engine.batch_review(request, cluster=identity.cluster, timeout_seconds=_remaining(context))
+            batch = self._engine.batch_review(request, cluster=identity.cluster, timeout_seconds=remaining(context))
         except (EngineError, IdentityInvalid, RoleForbidden) as error:
             self._refuse(context, error, _Call(_BATCH, started, span, parent))
         items = batch.items
@@ -146,9 +146,10 @@ class _Call(NamedTuple):
     parent: Parent | None
 
 
-def _remaining(context: grpc.ServicerContext) -> float | None:
-    remaining: float = context.time_remaining()
-    return remaining if remaining < _NO_DEADLINE else None
+def remaining(context: grpc.ServicerContext) -> float | None:
+    """Seconds until a call's deadline, if it has one."""
+    seconds: float = context.time_remaining()
+    return seconds if seconds < _NO_DEADLINE else None
 
 
 def _describe(span: CallSpan, decision: Decision) -> None:

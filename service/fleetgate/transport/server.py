@@ -1,7 +1,8 @@
 """The gRPC server: its limits, its services, its end.
 
 Threads: Review and BatchReview have a pool of their own, which no stream ever enters. Health's watches hold no thread.
-Reflection's streams hold one each, of a small pool, and end after a while.
+Reflection's streams hold one each, of a small pool, and end after a while. Audit's hold one each, of a pool with room
+for all that are allowed, and for some more that are refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import grpc
 from fleetgate_proto.v1 import (
+    audit_pb2,
     inventory_pb2,
     policy_pb2,
     policy_pb2_grpc,
@@ -25,6 +27,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from fleetgate.telemetry.metrics import Metrics
+from fleetgate.transport.audit import STREAMS, AuditService
 from fleetgate.transport.guard import Callers, Guard
 from fleetgate.transport.inventory import InventoryService
 from fleetgate.transport.policy import PolicyServicer
@@ -37,6 +40,7 @@ SERVICES: tuple[str, ...] = (
     policy_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
     server_info_pb2.DESCRIPTOR.services_by_name["ServerInfoService"].full_name,
     inventory_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name,
+    audit_pb2.DESCRIPTOR.services_by_name["AuditService"].full_name,
 )
 """Our services: each has a health status of its own, beside the overall one (``""``)."""
 
@@ -93,6 +97,7 @@ class Server:
         review: ReviewService,
         policy: PolicyServicer,
         inventory: InventoryService,
+        audit: AuditService,
         info: ServerInfoServicer,
     ) -> None:
         self._reviews = Workers(limits.threads, "review")
@@ -103,14 +108,23 @@ class Server:
             self._reviews, options=limits.options(), maximum_concurrent_rpcs=limits.max_concurrent_rpcs
         )
         self._queries = ThreadPoolExecutor(_SMALL_POOL, thread_name_prefix="query")
-        pools = {SERVICES[1]: self._control, SERVICES[2]: self._control, SERVICES[3]: self._queries}
-        guard = Guard(self._server, callers, metrics, {**pools, _HEALTH: self._health_pool, _REFLECTION: self._streams})
+        self._audits = ThreadPoolExecutor(audit.slots.limit + _SMALL_POOL, thread_name_prefix="audit")
+        pools = {
+            **dict.fromkeys(SERVICES[1:3], self._control),
+            **dict.fromkeys(SERVICES[3:], self._queries),
+            **dict.fromkeys(STREAMS, self._audits),
+            _HEALTH: self._health_pool,
+            _REFLECTION: self._streams,
+        }
+        guard = Guard(self._server, callers, metrics, pools)
         self._open_streams = _Streams()
         self._health = _Health(self._open_streams)
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         review.register(self._server)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(policy, guard)
         inventory.register(guard)
+        audit.register(guard)
+        self._end_watches = audit.end_watches
         server_info_pb2_grpc.add_ServerInfoServiceServicer_to_server(info, guard)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)
         names = (*SERVICES, _HEALTH, _REFLECTION)
@@ -145,10 +159,11 @@ class Server:
         """
         stopped = self._server.stop(grace)
         self._open_streams.end()
+        self._end_watches()
         finished = bool(stopped.wait(grace))
         stopped.wait()
         self._reviews.shutdown()
-        for pool in (self._control, self._queries, self._health_pool, self._streams):
+        for pool in (self._control, self._queries, self._audits, self._health_pool, self._streams):
             pool.shutdown(wait=False, cancel_futures=True)
         return finished
 

@@ -17,6 +17,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from fleetgate.audit.errors import ContinuousAuditOff, TooManyStreams, WatchEnded, WatchTooSlow
+from fleetgate.audit.history.database import HistoryFailed
 from fleetgate.engine.exceptions import (
     ClusterMismatch,
     DeadlineExceeded,
@@ -80,7 +82,7 @@ def _policy_violations(error: PolicyError) -> list[Message]:
     return [error_details_pb2.BadRequest(field_violations=violations)]
 
 
-def _retry(error: Overloaded) -> list[Message]:
+def _retry(error: Overloaded | TooManyStreams | WatchTooSlow) -> list[Message]:
     delay = Duration()
     delay.FromMilliseconds(max(1, round(error.retry_after_seconds * 1000)))
     return [error_details_pb2.RetryInfo(retry_delay=delay)]
@@ -139,6 +141,11 @@ TABLE: Mapping[type[Exception], _Row] = {
     Overloaded: _Row(grpc.StatusCode.RESOURCE_EXHAUSTED, review_pb2.ERROR_REASON_OVERLOADED, details=_retry),
     NoStateDirectory: _Row(grpc.StatusCode.FAILED_PRECONDITION, review_pb2.ERROR_REASON_NOT_STORED),
     StorageFailed: _Row(grpc.StatusCode.UNAVAILABLE, review_pb2.ERROR_REASON_NOT_STORED),
+    TooManyStreams: _Row(grpc.StatusCode.RESOURCE_EXHAUSTED, review_pb2.ERROR_REASON_OVERLOADED, details=_retry),
+    WatchTooSlow: _Row(grpc.StatusCode.RESOURCE_EXHAUSTED, review_pb2.ERROR_REASON_OVERLOADED, details=_retry),
+    WatchEnded: _Row(grpc.StatusCode.UNAVAILABLE, review_pb2.ERROR_REASON_AUDIT_UNAVAILABLE),
+    HistoryFailed: _Row(grpc.StatusCode.UNAVAILABLE, review_pb2.ERROR_REASON_AUDIT_UNAVAILABLE),
+    ContinuousAuditOff: _Row(grpc.StatusCode.FAILED_PRECONDITION, review_pb2.ERROR_REASON_AUDIT_UNAVAILABLE),
     InternalError: _Row(grpc.StatusCode.INTERNAL, review_pb2.ERROR_REASON_INTERNAL, message=lambda _: "internal error"),
     EngineError: _Row(grpc.StatusCode.INTERNAL, review_pb2.ERROR_REASON_INTERNAL, message=lambda _: "internal error"),
     Exception: _Row(grpc.StatusCode.INTERNAL, review_pb2.ERROR_REASON_INTERNAL, message=lambda _: "internal error"),

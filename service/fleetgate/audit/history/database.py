@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _FILE = "audit.sqlite"
-_WAIT_SECONDS = 10.0
+_WAIT_SECONDS = 5.0
 _IDLE_CONNECTIONS = 4
 _LOCK = 0x666C6565_74676174
 """PostgreSQL's advisory lock of the writer: "fleetgat"."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -31,25 +32,24 @@ class ViolationRow(NamedTuple):
     content: bytes
 
 
-def row_of(found: audit_pb2.AuditViolation) -> ViolationRow:
-    """The row of a violation."""
+def row_of(key: bytes, found: audit_pb2.AuditViolation, content: bytes) -> ViolationRow:
+    """The row of a violation, of which ``key`` is the identity and ``content`` the encoded message."""
     thing, violation = found.object, found.violation
     kind = thing.kind
-    return ViolationRow(
-        identity(found),
-        text(thing.cluster),
-        text(violation.scope),
-        text(violation.constraint_kind),
-        text(violation.constraint_name),
-        text(kind.group),
-        text(kind.version),
-        text(kind.kind),
-        text(thing.namespace),
-        text(thing.name),
-        shortened(violation.message),
-        text(violation.enforcement_action),
-        found.SerializeToString(),
+    names = (
+        thing.cluster,
+        violation.scope,
+        violation.constraint_kind,
+        violation.constraint_name,
+        kind.group,
+        kind.version,
+        kind.kind,
+        thing.namespace,
+        thing.name,
     )
+    if any("\0" in name for name in names):
+        names = tuple(map(text, names))  # type: ignore[assignment]  # as many as before
+    return ViolationRow(key, *names, shortened(violation.message), text(violation.enforcement_action), content)
 
 
 def identity(found: audit_pb2.AuditViolation) -> bytes:
@@ -59,8 +59,7 @@ def identity(found: audit_pb2.AuditViolation) -> bytes:
     before) are part of it.
     """
     thing, violation = found.object, found.violation
-    digest = hashlib.sha256()
-    for part in (
+    parts = (
         thing.cluster,
         thing.kind.group,
         thing.kind.kind,
@@ -70,11 +69,8 @@ def identity(found: audit_pb2.AuditViolation) -> bytes:
         violation.constraint_kind,
         violation.constraint_name,
         violation.message,
-    ):
-        encoded = part.encode()
-        digest.update(b"%d:" % len(encoded) + encoded)
-    digest.update(violation.details)
-    return digest.digest()[:16]
+    )
+    return hashlib.sha256(json.dumps(parts).encode() + violation.details).digest()[:16]
 
 
 def shortened(message: str) -> bytes:

@@ -36,7 +36,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         """CREATE INDEX audit_violations_of_constraints
             ON audit_violations (constraint_kind, constraint_name, scope, cluster)""",
-        "CREATE INDEX audit_violations_of_sessions ON audit_violations (session)",
         """CREATE TABLE audit_changes (
             number BIGINT PRIMARY KEY,
             at BIGINT NOT NULL,

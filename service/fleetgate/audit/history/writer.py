@@ -193,13 +193,20 @@ class Writer:
         connection.execute("UPDATE audit_sessions SET looked_at = ? WHERE number = ?", (at, self._session))
 
     def _put(self, connection: Connection, violations: Sequence[audit_pb2.AuditViolation], at: int) -> None:
-        rows = {row.id: (row, found) for row, found in ((row_of(one), one) for one in violations)}
-        known = {row[0] for row in _of_ids(connection, "SELECT id FROM audit_violations", [*rows])}
-        connection.execute_many(_PUT, [(self._session, at, *row) for row, _ in rows.values()])
+        found = {identity(one): (one, one.SerializeToString()) for one in violations}
+        known = dict(_of_ids(connection, "SELECT id, content FROM audit_violations", [*found]))
+        same = [key for key, (_, content) in found.items() if known.get(key) == content]
+        if same:
+            connection.execute(
+                f"UPDATE audit_violations SET session = ? WHERE id IN ({_marks(same)})",  # noqa: S608 (question marks)
+                [self._session, *same],
+            )
+        others = [row_of(key, *one) for key, one in found.items() if known.get(key) != one[1]]
+        connection.execute_many(_PUT, [(self._session, at, *row) for row in others])
         changes = []
-        for key, (_, found) in rows.items():
+        for key, (violation, _) in found.items():
             if key not in known:
-                change = audit_pb2.ViolationChange(direction=NEW, violation=found, at=timestamp(at))
+                change = audit_pb2.ViolationChange(direction=NEW, violation=violation, at=timestamp(at))
                 change.violation.first_seen.CopyFrom(change.at)
                 change.violation.last_seen.CopyFrom(change.at)
                 changes.append(change)
@@ -274,7 +281,11 @@ class Writer:
 def _of_ids(connection: Connection, select: str, ids: Sequence[bytes]) -> list[tuple[Any, ...]]:
     if not ids:
         return []
-    return connection.rows(f"{select} WHERE id IN ({', '.join('?' for _ in ids)})", ids)
+    return connection.rows(f"{select} WHERE id IN ({_marks(ids)})", ids)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" for _ in values)
 
 
 def counts_of(summary: audit_pb2.AuditSummary) -> Mapping[tuple[str, str, str, str], int]:
