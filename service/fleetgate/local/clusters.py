@@ -11,12 +11,16 @@ from pathlib import Path
 from fleetgate_clients.audit.local import LocalEngineError
 
 from fleetgate.clusters.kubeconfig import Context, Document, KubeconfigInvalid, Trust, context_names, cut_out, parse
-from fleetgate.engine import DialError, Engine, Feeds
+from fleetgate.engine import DialError, Engine, Feeds, WriteError
 from fleetgate.engine.feeds import Selector
+from fleetgate.local.discovery import served_kinds
 from fleetgate.policy.custom_resources import CONSTRAINTS, SYNC_SETS, TEMPLATES, config_selector
 
 GATEKEEPER_NAMESPACE = "gatekeeper-system"
 
+_GroupKind = tuple[str, str]
+
+_NAMESPACE: _GroupKind = ("", "Namespace")
 _DIAL_SECONDS = 10.0
 _LIST_SECONDS = 300.0
 _LOOK_SECONDS = 0.05
@@ -59,10 +63,17 @@ def read_clusters(
             for context in reached:
                 if words := _read_policies(engine, feeds, context.name, deadline):
                     shortfalls[context.name] = words
+        planned: dict[str, set[_GroupKind]] = {}
         for context in reached:
             plan = engine.watch_plan(context.name)
             feeds.plan(context.name, plan.kinds, plan.matching, bounds=plan.bounds)
-        _wait(feeds, {context.name for context in reached}, deadline)
+            try:
+                planned[context.name] = served_kinds(feeds, context.name, plan.matching) | {_NAMESPACE}
+            except WriteError as error:
+                shortfalls[context.name] = f"what it serves cannot be found out: {error}"
+        for name, missing in _wait(engine, feeds, planned, deadline).items():
+            kinds = ", ".join(sorted(kind for _, kind in missing))
+            shortfalls[name] = "; ".join(filter(None, (shortfalls.get(name, ""), f"not listed in time: {kinds}")))
     except BaseException:
         feeds.close()
         raise
@@ -145,10 +156,28 @@ def _read_policies(engine: Engine, feeds: Feeds, cluster: str, deadline: float) 
     return "; ".join([*unread, *refused])
 
 
-def _wait(feeds: Feeds, names: set[str], deadline: float) -> None:
-    """Wait until everything that is planned was listed; what was not by then, the audit names."""
-    while time.monotonic() < deadline:
-        states = {feed.cluster: feed.state for feed in feeds.status()}
-        if all(states.get(name) == "SYNCED" for name in names):
-            return
+def _wait(
+    engine: Engine, feeds: Feeds, planned: Mapping[str, set[_GroupKind]], deadline: float
+) -> dict[str, set[_GroupKind]]:
+    """Wait until everything that is planned is there; return what was not by then, by cluster.
+
+    What a feed has listed is published a moment later, and it is SYNCED before it has taken over its plan: that the
+    engine has each kind is what counts.
+    """
+    while True:
+        known = _known_kinds(engine, feeds)
+        missing = {name: left for name, kinds in planned.items() if (left := kinds - known.get(name, set()))}
+        if not missing or time.monotonic() >= deadline:
+            return missing
         time.sleep(_LOOK_SECONDS)
+
+
+def _known_kinds(engine: Engine, feeds: Feeds) -> dict[str, set[_GroupKind]]:
+    """By cluster, the kinds that are complete, and those that are never read: the audit names them."""
+    known = {
+        cluster.name: {(kind.kind[0], kind.kind[2]) for kind in cluster.kinds if kind.state == "SYNCED"}
+        for cluster in engine.clusters()
+    }
+    for feed in feeds.status():
+        known.setdefault(feed.cluster, set()).update((kind.group, kind.kind) for kind in feed.kinds if kind.not_audited)
+    return known
