@@ -58,6 +58,11 @@ pub struct Limits {
 impl Limits {
     /// More than any template of the public library comes near to; the time limit is what a hostile one meets first.
     pub const DEFAULT_INSTRUCTIONS: usize = 50_000_000;
+
+    /// The same with so many times the time.
+    fn with_patience(self, times: u32) -> Self {
+        Self { constraint_time: self.constraint_time * times, review_time: self.review_time * times, ..self }
+    }
 }
 
 /// Policies, inventories and evaluation contexts: everything a decision needs.

@@ -13,13 +13,18 @@ use fleetgate_value::Value;
 use super::answer::{Answer, Point};
 use super::call::Ends;
 use super::surroundings::Surroundings;
-use super::{Engine, Matched, concerns, evaluation, exclusion, match_each};
+use super::{Engine, Limits, Matched, concerns, evaluation, exclusion, match_each};
+use crate::clock;
 use crate::evaluate::{Context, Program};
 use crate::inventory::Snapshot;
 use crate::matching::Source;
 use crate::policy::{Generation, PolicySet, Scoped};
 use crate::review::{ReadNamespace, Review, ReviewError};
 use crate::wire::{self, ErrorReason};
+
+/// How many times the time of a review an object gets, try by try. Budgets of time are of wall time, and a thread of low
+/// priority may get no time at all for longer than that: such an object is judged again.
+const PATIENCE: [u32; 3] = [1, 20, 200];
 
 /// Judges the objects of one cluster, on one generation and one snapshot.
 pub(crate) struct Auditor<'a> {
@@ -43,6 +48,12 @@ pub(crate) struct Judgement {
     pub(crate) matched: Positions,
     /// Violations and errors, and whether it would be allowed. What names a decision is empty.
     pub(crate) findings: wire::ReviewResponse,
+}
+
+impl Judgement {
+    fn ran_out_of_time(&self) -> bool {
+        self.findings.constraint_errors.iter().any(|error| error.reason() == ErrorReason::TimeBudget)
+    }
 }
 
 impl<'a> Auditor<'a> {
@@ -92,9 +103,18 @@ impl<'a> Auditor<'a> {
 
     /// Judges a review of an object, which [`Self::review`] made, by some of the Constraints that concern its kind.
     pub(crate) fn judge_review(&self, review: &Review, among: &Positions, context: &mut Context) -> Judgement {
-        let mut answer = self.answer();
-        let matched = judge(self, review, among, context, &mut answer);
-        Judgement { matched, findings: answer.into_findings() }
+        let mut tries = PATIENCE.into_iter().peekable();
+        loop {
+            let limits = self.engine.limits.with_patience(tries.next().unwrap_or(1));
+            let (mut answer, cpu) = (self.answer(), clock::thread_cpu());
+            let matched = judge(self, review, among, (context, &limits), &mut answer);
+            let judgement = Judgement { matched, findings: answer.into_findings() };
+            let spent = clock::thread_cpu().saturating_sub(cpu);
+            let was_starved = judgement.ran_out_of_time() && spent < self.engine.limits.constraint_time;
+            if !was_starved || tries.peek().is_none() {
+                return judgement;
+            }
+        }
     }
 
     fn answer(&self) -> Answer<'a> {
@@ -142,7 +162,7 @@ fn judge(
     auditor: &Auditor<'_>,
     review: &Review,
     among: &Positions,
-    context: &mut Context,
+    (context, limits): (&mut Context, &Limits),
     answer: &mut Answer<'_>,
 ) -> Positions {
     let Auditor { engine, scopes, surroundings, point, .. } = auditor;
@@ -152,8 +172,8 @@ fn judge(
         let positions: &[usize] = if is_asked { positions } else { &[] };
         match_each(&subject, set, positions.iter().copied())
     });
-    let ends = Ends::unattended(&engine.limits);
-    let settings = evaluation::Settings { limits: &engine.limits, ends: &ends, compatibility: &engine.compatibility };
+    let ends = Ends::unattended(limits);
+    let settings = evaluation::Settings { limits, ends: &ends, compatibility: &engine.compatibility };
     for (set, matched) in scopes.zip(matched.as_ref()).iter().filter(|(_, matched)| !matched.is_empty()) {
         // Only a caller's deadline ends it early, and there is no caller.
         let evaluated = evaluation::evaluate(review, matched, set, surroundings, context, settings, answer);
