@@ -30,12 +30,15 @@ pub(super) struct Surroundings<'a> {
     /// What all clusters were pinned at, where that was before.
     pinned: Option<&'a [Arc<Snapshot>]>,
     /// `data.inventory` by what a program reads of it.
-    documents: RefCell<Vec<(Arc<InventoryReads>, Result<Value, ViewTooLarge>)>>,
+    documents: RefCell<Vec<Document>>,
     /// `data.fleet` of the template that asked last: Constraints of a template stand together.
     last: RefCell<Option<Asked>>,
     /// How far what was read so far is known.
     read: Cell<Option<Extent>>,
 }
+
+/// What programs read of the inventory, and the data document that holds it.
+type Document = (Arc<InventoryReads>, Result<Value, ViewTooLarge>);
 
 /// A program, what it was shown, and what that is.
 type Asked = (Arc<dyn Program>, Shown, Value);

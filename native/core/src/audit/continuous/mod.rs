@@ -110,7 +110,16 @@ struct ClusterState {
 
 /// What fleet templates see of other clusters, by what changed in them last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct FleetStamp(Vec<(Arc<str>, BTreeMap<String, String>, Vec<(GroupVersionKind, u64, KindState)>)>);
+struct FleetStamp(Vec<ClusterStamp>);
+
+/// What fleet templates see of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ClusterStamp {
+    name: Arc<str>,
+    labels: BTreeMap<String, String>,
+    /// The snapshot in which each kind changed last, and how far it is known.
+    kinds: Vec<(GroupVersionKind, u64, KindState)>,
+}
 
 impl FleetStamp {
     fn of(own: &Snapshot, pinned: &[Arc<Snapshot>]) -> Self {
@@ -120,7 +129,7 @@ impl FleetStamp {
         };
         let stamp = |one: &Arc<Snapshot>| {
             let kinds = one.kinds().map(|known| (known.kind().clone(), known.changed(), known.state())).collect();
-            (one.cluster().clone(), one.facts().labels.clone(), kinds)
+            ClusterStamp { name: one.cluster().clone(), labels: one.facts().labels.clone(), kinds }
         };
         Self(pinned.iter().filter(is_of_set).map(stamp).collect())
     }
