@@ -347,7 +347,7 @@ impl World {
                     1 => self.labels = vec!["app", "team"][self.random.below(2)..].to_vec(),
                     2 => self.excluded = self.random.of(&["none", "m", "k*"]),
                     3 => self.synced = vec!["Pod", "Ingress", "StorageClass"][self.random.below(3)..].to_vec(),
-                    4 => self.left_out = Some(self.random.below(8)).filter(|_| self.number % 3 > 0),
+                    4 => self.left_out = Some(self.random.below(8)).filter(|_| !self.number.is_multiple_of(3)),
                     5 => self.message = self.random.of(&["", "odd", "very odd"]),
                     _ => self.has_own = !self.has_own,
                 }
