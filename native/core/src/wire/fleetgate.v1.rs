@@ -654,6 +654,8 @@ pub enum ErrorReason {
     StaleView = 17,
     /// The revision of the inventory that was asked for is not kept, or is another replica's. Metadata: token.
     RevisionUnavailable = 18,
+    /// There is no continuous audit to ask, its history does not answer, or a watch of it is ended because the server stops.
+    AuditUnavailable = 19,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -681,6 +683,7 @@ impl ErrorReason {
             Self::ResourceRefused => "ERROR_REASON_RESOURCE_REFUSED",
             Self::StaleView => "ERROR_REASON_STALE_VIEW",
             Self::RevisionUnavailable => "ERROR_REASON_REVISION_UNAVAILABLE",
+            Self::AuditUnavailable => "ERROR_REASON_AUDIT_UNAVAILABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -705,6 +708,7 @@ impl ErrorReason {
             "ERROR_REASON_RESOURCE_REFUSED" => Some(Self::ResourceRefused),
             "ERROR_REASON_STALE_VIEW" => Some(Self::StaleView),
             "ERROR_REASON_REVISION_UNAVAILABLE" => Some(Self::RevisionUnavailable),
+            "ERROR_REASON_AUDIT_UNAVAILABLE" => Some(Self::AuditUnavailable),
             _ => None,
         }
     }
