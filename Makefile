@@ -75,7 +75,7 @@ AUDIT_KILLS ?= 50
 endure: build ## kill a writer of snapshots, and a service that audits, again and again; run the cache beside its model
 	cd native && FLEETGATE_KILLS=$(KILLS) $(CARGO) test --quiet --locked --package fleetgate-core --test kill
 	FLEETGATE_STATE_MACHINE_RUNS=$(RUNS) $(BIN)/pytest -q tests/property/test_inventory.py
-	FLEETGATE_AUDIT_KILLS=$(AUDIT_KILLS) $(BIN)/pytest -q tests/integration/test_audit_kill.py
+	AUDIT_KILLS=$(AUDIT_KILLS) $(BIN)/pytest -q tests/integration/test_audit_kill.py
 
 # --- checks ----------------------------------------------------------------------------------------------------------
 

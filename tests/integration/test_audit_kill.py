@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import grpc
+import pytest
 from fleetgate_proto.v1 import audit_pb2, audit_pb2_grpc
 
 from tests.support.scripted_feeds import eventually
@@ -20,8 +21,10 @@ from tests.support.serving import TIMEOUT, Serve
 from tests.support.stored_inventory import pods, store
 
 NEW = audit_pb2.ViolationChange.DIRECTION_NEW
-KILLS = int(os.environ.get("FLEETGATE_AUDIT_KILLS", "5"))
+KILLS = int(os.environ.get("AUDIT_KILLS", "5"))
 """`make endure` kills more often."""
+
+pytestmark = pytest.mark.timeout(120 + 20 * KILLS)
 
 Found = Counter[tuple[str, str, str]]
 
