@@ -61,6 +61,15 @@ def test_a_kind_of_a_group(engine: Engine, kind: str, count: int) -> None:
     assert len(_names(_query(engine, kind=kind))) == count
 
 
+def test_a_name_means_the_kind_that_has_objects(engine: Engine) -> None:
+    """gatekeeper-library asks for Ingresses of groups and versions that no cluster serves any more."""
+    for kind in (("extensions", "v1beta1", "Ingress"), ("networking.k8s.io", "v1beta1", "Ingress")):
+        engine.write_inventory("eu", [("begin", kind), ("finish", kind, "9")])
+    answer = _query(engine, kind="ingresses", clusters=["eu"])
+    assert _names(answer) == ["eu:a/i"]
+    assert [(one.kind.group, one.kind.version) for one in answer.objects] == [("networking.k8s.io", "v1")]
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

@@ -169,14 +169,12 @@ fn answers(chosen: &Chosen, kind: &str) -> BTreeMap<String, wire::ClusterAnswer>
     of_known.chain(of_unknown).map(|answer| (answer.cluster.clone(), answer)).collect()
 }
 
-/// The kind that a text means: of several groups the first, and there the version that is no alpha or beta.
+/// The kind that a text means: of several groups the first, and there the version that is no alpha or beta. Kinds without
+/// objects come last: policies ask for groups and versions that a cluster does not serve any more, or not yet.
 fn find<'a>(snapshot: &'a Snapshot, text: &str) -> Option<&'a Kind> {
-    let is_unstable = |known: &&Kind| known.kind().version.contains("alpha") || known.kind().version.contains("beta");
-    let meant: Vec<&Kind> = snapshot.kinds().filter(|known| is_meant(text, known.kind())).collect();
-    let first = meant.first()?.kind().group.clone();
-    let mut of_group = meant.into_iter().filter(|known| known.kind().group == first).collect::<Vec<_>>();
-    of_group.sort_by_key(is_unstable);
-    of_group.first().copied()
+    let is_unstable = |known: &Kind| known.kind().version.contains("alpha") || known.kind().version.contains("beta");
+    let meant = snapshot.kinds().filter(|known| is_meant(text, known.kind()));
+    meant.min_by_key(|known| (known.is_empty(), known.kind().group.clone(), is_unstable(known)))
 }
 
 /// Whether a text means a kind, as kubectl takes it: `Pod`, `pods`, `ingresses.networking.k8s.io`.
