@@ -174,6 +174,7 @@ def _fleet_table(report: fleet.FleetReport) -> str:
             text,
             f"{sample.rate:.0f}",
             f"{sample.events:.0f}",
+            f"{sample.unanswered:.0f}",
             *_milliseconds(sample.p50, sample.p99, sample.seen_age_p99, sample.read_age_p99),
         ]
         for text, sample in pairs
@@ -181,7 +182,7 @@ def _fleet_table(report: fleet.FleetReport) -> str:
     verdict = "kept" if report.bar_kept else "MISSED"
     return (
         f"Fleet: {report.clusters} clusters, all policies; saturated at {report.saturation:.0f} reviews/s\n"
-        + _table("DURING REVIEWS/S EVENTS/S P50-MS P99-MS AGE-P99-MS READ-AGE-P99-MS", rows)
+        + _table("DURING REVIEWS/S EVENTS/S UNANSWERED P50-MS P99-MS AGE-P99-MS READ-AGE-P99-MS", rows)
         + f"p99 {report.events.ratio:.2f} x and {report.flood.ratio:.2f} x (at most {fleet.LATENCY_BAR_RATIO}), ages "
         f"at most {fleet.AGE_BAR_SECONDS:g} s, p50 {report.agents_ratio:.2f} x beside agents; {report.lists} lists of "
         f"the flooding cluster; at least {fleet.LOWEST_RATE:.0f} reviews/s: {verdict}\n"

@@ -51,7 +51,8 @@ class Pair:
     @property
     def kept(self) -> bool:
         """Whether callers, and views as an outsider sees them, stay within the bars."""
-        return self.ratio <= LATENCY_BAR_RATIO and self.busy.seen_age_p99 <= AGE_BAR_SECONDS
+        answered = self.quiet.unanswered == self.busy.unanswered == 0
+        return answered and self.ratio <= LATENCY_BAR_RATIO and self.busy.seen_age_p99 <= AGE_BAR_SECONDS
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ def write_policies(target: Path, *, fleet: bool = True) -> Path:
 
 
 def write_recordings(scratch: Path) -> Path:
-    """Creations as an API server asks about them: four Pods for each Ingress and Service."""
+    """Creations as an API server asks about them: ten Pods for each Ingress and Service."""
     templates = {each.kind: each for each in KINDS}
-    turns = ["Pod", "Pod", "Ingress", "Pod", "Pod", "Service"]
+    turns = [*["Pod"] * 10, "Ingress", "Service"]
     file = scratch / "reviews.ndjson"
     with file.open("w") as out:
         for number in range(120):
