@@ -124,7 +124,7 @@ def measure(pods: int = PODS, ingresses: int = INGRESSES) -> AuditReport:
 
 
 def _pods(count: int) -> Iterator[dict[str, Any]]:
-    """The workload's Pods one after the other, each with a name of its own, in a namespace as those of a cluster are."""
+    """The workload's Pods one after the other, each with a name of its own, and in a namespace."""
     samples = [pod for pod in yaml.safe_load_all((workload.directory() / "objects.yaml").read_bytes()) if pod]
     for number in range(count):
         pod = copy.deepcopy(samples[number % len(samples)])
