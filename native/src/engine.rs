@@ -50,7 +50,7 @@ impl Engine {
     #[new]
     #[pyo3(signature = (
         *, contexts=0, constraint_instructions=0, constraint_seconds=0.1, review_seconds=1.0, cross_check=0.0,
-        compatibility=None, state_directory=None, view_bytes=0, write_behind_seconds=1.0
+        compatibility=None, state_directory=None, view_bytes=0, ready_bytes=None, write_behind_seconds=1.0
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -62,6 +62,7 @@ impl Engine {
         compatibility: Option<BTreeMap<String, String>>,
         state_directory: Option<PathBuf>,
         view_bytes: usize,
+        ready_bytes: Option<usize>,
         write_behind_seconds: f64,
     ) -> PyResult<Self> {
         if !(0.0..=1.0).contains(&cross_check) {
@@ -88,6 +89,7 @@ impl Engine {
         let defaults = inventory::Settings::default();
         let settings = inventory::Settings {
             view_bytes: if view_bytes == 0 { defaults.view_bytes } else { view_bytes },
+            ready_bytes: ready_bytes.unwrap_or(defaults.ready_bytes),
             write_behind: seconds("write_behind_seconds", write_behind_seconds)?,
             ..defaults
         };
@@ -98,7 +100,7 @@ impl Engine {
         };
         let damaged = damaged.into_iter().map(|file| (file.path, file.message)).collect();
         let engine = decide::Engine {
-            policies: Policies::with_auto_sync(driver, compatibility.auto_sync),
+            policies: Policies::with_auto_sync(driver, compatibility.auto_sync).telling(inventories.demands()),
             inventories,
             pool: Pool::new(contexts),
             limits,

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bookkeeping;
 mod compile;
 mod documents;
 mod error;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetgate_value::{Str, Value};
 
+use crate::bookkeeping::Bookkeeping;
 use crate::ir::{Base, Block, Gather, Leaf, Op, Operand, Program, Replacement, Rule, Slot};
 
 /// Which kinds of the inventory a program can read.
@@ -17,6 +18,7 @@ use crate::ir::{Base, Block, Gather, Leaf, Op, Operand, Program, Replacement, Ru
 pub struct InventoryReads {
     patterns: BTreeSet<KindPattern>,
     reads_fleet: bool,
+    bookkeeping: Bookkeeping,
 }
 
 /// Kinds that a program can read.
@@ -28,6 +30,13 @@ pub struct KindPattern {
     pub group_version: Option<Str>,
     /// Their kind; none for any.
     pub kind: Option<Str>,
+}
+
+impl KindPattern {
+    fn admits(&self, group_version: &str, kind: &str) -> bool {
+        let admits = |wanted: &Option<Str>, name: &str| wanted.as_ref().is_none_or(|wanted| **wanted == *name);
+        admits(&self.group_version, group_version) && admits(&self.kind, kind)
+    }
 }
 
 /// A tree of the inventory.
@@ -64,7 +73,7 @@ impl InventoryReads {
     /// All of the inventory, and the fleet.
     #[must_use]
     pub fn everything() -> Self {
-        let mut reads = Self { reads_fleet: true, ..Self::default() };
+        let mut reads = Self { reads_fleet: true, bookkeeping: Bookkeeping::all(), ..Self::default() };
         reads.whole(&[]);
         reads
     }
@@ -89,10 +98,19 @@ impl InventoryReads {
     /// Whether objects of a kind can be read in a tree.
     #[must_use]
     pub fn covers(&self, scope: InventoryScope, group_version: &str, kind: &str) -> bool {
-        let admits = |wanted: &Option<Str>, name: &str| wanted.as_ref().is_none_or(|wanted| **wanted == *name);
-        self.patterns.iter().any(|pattern| {
-            pattern.scope == scope && admits(&pattern.group_version, group_version) && admits(&pattern.kind, kind)
-        })
+        self.patterns.iter().any(|pattern| pattern.scope == scope && pattern.admits(group_version, kind))
+    }
+
+    /// Whether managedFields or the last-applied-configuration of cached objects of a kind can be read.
+    #[must_use]
+    pub fn covers_bookkeeping(&self, group_version: &str, kind: &str) -> bool {
+        self.bookkeeping.cached.iter().any(|pattern| pattern.admits(group_version, kind))
+    }
+
+    /// Whether those of the object under review can be read.
+    #[must_use]
+    pub const fn covers_reviewed_bookkeeping(&self) -> bool {
+        self.bookkeeping.reviewed
     }
 
     /// All that is below a path from `data`.
@@ -144,13 +162,29 @@ impl Program {
     /// What the program can read of the inventory.
     #[must_use]
     pub fn inventory_reads(&self) -> InventoryReads {
-        let mut reads = InventoryReads::default();
+        let mut reads = InventoryReads { bookkeeping: self.bookkeeping(), ..InventoryReads::default() };
         if self.reads_data() {
             for rule in &self.rules {
                 Trace { program: self, slots: BTreeMap::new(), reads: &mut reads, has_grown: false }.rule(rule);
             }
         }
         reads
+    }
+
+    /// The names that lead to a node; unknown ones where it has none.
+    pub(crate) fn path_of(&self, node: usize) -> Vec<Option<Str>> {
+        let (mut path, mut at) = (Vec::new(), node);
+        while at != 0 {
+            let parent = self.nodes.iter().enumerate().find_map(|(parent, candidate)| {
+                let name = candidate.children.iter().find(|(_, child)| **child == at)?.0;
+                Some((parent, name.clone()))
+            });
+            let Some((parent, name)) = parent else { return Vec::new() };
+            path.push(Some(name));
+            at = parent;
+        }
+        path.reverse();
+        path
     }
 }
 
@@ -252,26 +286,10 @@ impl Trace<'_, '_> {
         let starts: Vec<Path> = match base {
             Base::Value(Operand::Slot(slot)) => self.slots.get(slot).into_iter().flatten().cloned().collect(),
             Base::Data => vec![Path::new()],
-            Base::Node(node) => vec![self.path_of(*node)],
+            Base::Node(node) => vec![self.program.path_of(*node)],
             Base::Value(Operand::Const(_)) | Base::Input | Base::Rule(_) => Vec::new(),
         };
         starts.into_iter().map(|start| start.into_iter().chain(path.iter().map(step)).collect()).collect()
-    }
-
-    /// The names that lead to a node; unknown ones where it has none.
-    fn path_of(&self, node: usize) -> Path {
-        let (mut path, mut at) = (Path::new(), node);
-        while at != 0 {
-            let parent = self.program.nodes.iter().enumerate().find_map(|(parent, candidate)| {
-                let name = candidate.children.iter().find(|(_, child)| **child == at)?.0;
-                Some((parent, name.clone()))
-            });
-            let Some((parent, name)) = parent else { return Path::new() };
-            path.push(Some(name));
-            at = parent;
-        }
-        path.reverse();
-        path
     }
 
     /// A variable can be what a path leads to.

@@ -125,13 +125,19 @@ pub(super) struct Ends {
     /// For the caller, who gets an error then.
     caller: Option<Instant>,
     /// For the evaluations, whose Constraints then stay unanswered.
-    pub(super) evaluations: Instant,
+    evaluations: Instant,
 }
 
 impl Ends {
     /// Of a review that nobody waits for.
     pub(super) fn unattended(limits: &Limits) -> Self {
         Self { caller: None, evaluations: Instant::now() + limits.review_time }
+    }
+
+    /// When evaluations end that were kept waiting for so long.
+    pub(super) fn evaluations(&self, waited: Duration) -> Instant {
+        let end = self.evaluations + waited;
+        self.caller.map_or(end, |caller| caller.min(end))
     }
 
     pub(super) fn check(&self) -> Result<(), CallError> {

@@ -87,7 +87,7 @@ fn compare_scope(
 ) {
     let mut entered = context.enter(within(set));
     for (position, ours) in outcomes {
-        if Instant::now() >= settings.ends.evaluations {
+        if Instant::now() >= settings.ends.evaluations(surroundings.waited()) {
             break;
         }
         let Some(published) = set.constraints().get(position) else { continue };
@@ -101,7 +101,7 @@ fn compare_scope(
         let budget = Budget {
             instructions: settings.limits.constraint_instructions,
             time: settings.limits.constraint_time,
-            deadline: settings.ends.evaluations,
+            deadline: settings.ends.evaluations(surroundings.waited()),
         };
         let nonstring_msg = settings.compatibility.nonstring_msg;
         let evaluation =

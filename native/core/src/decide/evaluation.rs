@@ -82,13 +82,9 @@ fn evaluate_one(
     entered: &mut Entered<'_>,
     settings: Settings<'_>,
 ) -> Outcome {
-    let budget = Budget {
-        instructions: settings.limits.constraint_instructions,
-        time: settings.limits.constraint_time,
-        deadline: settings.ends.evaluations,
-    };
-    if Instant::now() >= budget.deadline {
-        return Err(EvaluationError::Budget(ExhaustedBudget::Time(budget.time)));
+    let time = settings.limits.constraint_time;
+    if Instant::now() >= settings.ends.evaluations(surroundings.waited()) {
+        return Err(EvaluationError::Budget(ExhaustedBudget::Time(time)));
     }
     let ready = set.constraints().get(position).and_then(|published| {
         let template = set.templates().get(published.template)?;
@@ -100,6 +96,11 @@ fn evaluate_one(
     let Some((documents, (instance, parameters))) = ready else { return Ok(Vec::new()) };
     let documents = documents.map_err(|error| EvaluationError::Budget(ExhaustedBudget::Inventory(error)))?;
     let nonstring_msg = settings.compatibility.nonstring_msg;
+    let budget = Budget {
+        instructions: settings.limits.constraint_instructions,
+        time,
+        deadline: settings.ends.evaluations(surroundings.waited()),
+    };
     let (cluster, data) = (documents.cluster.as_ref(), &*documents.data);
     instance.evaluate(&Evaluation { review: &review.value, parameters, cluster, data, budget, nonstring_msg })
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fleetgate_eval::{InventoryReads, InventoryScope, KindPattern};
 use fleetgate_value::Value;
@@ -35,6 +35,8 @@ pub(super) struct Surroundings<'a> {
     last: RefCell<Option<Asked>>,
     /// How far what was read so far is known.
     read: Cell<Option<Extent>>,
+    /// Time that went into views which were not ready.
+    waited: Cell<Duration>,
 }
 
 /// What programs read of the inventory, and the data document that holds it.
@@ -108,6 +110,7 @@ impl<'a> Surroundings<'a> {
             documents: RefCell::default(),
             last: RefCell::default(),
             read: Cell::default(),
+            waited: Cell::default(),
         }
     }
 
@@ -130,6 +133,7 @@ impl<'a> Surroundings<'a> {
             documents: RefCell::default(),
             last: RefCell::default(),
             read: Cell::default(),
+            waited: Cell::default(),
         }
     }
 
@@ -141,6 +145,11 @@ impl<'a> Surroundings<'a> {
     /// How far what was read is known; none where nothing was.
     pub(super) fn read(&self) -> Option<Extent> {
         self.read.get()
+    }
+
+    /// How long evaluations were kept waiting for what they read: that is not theirs to answer for.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited.get()
     }
 
     /// Whether a Constraint applies to the review's cluster.
@@ -300,8 +309,18 @@ impl<'a> Surroundings<'a> {
         documents.push((reads.clone(), Ok(data)));
     }
 
-    /// The documents of a template's evaluation.
+    /// The documents of a template's evaluation. Waits where a view is not ready.
     pub(super) fn documents(&self, published: &PublishedTemplate, shown: Shown) -> Result<Documents, ViewTooLarge> {
+        if !published.program.referential() && published.template.fleet.is_none() {
+            return Ok(Documents { cluster: None, data: self.inventory(published.program.as_ref())? });
+        }
+        let began = Instant::now();
+        let documents = self.made(published, shown);
+        self.waited.set(self.waited.get() + began.elapsed());
+        documents
+    }
+
+    fn made(&self, published: &PublishedTemplate, shown: Shown) -> Result<Documents, ViewTooLarge> {
         static KEYS: LazyLock<[Value; 3]> = LazyLock::new(|| ["fleet", "labels", "name"].map(Value::from));
         let data = self.inventory(published.program.as_ref())?;
         if published.template.fleet.is_none() {
@@ -332,7 +351,8 @@ impl<'a> Surroundings<'a> {
         let (Some(declared), Ok(requirements)) = (&template.fleet, &template.sync_requirements) else {
             return Ok(Value::empty_object());
         };
-        let value = self.fleet().value(self.cluster, requirements, declared, shown == Shown::Own)?;
+        let own_only = shown == Shown::Own;
+        let value = self.fleet().value(self.cluster, requirements, declared, own_only, self.generation)?;
         *last = Some((published.program.clone(), shown, value.clone()));
         Ok(value)
     }

@@ -7,15 +7,17 @@ use serde_json::{Value as Json, json};
 
 mod fleet;
 mod scopes;
+mod views;
 
 use super::*;
 use crate::evaluate::rego::RegoDriver;
 use crate::wire::batch_review_item::Result as Item;
 
 fn engine() -> Engine {
+    let inventories = Inventories::default();
     Engine {
-        policies: Policies::new(Arc::new(RegoDriver::default())),
-        inventories: Inventories::default(),
+        policies: Policies::new(Arc::new(RegoDriver::default())).telling(inventories.demands()),
+        inventories,
         compatibility: Compatibility::default(),
         cross_check: CrossCheck::default(),
         pool: Pool::new(2),

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use fleetgate_value::{Number, Value};
 
 use super::{ClusterFacts, Extent, Inventories, Snapshot, ViewTooLarge};
-use crate::config::GroupVersionKind;
+use crate::config::{Excluder, GroupVersionKind};
 use crate::template::SyncRequirements;
 
 /// The clusters that a decision may see, each pinned at one moment.
@@ -18,6 +18,15 @@ pub struct PinnedFleet {
     clusters: Vec<Arc<Snapshot>>,
     own: usize,
     limit: usize,
+}
+
+/// Namespaces that policies may not see, as a generation has them.
+pub trait Excluders {
+    /// The generation's number: what it excludes never changes.
+    fn generation(&self) -> u64;
+
+    /// What is excluded in a cluster.
+    fn sync_excluder(&self, cluster: &str) -> &Excluder;
 }
 
 impl Inventories {
@@ -63,8 +72,8 @@ impl PinnedFleet {
     }
 
     /// `data.fleet`: `{"clusters": {name: {labels, state, age, cluster, namespace}}}` with the kinds that a template
-    /// declares and no others. `state` and `age` (seconds) are those of the declared kinds; `age` is absent where one never
-    /// was complete.
+    /// declares and no others, without what a cluster's Configs keep from `sync`. `state` and `age` (seconds) are those of
+    /// the declared kinds; `age` is absent where one never was complete.
     ///
     /// # Errors
     /// [`ViewTooLarge`] where the clusters together take more than one program may read.
@@ -74,12 +83,16 @@ impl PinnedFleet {
         requirements: &SyncRequirements,
         declared: &BTreeSet<GroupVersionKind>,
         own_only: bool,
+        excluders: &dyn Excluders,
     ) -> Result<Value, ViewTooLarge> {
         let seen: Vec<&Arc<Snapshot>> = if own_only { self.own().collect() } else { self.clusters().collect() };
         let mut taken = 0;
         let mut clusters = Vec::with_capacity(seen.len());
         for snapshot in seen {
-            let (cluster, namespace, bytes) = snapshot.fleet_trees(declared)?;
+            // A cluster that nobody registered has a snapshot without a name.
+            let name = if snapshot.cluster().is_empty() { own_name } else { snapshot.cluster() };
+            let excluder = excluders.sync_excluder(name);
+            let (cluster, namespace, bytes) = snapshot.fleet_trees(declared, excluders.generation(), excluder)?;
             taken += bytes;
             if taken > self.limit {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });
@@ -92,8 +105,6 @@ impl PinnedFleet {
             fields.extend(extent.age.map(|age| (Value::from("age"), seconds(age))));
             fields.extend(cluster.map(|tree| (Value::from("cluster"), tree)));
             fields.extend(namespace.map(|tree| (Value::from("namespace"), tree)));
-            // A cluster that nobody registered has a snapshot without a name.
-            let name = if snapshot.cluster().is_empty() { own_name } else { snapshot.cluster() };
             clusters.push((Value::from(name), Value::object(fields)));
         }
         Ok(Value::object(vec![(Value::from("clusters"), Value::object(clusters))]))

@@ -8,18 +8,23 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use super::demand::{Demand, Demands, Relister};
 use super::persist::{DamagedFile, FlushError, Persister};
 use super::store::Library;
-use super::{Shard, Snapshot, Unfit};
+use super::view::Ready;
+use super::{Kind, Shard, Snapshot, Unfit};
 use crate::compatibility::Compatibility;
+use crate::config::GroupVersionKind;
 
 /// How inventories are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Leave out managedFields and kubectl's last-applied-configuration.
+    /// Leave out managedFields and kubectl's last-applied-configuration where no program can read them.
     pub strips: bool,
     /// Bytes that the objects which one program reads may take as values, of one cluster or of a cluster set. An estimate.
     pub view_bytes: usize,
+    /// Bytes that such values may take, of all clusters together, before anybody asks for them. An estimate.
+    pub ready_bytes: usize,
     /// How long after it was published a snapshot is written to the state directory, where there is one: what a kill can
     /// lose. [`Inventories::flush`] waits for it.
     pub write_behind: Duration,
@@ -27,7 +32,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { strips: true, view_bytes: 256 << 20, write_behind: Duration::from_secs(1) }
+        Self { strips: true, view_bytes: 256 << 20, ready_bytes: 1 << 30, write_behind: Duration::from_secs(1) }
     }
 }
 
@@ -37,11 +42,38 @@ pub(super) struct Shared {
     pub(super) compatibility: Compatibility,
     pub(super) settings: Settings,
     pub(super) library: Library,
+    /// What was made for programs, in all clusters.
+    pub(super) ready: Arc<Ready>,
+    /// What programs read; none before the first policies.
+    pub(super) demand: ArcSwap<Option<Arc<dyn Demand>>>,
+    /// Who can have kinds listed anew; nobody while there are no feeds.
+    pub(super) relister: ArcSwap<Option<Arc<dyn Relister>>>,
     /// Where snapshots are written; nowhere until it is set.
     pub(super) persister: OnceLock<Persister>,
 }
 
+/// All shards, by the clusters' names.
+pub(super) type Shards = ArcSwap<BTreeMap<Arc<str>, Arc<Shard>>>;
+
 impl Shared {
+    /// Whether managedFields and the last-applied-configuration are left out of a cluster's objects of a kind.
+    pub(super) fn strips(&self, cluster: &str, kind: &GroupVersionKind) -> bool {
+        let demand = self.demand.load();
+        self.settings.strips && (**demand).as_ref().is_none_or(|demand| !demand.reads_bookkeeping(cluster, kind))
+    }
+
+    /// Whether something was left out of objects that programs can read.
+    pub(super) fn is_lacking(&self, snapshot: &Snapshot, kind: &Kind) -> bool {
+        kind.is_stripped && !self.strips(snapshot.cluster(), kind.kind())
+    }
+
+    /// The kinds of a snapshot that programs read.
+    pub(super) fn demanded<'s>(&self, snapshot: &'s Snapshot) -> Vec<&'s Arc<Kind>> {
+        let demand = self.demand.load();
+        let Some(demand) = &**demand else { return Vec::new() };
+        snapshot.shared_kinds().filter(|kind| demand.reads(snapshot, kind)).collect()
+    }
+
     /// Called with each snapshot that was published, in the order of its cluster.
     pub(super) fn published(&self, snapshot: &Arc<Snapshot>) {
         if let Some(persister) = self.persister.get() {
@@ -54,7 +86,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Inventories {
     shared: Arc<Shared>,
-    shards: ArcSwap<BTreeMap<Arc<str>, Arc<Shard>>>,
+    shards: Arc<Shards>,
     /// Makes those take turns that add or remove a shard.
     turns: Mutex<()>,
     nothing: Arc<Snapshot>,
@@ -78,15 +110,10 @@ impl Inventories {
     /// Inventories that are kept in memory alone.
     #[must_use]
     pub fn with_settings(compatibility: Compatibility, settings: Settings) -> Self {
-        let shared = Shared { compatibility, settings, library: Library::default(), persister: OnceLock::new() };
+        let ready = Arc::new(Ready::new(settings.ready_bytes));
+        let shared = Shared { compatibility, settings, ready, ..Shared::default() };
         let nothing = Arc::new(Snapshot::first("", &shared));
-        Self {
-            shared: Arc::new(shared),
-            shards: ArcSwap::default(),
-            turns: Mutex::default(),
-            nothing,
-            replica: replica(),
-        }
+        Self { shared: Arc::new(shared), shards: Arc::default(), turns: Mutex::default(), nothing, replica: replica() }
     }
 
     /// Inventories that are kept in a directory too, and start with what it holds: every kind that was complete is stale
@@ -120,7 +147,8 @@ impl Inventories {
     /// The number of the cluster's snapshot that is on disk; 0 for none.
     #[must_use]
     pub fn durable(&self, cluster: &str) -> u64 {
-        self.shared.persister.get().map_or(0, |persister| persister.durable(cluster))
+        let durable = self.shared.persister.get().and_then(|persister| persister.durable(cluster));
+        durable.map_or(0, |snapshot| snapshot.number())
     }
 
     /// The current snapshot of a cluster; an empty one of a cluster that there is not. Waits for nobody.
@@ -169,6 +197,17 @@ impl Inventories {
                 persister.removed(cluster);
             }
         }
+    }
+
+    /// Says who can have kinds listed anew.
+    pub fn relists_by(&self, relister: Arc<dyn Relister>) {
+        self.shared.relister.store(Arc::new(Some(relister)));
+    }
+
+    /// Where it is told what programs read.
+    #[must_use]
+    pub fn demands(&self) -> Demands {
+        Demands { shared: self.shared.clone(), shards: self.shards.clone() }
     }
 
     pub(super) fn view_bytes(&self) -> usize {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::store::Objects;
+use super::view;
 use super::{State, Watermark};
 use crate::compatibility::Compatibility;
 use crate::config::GroupVersionKind;
+use fleetgate_eval::InventoryReads;
 
 /// A kind of a cluster as a snapshot has it: how far it is known, and its objects.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct Kind {
     pub(super) changed: u64,
     /// The objects were handed over as a whole, by somebody who has no cluster to follow: policies see all of them.
     pub(super) is_given: bool,
+    /// Something was left out of objects that no program could read.
+    pub(super) is_stripped: bool,
     pub(super) objects: Objects,
 }
 
@@ -28,6 +32,7 @@ impl Kind {
             reason: Arc::default(),
             changed: 0,
             is_given: false,
+            is_stripped: false,
             objects: Objects::new(compatibility),
         }
     }
@@ -65,6 +70,12 @@ impl Kind {
     #[must_use]
     pub const fn is_given(&self) -> bool {
         self.is_given
+    }
+
+    /// Whether a program can read its objects, where it is shown.
+    #[must_use]
+    pub fn is_read_by(&self, reads: &InventoryReads) -> bool {
+        view::covers(reads, self)
     }
 
     /// Number of objects, terminating ones included.

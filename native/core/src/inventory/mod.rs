@@ -9,6 +9,7 @@
 
 mod change;
 mod cluster;
+mod demand;
 mod extent;
 mod fleet;
 mod inventories;
@@ -26,8 +27,9 @@ mod watermark;
 
 pub use change::{Change, State, Unfit, Written};
 pub use cluster::{ClusterFacts, ConnectionState};
+pub use demand::{Demand, Demands, Relister};
 pub use extent::Extent;
-pub use fleet::{PinnedFleet, labels};
+pub use fleet::{Excluders, PinnedFleet, labels};
 pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
 pub use persist::{DamagedFile, FlushError};

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::{Change, ClusterFacts, Shared, Snapshot, Unfit, Written};
+use super::{Change, ClusterFacts, Kind, Shared, Snapshot, Unfit, Written};
 use draft::{Draft, Writer};
 
 /// Snapshots that are kept for those who ask for a certain one.
@@ -89,6 +89,19 @@ impl Shard {
         true
     }
 
+    /// Whether a kind has to be listed anew: something was left out of its objects that programs can read now.
+    #[must_use]
+    pub fn is_lacking(&self, kind: &Kind) -> bool {
+        self.shared.is_lacking(&self.snapshot(), kind)
+    }
+
+    /// The snapshot that a restart finds, or the current one where inventories are kept in memory alone.
+    #[must_use]
+    pub fn settled(&self) -> Arc<Snapshot> {
+        let Some(persister) = self.shared.persister.get() else { return self.snapshot() };
+        persister.durable(&self.name).unwrap_or_else(|| Arc::new(Snapshot::first(&self.name, &self.shared)))
+    }
+
     /// What is known of the cluster besides its objects, from now on.
     pub fn describe(&self, facts: ClusterFacts) {
         let _turn = self.turn();
@@ -129,9 +142,17 @@ impl Shard {
         Ok(number)
     }
 
+    /// Makes the views of the current snapshot that programs read from now on.
+    pub(super) fn ready(&self) {
+        let _turn = self.turn();
+        let snapshot = self.snapshot();
+        let prepared = snapshot.views.prepare(&snapshot, &self.shared.demanded(&snapshot));
+        snapshot.views.install(&snapshot, prepared);
+    }
+
     fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
-        let prepared = snapshot.views.prepare(&snapshot);
+        let prepared = snapshot.views.prepare(&snapshot, &self.shared.demanded(&snapshot));
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(snapshot.clone());
         if recent.len() >= MAX_RECENT {

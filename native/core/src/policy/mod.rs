@@ -9,6 +9,7 @@
 
 mod assemble;
 mod bundle;
+mod demand;
 mod digest;
 mod generation;
 mod index;
@@ -33,6 +34,7 @@ pub use watch_plan::{KindPattern, WatchPlan};
 use crate::compatibility::AutoSync;
 use crate::diagnostic::{Diagnostic, code};
 use crate::evaluate::Driver;
+use crate::inventory::Demands;
 use crate::yaml::Document;
 use assemble::{Defect, assemble};
 use bundle::Bundle;
@@ -44,6 +46,8 @@ pub struct Policies {
     auto_sync: AutoSync,
     programs: Programs,
     current: ArcSwap<Generation>,
+    /// Who is told what a generation reads before it is published.
+    demands: Option<Demands>,
     /// What the current generation was made of. Its lock makes writers take turns.
     sources: Mutex<Sources>,
 }
@@ -87,8 +91,15 @@ impl Policies {
             auto_sync,
             programs: Programs::default(),
             current: ArcSwap::from_pointee(nothing),
+            demands: None,
             sources: Mutex::default(),
         }
+    }
+
+    /// The same, whose generations are published when the views that they read are made.
+    #[must_use]
+    pub fn telling(self, demands: Demands) -> Self {
+        Self { demands: Some(demands), ..self }
     }
 
     /// The published generation.
@@ -155,6 +166,9 @@ impl Policies {
         };
         let generation = Generation::new(current.number() + u64::from(changed), fleet, clusters);
         let generation = Arc::new(generation);
+        if let Some(demands) = &self.demands {
+            demands.replace(generation.clone());
+        }
         self.current.store(generation.clone());
         self.programs.sweep();
         Applied { generation, changed }

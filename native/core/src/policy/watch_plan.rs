@@ -29,7 +29,7 @@ pub struct KindPattern {
     pub kinds: Vec<Box<str>>,
 }
 
-const AUDIT: &str = "audit.gatekeeper.sh";
+pub(super) const AUDIT: &str = "audit.gatekeeper.sh";
 
 impl Generation {
     /// What to watch in a cluster that has these labels.

@@ -9,18 +9,18 @@ use super::*;
 use crate::config::GroupVersionKind;
 use crate::inventory::{Change, ClusterFacts, State};
 
-fn kind(name: &str) -> GroupVersionKind {
+pub(super) fn kind(name: &str) -> GroupVersionKind {
     GroupVersionKind { group: "".into(), version: "v1".into(), kind: name.into() }
 }
 
-fn describe(engine: &Engine, name: &str, set: &str, labels: &[(&str, &str)]) {
+pub(super) fn describe(engine: &Engine, name: &str, set: &str, labels: &[(&str, &str)]) {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let facts = ClusterFacts { cluster_set: set.to_owned(), labels, ..ClusterFacts::default() };
     engine.inventories.shard(name).describe(facts);
 }
 
 /// Lists objects of a kind as they were so long ago.
-fn list(engine: &Engine, cluster: &str, name: &str, objects: &[&str], age: Duration) {
+pub(super) fn list(engine: &Engine, cluster: &str, name: &str, objects: &[&str], age: Duration) {
     let kind = kind(name);
     let object = |object: &&str| {
         let text = json!({"apiVersion": "v1", "kind": name, "metadata": {"name": object, "namespace": "ns"}});
@@ -43,7 +43,7 @@ const SEES: &str = r#"violation[{"msg": m}] {
   m := sprintf("%v/%v", [c, s])
 }"#;
 
-fn fleet_template(kind: &str, rego: &str, reads: &str) -> Json {
+pub(super) fn fleet_template(kind: &str, rego: &str, reads: &str) -> Json {
     let mut template = template(kind, rego);
     let requires = json!([[{"groups": [""], "versions": ["v1"], "kinds": [reads]}]]).to_string();
     template["metadata"]["annotations"] =
@@ -58,11 +58,11 @@ fn bounded(kind: &str, on_stale: &str, bound: &str) -> Json {
     constraint
 }
 
-fn in_cluster(cluster: &str) -> wire::ReviewRequest {
+pub(super) fn in_cluster(cluster: &str) -> wire::ReviewRequest {
     wire::ReviewRequest { cluster: cluster.to_owned(), ..create(&pod()) }
 }
 
-fn messages(response: &wire::ReviewResponse) -> Vec<&str> {
+pub(super) fn messages(response: &wire::ReviewResponse) -> Vec<&str> {
     response.violations.iter().map(|violation| &*violation.message).collect()
 }
 

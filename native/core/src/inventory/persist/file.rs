@@ -197,6 +197,7 @@ fn read(database: &Database, shared: &Shared) -> Result<Snapshot, String> {
         let (kind, number) = (record.kind(), snapshot.number());
         let known = snapshot.kind_or_new(&kind);
         (known.watermark, known.changed) = (record.watermark(), number);
+        known.is_stripped = record.is_stripped;
         known.reason = "it was restored, and nobody has followed it since".into();
         for id in &record.former {
             known.objects.know(dictionaries.get(id).ok_or("a dictionary is not there")?);

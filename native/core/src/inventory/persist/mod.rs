@@ -48,8 +48,8 @@ struct Desk {
 struct State {
     /// The snapshot to write of each cluster; none where its file goes.
     pending: BTreeMap<Arc<str>, Option<Arc<Snapshot>>>,
-    /// The number of the snapshot that each file holds.
-    durable: BTreeMap<Arc<str>, u64>,
+    /// The snapshot that each file holds.
+    durable: BTreeMap<Arc<str>, Arc<Snapshot>>,
     /// Why the last attempt to write a cluster failed.
     problems: BTreeMap<Arc<str>, String>,
     /// Somebody waits.
@@ -76,7 +76,8 @@ impl Persister {
         behind: Duration,
     ) -> io::Result<(Self, Vec<Snapshot>, Vec<DamagedFile>)> {
         std::fs::create_dir_all(directory)?;
-        let (mut files, mut snapshots, mut damaged) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut files, mut durable) = (BTreeMap::new(), BTreeMap::new());
+        let (mut snapshots, mut damaged) = (Vec::new(), Vec::new());
         let mut paths: Vec<PathBuf> =
             std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         for unfinished in paths.iter().filter(|path| names::is_unfinished(path)) {
@@ -87,6 +88,7 @@ impl Persister {
         for path in paths {
             match File::load(&path, shared) {
                 Ok((file, snapshot)) => {
+                    durable.insert(snapshot.cluster().clone(), Arc::new(snapshot.clone()));
                     files.insert(snapshot.cluster().clone(), file);
                     snapshots.push(snapshot);
                 }
@@ -102,7 +104,7 @@ impl Persister {
             }
         }
         let desk = Arc::new(Desk::default());
-        desk.lock().durable = snapshots.iter().map(|one| (one.cluster().clone(), one.number())).collect();
+        desk.lock().durable = durable;
         let clerk = Clerk { desk: desk.clone(), directory: directory.to_owned(), files, behind };
         let thread = std::thread::Builder::new().name("inventory".to_owned()).spawn(move || clerk.run())?;
         Ok((Self { desk, thread: Some(thread) }, snapshots, damaged))
@@ -120,9 +122,9 @@ impl Persister {
         self.desk.wanted.notify_one();
     }
 
-    /// The number of the snapshot that survives whatever happens now; 0 for none.
-    pub(super) fn durable(&self, cluster: &str) -> u64 {
-        self.desk.lock().durable.get(cluster).copied().unwrap_or_default()
+    /// The snapshot that survives whatever happens now.
+    pub(super) fn durable(&self, cluster: &str) -> Option<Arc<Snapshot>> {
+        self.desk.lock().durable.get(cluster).cloned()
     }
 
     /// Waits until a snapshot or a later one is written.
@@ -130,7 +132,7 @@ impl Persister {
         let end = Instant::now() + within;
         let mut state = self.desk.lock();
         loop {
-            if state.durable.get(cluster).is_some_and(|durable| *durable >= number) {
+            if state.durable.get(cluster).is_some_and(|durable| durable.number() >= number) {
                 return Ok(());
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -180,7 +182,7 @@ impl Clerk {
             last = Instant::now();
             for (cluster, snapshot) in work {
                 let written = match &snapshot {
-                    Some(snapshot) => self.write(&cluster, snapshot).map(|()| Some(snapshot.number())),
+                    Some(snapshot) => self.write(&cluster, snapshot).map(|()| Some(snapshot.clone())),
                     None => self.remove(&cluster).map(|()| None),
                 };
                 self.report(cluster, snapshot, written);
@@ -231,13 +233,13 @@ impl Clerk {
     }
 
     /// What failed is tried again with the next turn, unless there is something newer by then.
-    fn report(&self, cluster: Arc<str>, tried: Option<Arc<Snapshot>>, written: Result<Option<u64>, String>) {
+    fn report(&self, cluster: Arc<str>, tried: Option<Arc<Snapshot>>, written: Result<Option<Arc<Snapshot>>, String>) {
         let mut state = self.desk.lock();
         match written {
-            Ok(number) => {
+            Ok(held) => {
                 state.problems.remove(&cluster);
-                match number {
-                    Some(number) => state.durable.insert(cluster, number),
+                match held {
+                    Some(snapshot) => state.durable.insert(cluster, snapshot),
                     None => state.durable.remove(&cluster),
                 };
             }

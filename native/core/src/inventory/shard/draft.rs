@@ -29,13 +29,15 @@ pub(super) struct Draft<'a> {
     now: SystemTime,
     /// The highest resourceVersion that was seen of a kind.
     seen: BTreeMap<GroupVersionKind, u64>,
+    /// Whether objects of a kind are stripped.
+    strips: BTreeMap<GroupVersionKind, bool>,
     has_changed: bool,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(before: &Snapshot, writer: &'a mut Writer, shared: &'a Shared) -> Self {
         let (after, now) = (before.next(), SystemTime::now());
-        Self { after, writer, shared, now, seen: BTreeMap::new(), has_changed: false }
+        Self { after, writer, shared, now, seen: BTreeMap::new(), strips: BTreeMap::new(), has_changed: false }
     }
 
     /// The snapshot; none where nothing changed.
@@ -85,15 +87,17 @@ impl<'a> Draft<'a> {
         let known = self.after.kind_or_new(kind);
         known.watermark.state = if known.watermark.epoch == 0 { State::Listing } else { State::Stale };
         known.reason = "it is being listed".into();
-        let mut shadow = Shadow { objects: Objects::like(&known.objects), graves: Graves::default(), newest: 0 };
+        let mut shadow = Shadow { objects: Objects::like(&known.objects), ..Shadow::default() };
         Tuning::prepare(kind, &mut shadow.objects, &self.shared.library);
         self.writer.shadows.insert(kind.clone(), shadow);
         self.has_changed = true;
     }
 
     fn listed(&mut self, kind: &GroupVersionKind, text: &[u8]) -> Result<(), String> {
+        let strips = self.strips(kind);
         let Some(shadow) = self.writer.shadows.get_mut(kind) else { return Err("no list has begun".to_owned()) };
-        let read = store::read(kind, text, self.shared.settings.strips, &mut self.writer.keys)?;
+        let read = store::read(kind, text, strips, &mut self.writer.keys)?;
+        shadow.is_stripped |= strips;
         if is_behind(&shadow.objects, &shadow.graves, &read) {
             return Ok(());
         }
@@ -118,13 +122,14 @@ impl<'a> Draft<'a> {
     }
 
     fn complete(&mut self, kind: &GroupVersionKind, resource_version: &str, at: SystemTime) -> Result<(), String> {
-        let Some(Shadow { mut objects, graves, newest }) = self.writer.shadows.remove(kind) else {
+        let Some(Shadow { mut objects, graves, newest, is_stripped }) = self.writer.shadows.remove(kind) else {
             return Err("no list has begun".to_owned());
         };
         let number = self.after.number();
         let known = self.after.kind_or_new(kind);
         objects.keep_parents(&known.objects);
         (known.objects, known.changed, known.is_given) = (objects, number, false);
+        known.is_stripped = is_stripped;
         known.watermark.begin_epoch(resource_version, at);
         if newest > 0 {
             known.watermark.advance(&newest.to_string(), at);
@@ -138,13 +143,15 @@ impl<'a> Draft<'a> {
     }
 
     fn put(&mut self, kind: &GroupVersionKind, text: &[u8]) -> Result<(), String> {
-        let read = store::read(kind, text, self.shared.settings.strips, &mut self.writer.keys)?;
+        let strips = self.strips(kind);
+        let read = store::read(kind, text, strips, &mut self.writer.keys)?;
         if let Some(shadow) =
             self.writer.shadows.get_mut(kind).filter(|one| !is_behind(&one.objects, &one.graves, &read))
         {
             let packed = pack(&shadow.objects, &read)?;
             shadow.objects.insert(read.key.clone(), packed);
             shadow.newest = shadow.newest.max(read.revision);
+            shadow.is_stripped |= strips;
         }
         let number = self.after.number();
         let graves = self.writer.graves.entry(kind.clone()).or_default();
@@ -156,6 +163,7 @@ impl<'a> Draft<'a> {
         let packed = pack(&known.objects, &read)?;
         known.objects.insert(read.key.clone(), packed.clone());
         known.changed = number;
+        known.is_stripped |= strips;
         self.writer.tunings.entry(kind.clone()).or_default().packed(
             kind,
             &mut known.objects,
@@ -192,6 +200,15 @@ impl<'a> Draft<'a> {
         known.reason = reason.into();
         self.has_changed = true;
         Ok(())
+    }
+
+    fn strips(&mut self, kind: &GroupVersionKind) -> bool {
+        if let Some(known) = self.strips.get(kind) {
+            return *known;
+        }
+        let strips = self.shared.strips(self.after.cluster(), kind);
+        self.strips.insert(kind.clone(), strips);
+        strips
     }
 
     fn saw(&mut self, kind: &GroupVersionKind, revision: u64) {

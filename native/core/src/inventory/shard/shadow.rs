@@ -14,6 +14,8 @@ pub(super) struct Shadow {
     pub(super) graves: Graves,
     /// The highest resourceVersion of an event that went into it.
     pub(super) newest: u64,
+    /// As that of the kind.
+    pub(super) is_stripped: bool,
 }
 
 /// The resourceVersions of the last deletions: an older version of such an object that comes late is no new object.

@@ -286,6 +286,19 @@ fn a_view_that_takes_too_much_is_refused_until_it_takes_less() {
     assert!(fits().is_ok());
 }
 
+/// Policies that exclude nothing.
+struct Nothing(Excluder);
+
+impl Excluders for Nothing {
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn sync_excluder(&self, _: &str) -> &Excluder {
+        &self.0
+    }
+}
+
 #[test]
 fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let inventories = Inventories::default();
@@ -302,7 +315,7 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let requirements = SyncRequirements(vec![declared.clone()]);
     let seen_from = |cluster: &str, own_only: bool| {
         let pinned = inventories.pin_fleet(cluster, &inventories.pin(cluster), SystemTime::now());
-        pinned.value(cluster, &requirements, &declared, own_only).unwrap()
+        pinned.value(cluster, &requirements, &declared, own_only, &Nothing(Excluder::default())).unwrap()
     };
     let fleet = seen_from("one", false);
     let text = String::from_utf8(crate::json::to_vec(&fleet)).unwrap();

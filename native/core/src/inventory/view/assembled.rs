@@ -55,11 +55,12 @@ pub(super) fn stamp(known: &Kind, covered: bool) -> Stamp {
 }
 
 /// Whether a program can read objects of a kind.
-pub(super) fn covers(reads: &InventoryReads, known: &Kind) -> bool {
+pub(in crate::inventory) fn covers(reads: &InventoryReads, known: &Kind) -> bool {
     let (group_version, kind) = (known.kind().group_version(), &*known.kind().kind);
-    let mut scopes = known.objects.parents().keys().map(|namespace| scope_of(namespace)).collect::<Vec<_>>();
-    scopes.dedup();
-    scopes.into_iter().any(|scope| reads.covers(scope, &group_version, kind))
+    // The empty namespace, in which cluster-scoped objects are, comes first.
+    let mut namespaces = known.objects.parents().keys();
+    let ends = [namespaces.next(), namespaces.next_back()];
+    ends.into_iter().flatten().any(|namespace| reads.covers(scope_of(namespace), &group_version, kind))
 }
 
 fn scope_of(namespace: &str) -> InventoryScope {
@@ -71,12 +72,12 @@ pub(super) type Kinds = BTreeMap<String, BTreeMap<String, Value>>;
 /// Puts kinds together: each with its objects, or with its keys alone.
 pub(super) fn trees(
     parts: &[(&Kind, Option<Arc<KindView>>)],
-    excluder: Option<&Excluder>,
+    excluder: &Excluder,
     keeps_parents: bool,
     bytes: usize,
 ) -> Trees {
     let (mut cluster, mut namespaces) = (Kinds::new(), BTreeMap::<String, Kinds>::new());
-    let is_excluded = |name: &str| excluder.is_some_and(|excluder| excluder.excludes_name(Process::Sync, name));
+    let is_excluded = |name: &str| excluder.excludes_name(Process::Sync, name);
     for (known, view) in parts {
         let is_namespace = known.kind().group.is_empty() && &*known.kind().kind == "Namespace";
         for (namespace, count) in known.objects.parents() {

@@ -1,16 +1,19 @@
 //! What Rego sees of a cluster's objects.
 //!
 //! Values take many times the memory of the objects as they are kept, so they are made for the kinds that a program can
-//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. They are made when a
-//! program first asks, and kept: with the next snapshot only what changed is made anew. What one program reads may take so
-//! many bytes and no more; beyond that the program is refused.
+//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. They are made by the
+//! writer before a snapshot is published, or before a program is ([`super::Demand`]); with the next snapshot only what
+//! changed is made anew. A decision makes what nobody foresaw. What one program reads may take so many bytes and no more;
+//! beyond that the program is refused.
 
 mod assembled;
 mod delta;
 mod footprint;
 mod kind_view;
+mod ready;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,11 +25,13 @@ use super::{Shared, Snapshot};
 use crate::compatibility::{Compatibility, EmptyParents};
 use crate::config::{Excluder, GroupVersionKind};
 use crate::json::KeyCache;
+pub(super) use assembled::covers;
 use assembled::{Assembled, Trees};
 pub(crate) use delta::Delta;
 use kind_view::KindView;
+pub(super) use ready::Ready;
 
-/// A view that nobody asked for in this time is dropped.
+/// A view that no program reads any more, and that nobody asked for in this time, is dropped.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// What was put together of views is quickly made again, and holds on to former ones.
@@ -34,6 +39,9 @@ const ASSEMBLED_IDLE: Duration = Duration::from_secs(20);
 
 /// What was put together for so many programs is kept.
 const MAX_ASSEMBLED: usize = 256;
+
+/// What values take for each byte of JSON, at most.
+const VALUES_PER_JSON: usize = 6;
 
 /// Which kinds and namespaces policies may see, by their generation.
 #[derive(Debug, Clone, Copy)]
@@ -66,13 +74,21 @@ pub(super) struct Views {
     limit: usize,
     compatibility: Compatibility,
     made: Mutex<Made>,
+    ready: Arc<Ready>,
+    /// Bytes of what was made.
+    bytes: AtomicUsize,
     /// The writer's own, so that it keeps nobody waiting.
     writer_keys: Mutex<KeyCache>,
 }
 
-/// Views of a snapshot that is about to be published: of each kind the snapshot in which it changed last, and its view.
+/// Views of a snapshot that is about to be published.
 #[derive(Debug)]
-pub(super) struct Prepared(Vec<(Arc<GroupVersionKind>, u64, Outcome)>);
+pub(super) struct Prepared {
+    /// Of each kind the snapshot in which it changed last, and its view.
+    views: Vec<(Arc<GroupVersionKind>, u64, Outcome)>,
+    /// The kinds that programs read.
+    demanded: Vec<Arc<GroupVersionKind>>,
+}
 
 /// The view of a kind, or why there is none.
 type Outcome = Result<Arc<KindView>, Refused>;
@@ -104,25 +120,34 @@ struct Refused {
 enum Asked {
     /// A program of a generation.
     Program { generation: u64, reads: Arc<InventoryReads> },
-    /// A template of the fleet, by the kinds that it declares.
-    Fleet(BTreeSet<GroupVersionKind>),
+    /// A template of the fleet in a generation, by the kinds that it declares.
+    Fleet { generation: u64, declared: BTreeSet<GroupVersionKind> },
 }
 
 impl Views {
     pub(super) fn new(shared: &Shared) -> Self {
-        let (limit, compatibility) = (shared.settings.view_bytes, shared.compatibility);
-        Self { limit, compatibility, made: Mutex::default(), writer_keys: Mutex::default() }
+        Self {
+            limit: shared.settings.view_bytes,
+            compatibility: shared.compatibility,
+            ready: shared.ready.clone(),
+            made: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            writer_keys: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes what is in use of a snapshot that is about to be published, so that decisions need not. They go on with what
-    /// there is meanwhile.
-    pub(super) fn prepare(&self, snapshot: &Snapshot) -> Prepared {
+    /// Makes what programs read, and what is in use besides, of a snapshot that is about to be published, so that decisions
+    /// need not. They go on with what there is meanwhile.
+    pub(super) fn prepare(&self, snapshot: &Snapshot, demanded: &[&Arc<Kind>]) -> Prepared {
+        let demanded = self.affordable(demanded);
+        let is_demanded = |known: &Arc<Kind>| demanded.iter().any(|one| Arc::ptr_eq(one, known));
         let in_use = |known: &Arc<Kind>| {
-            let view = self.lock().kinds.get(known.kind())?.view.clone();
+            let view = self.lock().kinds.get(known.kind()).map(|slot| slot.view.clone());
+            let view = view.or_else(|| is_demanded(known).then(|| Slot::unbuilt().view))?;
             let is_due = match &view {
                 Ok(view) => !view.is_of(known),
                 Err(refused) => !refused.holds_for(known),
@@ -130,8 +155,9 @@ impl Views {
             is_due.then(|| (known.clone(), view.unwrap_or_default()))
         };
         let due: Vec<(Arc<Kind>, Arc<KindView>)> = snapshot.shared_kinds().filter_map(in_use).collect();
+        let demanded = demanded.iter().map(|known| known.kind.clone()).collect();
         if due.is_empty() {
-            return Prepared(Vec::new());
+            return Prepared { views: Vec::new(), demanded };
         }
         let mut keys = self.writer_keys.lock().unwrap_or_else(PoisonError::into_inner);
         let made = |(known, before): (Arc<Kind>, Arc<KindView>)| {
@@ -139,20 +165,45 @@ impl Views {
             let view = view.map(Arc::new).map_err(|why| Refused::of(&known, why));
             (known.kind.clone(), known.changed, view)
         };
-        Prepared(due.into_iter().map(made).collect())
+        Prepared { views: due.into_iter().map(made).collect(), demanded }
+    }
+
+    /// Of the kinds that programs read those for which there is room: what there is already, then what is new.
+    fn affordable<'k>(&self, demanded: &[&'k Arc<Kind>]) -> Vec<&'k Arc<Kind>> {
+        let made = self.lock();
+        let (there, mut new): (Vec<_>, Vec<_>) =
+            demanded.iter().copied().partition(|known| made.kinds.contains_key(known.kind()));
+        let mut more = 0;
+        new.retain(|known| {
+            let bytes = known.json_bytes().saturating_mul(VALUES_PER_JSON);
+            let fits = self.ready.has_room(more + bytes);
+            more += if fits { bytes } else { 0 };
+            fits
+        });
+        let there = there.into_iter().filter(|_| self.ready.has_room(0));
+        there.chain(new).collect()
+    }
+
+    fn account(&self, kinds: &BTreeMap<Arc<GroupVersionKind>, Slot>) {
+        let now = kinds.values().map(|slot| slot.view.as_ref().map_or(0, |view| view.bytes())).sum();
+        self.ready.changes(self.bytes.swap(now, Ordering::Relaxed), now);
     }
 
     /// Takes over what was prepared, once its snapshot is published, and drops what nobody uses.
     pub(super) fn install(&self, snapshot: &Snapshot, prepared: Prepared) {
         let mut made = self.lock();
         let Made { kinds, assembled, .. } = &mut *made;
+        for kind in prepared.demanded {
+            kinds.entry(kind).or_insert_with(Slot::unbuilt).used = Instant::now();
+        }
         kinds.retain(|kind, slot| snapshot.kind(kind).is_some() && slot.used.elapsed() < IDLE);
         assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
-        for (kind, changed, view) in prepared.0 {
-            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() < changed) {
+        for (kind, changed, view) in prepared.views {
+            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() < changed || slot.is_unbuilt()) {
                 slot.view = view;
             }
         }
+        self.account(kinds);
     }
 
     /// The objects of some kinds in a snapshot, and what they take.
@@ -162,7 +213,7 @@ impl Views {
         asked: Asked,
         shows: impl Fn(&Kind) -> bool,
         covers: impl Fn(&Kind) -> bool,
-        excluder: Option<&Excluder>,
+        excluder: &Excluder,
     ) -> Result<Trees, ViewTooLarge> {
         let mut made = self.lock();
         let Made { keys, kinds, assembled } = &mut *made;
@@ -181,6 +232,7 @@ impl Views {
             return found.trees.clone();
         }
         let trees = self.build(&shown, excluder, kinds, keys);
+        self.account(kinds);
         let one = Assembled { number: snapshot.number(), stamps, trees: trees.clone(), used: Instant::now() };
         match assembled.iter_mut().find(|(known, _)| *known == asked) {
             // Who pinned an earlier snapshot does not take it away from those who pinned the current one.
@@ -199,7 +251,7 @@ impl Views {
     fn build(
         &self,
         shown: &[(&Arc<Kind>, bool)],
-        excluder: Option<&Excluder>,
+        excluder: &Excluder,
         kinds: &mut BTreeMap<Arc<GroupVersionKind>, Slot>,
         keys: &mut KeyCache,
     ) -> Result<Trees, ViewTooLarge> {
@@ -224,9 +276,19 @@ impl Views {
     }
 }
 
+impl Drop for Views {
+    fn drop(&mut self) {
+        self.ready.changes(*self.bytes.get_mut(), 0);
+    }
+}
+
 impl Slot {
     fn unbuilt() -> Self {
         Self { view: Ok(Arc::default()), used: Instant::now() }
+    }
+
+    fn is_unbuilt(&self) -> bool {
+        self.changed() == 0
     }
 
     /// The view of a kind as a snapshot has it.
@@ -278,18 +340,22 @@ impl Snapshot {
             asked,
             |known| known.is_given || shown.synced.contains(known.kind()),
             |known| assembled::covers(reads, known),
-            Some(shown.excluder),
+            shown.excluder,
         )?;
         Ok(trees.data)
     }
 
-    /// The trees of a cluster in `data.fleet`, and the bytes that they take.
+    /// The trees of a cluster in `data.fleet`, and the bytes that they take. What is synced does not matter there, only what
+    /// is declared.
     pub(super) fn fleet_trees(
         &self,
         declared: &BTreeSet<GroupVersionKind>,
+        generation: u64,
+        excluder: &Excluder,
     ) -> Result<(Option<Value>, Option<Value>, usize), ViewTooLarge> {
         let is_declared = |known: &Kind| declared.contains(known.kind());
-        let trees = self.views.assemble(self, Asked::Fleet(declared.clone()), is_declared, is_declared, None)?;
+        let asked = Asked::Fleet { generation, declared: declared.clone() };
+        let trees = self.views.assemble(self, asked, is_declared, is_declared, excluder)?;
         Ok((trees.cluster, trees.namespace, trees.bytes))
     }
 }

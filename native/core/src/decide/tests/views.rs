@@ -1,0 +1,141 @@
+//! What a decision reads of the cache is ready before it asks, and waiting for it costs no evaluation its time.
+
+use std::fmt::Write as _;
+
+use super::fleet::{describe, fleet_template, in_cluster, kind, list, messages};
+use super::*;
+use crate::inventory::Change;
+use crate::policy::Scope;
+
+/// Objects whose view takes longer to make than a review may take.
+const OBJECTS: usize = 8_000;
+const REVIEW_TIME: Duration = Duration::from_millis(200);
+
+/// Looks at one Pod of the cache.
+const READS: &str = r#"violation[{"msg": m}] {
+  m := data.inventory.namespace["ns"].v1.Pod["p7"].metadata.name
+}"#;
+
+fn hasty() -> Engine {
+    let limits = Limits { constraint_time: REVIEW_TIME, review_time: REVIEW_TIME, ..engine().limits };
+    Engine { limits, ..engine() }
+}
+
+fn pods() -> Vec<Change> {
+    let labels = (0..60).fold(String::new(), |mut text, at| {
+        write!(text, r#","label-{at}":"the value of the label {at}""#).unwrap();
+        text
+    });
+    let object = |at: usize| {
+        let text = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{at}","namespace":"ns","labels":{{"a":"b"{labels}}}}}}}"#
+        );
+        Change::Listed { kind: kind("Pod"), object: text.into() }
+    };
+    let finish = Change::Finish { kind: kind("Pod"), resource_version: "7".into(), at: std::time::SystemTime::now() };
+    std::iter::once(Change::Begin { kind: kind("Pod") }).chain((0..OBJECTS).map(object)).chain([finish]).collect()
+}
+
+fn policies() -> [Json; 3] {
+    let config = json!({
+        "apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
+        "metadata": {"name": "config", "namespace": "gatekeeper-system"},
+        "spec": {"sync": {"syncOnly": [{"group": "", "version": "v1", "kind": "Pod"}]}},
+    });
+    [config, template("K", READS), constraint("K", "c", json!({}))]
+}
+
+/// What a decision says that sees the Pod, and the CPU time that it took: a busy machine makes nothing slow.
+#[track_caller]
+fn sees_it(engine: &Engine, request: &wire::ReviewRequest) -> (wire::ReviewResponse, Duration) {
+    let decision = engine.review(&request.encode_to_vec(), &Caller::default()).unwrap();
+    let response = wire::ReviewResponse::decode(&*decision.response).unwrap();
+    assert_eq!((messages(&response), &*response.constraint_errors), (vec!["p7"], &[][..]));
+    (response, decision.cpu)
+}
+
+#[test]
+fn the_first_decision_after_a_kind_is_synced_finds_its_view() {
+    let engine = hasty();
+    apply(&engine, &policies());
+    engine.inventories.shard("a").write(pods());
+    let (_, took) = sees_it(&engine, &in_cluster("a"));
+    assert!(took < REVIEW_TIME, "{took:?}");
+}
+
+#[test]
+fn the_first_decision_after_a_policy_is_published_finds_its_view() {
+    let engine = hasty();
+    engine.inventories.shard("a").write(pods());
+    apply(&engine, &policies());
+    let (_, took) = sees_it(&engine, &in_cluster("a"));
+    assert!(took < REVIEW_TIME, "{took:?}");
+}
+
+#[test]
+fn what_has_no_room_is_made_by_the_decision_that_reads_it() {
+    let settings = crate::inventory::Settings { ready_bytes: 1 << 20, ..Default::default() };
+    let inventories = Inventories::with_settings(Compatibility::default(), settings);
+    let policies_of = Policies::new(Arc::new(RegoDriver::default())).telling(inventories.demands());
+    let engine = Engine { policies: policies_of, inventories, ..hasty() };
+    apply(&engine, &policies());
+    engine.inventories.shard("a").write(pods());
+    let (_, took) = sees_it(&engine, &in_cluster("a"));
+    assert!(took > REVIEW_TIME, "it was there before anybody asked: {took:?}");
+    let (_, took) = sees_it(&engine, &in_cluster("a"));
+    assert!(took < REVIEW_TIME, "{took:?}");
+}
+
+#[test]
+fn a_constraint_that_begins_to_apply_to_a_cluster_finds_its_view() {
+    let engine = hasty();
+    let mut policies = policies();
+    policies[2]["metadata"]["annotations"] = json!({"fleetgate.dev/clusters": "env=prod"});
+    apply(&engine, &policies);
+    engine.inventories.shard("a").write(pods());
+    assert!(messages(&review(&engine, &in_cluster("a"))).is_empty());
+    describe(&engine, "a", "", &[("env", "prod")]);
+    let (_, took) = sees_it(&engine, &in_cluster("a"));
+    assert!(took < REVIEW_TIME, "{took:?}");
+}
+
+#[test]
+fn a_fleet_shows_nothing_that_is_excluded_from_sync_nor_what_is_terminating() {
+    const SEES: &str = r#"violation[{"msg": m}] {
+      data.fleet.clusters[c].namespace[n].v1.Service[s]
+      m := sprintf("%v/%v/%v", [c, n, s])
+    }"#;
+    let excluding = |namespace: &str| {
+        json!({
+            "apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
+            "metadata": {"name": "config", "namespace": "gatekeeper-system"},
+            "spec": {"match": [{"excludedNamespaces": [namespace], "processes": ["sync"]}]},
+        })
+    };
+    let fleet = [fleet_template("K", SEES, "Service"), constraint("K", "c", json!({}))];
+    let engine = with(&fleet);
+    for cluster in ["a", "b"] {
+        describe(&engine, cluster, "one", &[]);
+        list(&engine, cluster, "Service", &["s"], Duration::ZERO);
+        let text = |name: &str, namespace: &str, more: &str| {
+            let object = format!(
+                r#"{{"apiVersion":"v1","kind":"Service","metadata":{{"name":"{name}","namespace":"{namespace}"{more}}}}}"#
+            );
+            Change::Put { kind: kind("Service"), object: object.into() }
+        };
+        let terminating = r#","deletionTimestamp":"2024-01-01T00:00:00Z""#;
+        let put = [text("x", "kube-system", ""), text("y", "ns", terminating)];
+        assert_eq!(engine.inventories.shard(cluster).write(put).refused, []);
+    }
+    let sees = |engine: &Engine| {
+        let response = review(engine, &in_cluster("a"));
+        messages(&response).join(" ")
+    };
+    assert_eq!(sees(&engine), "a/kube-system/x a/ns/s b/kube-system/x b/ns/s");
+    // A cluster's own Config counts for its own objects, whoever looks at them.
+    let own = excluding("kube-*").to_string();
+    engine.policies.apply_resources(&Scope::Cluster("b".into()), &[("config", own.as_bytes())], false);
+    assert_eq!(sees(&engine), "a/kube-system/x a/ns/s b/ns/s");
+    apply(&engine, &[fleet[0].clone(), fleet[1].clone(), excluding("ns")]);
+    assert_eq!(sees(&engine), "a/kube-system/x");
+}
