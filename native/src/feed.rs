@@ -48,7 +48,7 @@ fn unix(at: SystemTime) -> f64 {
 /// The feeds of a fleet. Thread-safe.
 #[pyclass(frozen, module = "fleetgate._native")]
 pub(crate) struct Feeds {
-    feeds: feed::Feeds,
+    feeds: Arc<feed::Feeds>,
     engine: Py<Engine>,
 }
 
@@ -65,7 +65,9 @@ impl Feeds {
         let trust = Trust { exec_commands: exec_commands.into_iter().collect() };
         let inventory = Arc::new(EngineInventory(engine.clone_ref(py)));
         let feeds = feed::Feeds::new(inventory, trust, concurrent_relists);
-        Ok(Self { feeds: feeds.map_err(|error| PyOSError::new_err(error.to_string()))?, engine })
+        let feeds = Arc::new(feeds.map_err(|error| PyOSError::new_err(error.to_string()))?);
+        engine.get().inventories().relists_by(feeds.relister());
+        Ok(Self { feeds, engine })
     }
 
     #[pyo3(signature = (kubeconfig, timeout_seconds=5.0, *, local=false))]
@@ -178,14 +180,17 @@ impl Feeds {
     ) -> PyResult<String> {
         let address =
             address.parse().map_err(|_| PyValueError::new_err(format!("{address:?} is no IP address and port")))?;
-        let tls = feed::ListenTls {
-            certificate: certificate.to_vec(),
-            key: key.to_vec(),
-            client_ca: client_ca.to_vec(),
-            trust_domain: trust_domain.to_owned(),
-        };
-        let bound = enter_core(py, || Ok::<_, Failure>(self.feeds.listen(address, tls)))?;
+        let tls =
+            feed::ListenTls { certificate: certificate.to_vec(), key: key.to_vec(), client_ca: client_ca.to_vec() };
+        let bound = enter_core(py, || Ok::<_, Failure>(self.feeds.listen(address, &tls, trust_domain)))?;
         bound.map(|bound| bound.to_string()).map_err(PyOSError::new_err)
+    }
+
+    #[pyo3(signature = (*, certificate, key, client_ca))]
+    fn renew_certificates(&self, py: Python<'_>, certificate: &[u8], key: &[u8], client_ca: &[u8]) -> PyResult<()> {
+        let tls =
+            feed::ListenTls { certificate: certificate.to_vec(), key: key.to_vec(), client_ca: client_ca.to_vec() };
+        enter_core(py, || Ok::<_, Failure>(self.feeds.renew_certificates(&tls)))?.map_err(PyOSError::new_err)
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
@@ -245,6 +250,16 @@ impl ClusterFeed {
     #[getter]
     fn uid(&self) -> &str {
         &self.status.uid
+    }
+
+    #[getter]
+    fn labels(&self) -> BTreeMap<String, String> {
+        self.status.labels.clone()
+    }
+
+    #[getter]
+    const fn connected(&self) -> bool {
+        self.status.connected
     }
 
     #[getter]
@@ -364,7 +379,8 @@ pub(crate) struct Agent(std::sync::Mutex<Option<feed::Agent>>);
 impl Agent {
     #[new]
     #[pyo3(signature = (
-        endpoints, *, certificate, key, ca, kubeconfig="", server_name="", exec_commands=Vec::new()
+        endpoints, *, certificate, key, ca, kubeconfig="", server_name="", exec_commands=Vec::new(),
+        labels=BTreeMap::new()
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -376,6 +392,7 @@ impl Agent {
         kubeconfig: &str,
         server_name: &str,
         exec_commands: Vec<String>,
+        labels: BTreeMap<String, String>,
     ) -> PyResult<Self> {
         let credentials = Credentials { kubeconfig: kubeconfig.to_owned(), local: true };
         let options = feed::AgentOptions {
@@ -386,6 +403,7 @@ impl Agent {
             key,
             ca,
             server_name: server_name.to_owned(),
+            labels,
         };
         let started = enter_core(py, || Ok::<_, Failure>(feed::Agent::start(options)))?;
         let started = started.map_err(|error| PyOSError::new_err(error.to_string()))?;

@@ -3,7 +3,7 @@
 Every call detaches from the GIL. Errors are the classes of :mod:`fleetgate.engine.exceptions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, final
@@ -396,6 +396,7 @@ class Engine:
         compatibility: dict[str, str] | None = None,
         state_directory: str | PathLike[str] | None = None,
         view_bytes: int = 0,
+        ready_bytes: int | None = None,
         write_behind_seconds: float = 1.0,
     ) -> Engine:
         """``contexts`` and ``constraint_instructions`` of 0 mean the default (cores; the core's own budget).
@@ -403,8 +404,9 @@ class Engine:
         ``cross_check`` is the share of reviews that regorus evaluates too. ``compatibility`` turns switches by name, as
         :class:`fleetgate.config.model.Compatibility` lists them; others are as Gatekeeper 3.23 behaves. Inventories are
         kept in ``state_directory`` too, written ``write_behind_seconds`` behind. ``view_bytes`` is what the objects
-        that one program reads may take as values, estimated; 0 means the default. Raises ValueError for a share, a
-        switch or a value that there is not, OSError for a directory that cannot be used.
+        that one program reads may take as values, estimated; 0 means the default. Up to ``ready_bytes`` of such values,
+        of all clusters together, are made before a decision asks. Raises ValueError for a share, a switch or a value
+        that there is not, OSError for a directory that cannot be used.
         """
     @property
     def contexts(self) -> int: ...
@@ -567,6 +569,11 @@ class Feeds:
 
         Raises OSError.
         """
+    def renew_certificates(self, *, certificate: bytes, key: bytes, client_ca: bytes) -> None:
+        """Show other certificates to agents that connect from now on; streams that are open stay.
+
+        Raises OSError, and those before stay.
+        """
     def close(self) -> None: ...
 
 @final
@@ -601,6 +608,12 @@ class ClusterFeed:
     @property
     def uid(self) -> str:
         """UID that the agent says; empty for clusters that are dialled."""
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels, as the agent says them; none for clusters that are dialled."""
+    @property
+    def connected(self) -> bool:
+        """Whether the cluster answers, or its agent streams."""
     @property
     def kinds(self) -> list[KindFeed]: ...
 
@@ -656,10 +669,12 @@ class Agent:
         kubeconfig: str = "",
         server_name: str = "",
         exec_commands: Sequence[str] = ...,
+        labels: Mapping[str, str] = ...,
     ) -> Agent:
         """Stream to ``https://host:port`` endpoints; PEM files are read again at each connection.
 
-        Without a ``kubeconfig`` the Pod's ServiceAccount is used.
+        Without a ``kubeconfig`` the Pod's ServiceAccount is used. ``labels`` are the cluster's. Raises OSError where an
+        endpoint or a file cannot be used.
         """
     def status(self) -> list[tuple[str, bool, str]]:
         """(endpoint, whether the service has welcomed the agent, why not)."""

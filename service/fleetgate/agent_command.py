@@ -73,6 +73,15 @@ def agent(  # noqa: PLR0917 (each is an option of the command)
             envvar="FLEETGATE_AGENT_EXEC_COMMANDS",
         ),
     ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="KEY=VALUE",
+            help="Label of the cluster, for the selectors of policies. Repeatable.",
+            envvar="FLEETGATE_AGENT_LABELS",
+        ),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[str, typer.Option(help="json, text or auto.")] = "auto",
 ) -> None:
@@ -100,14 +109,28 @@ def agent(  # noqa: PLR0917 (each is an option of the command)
             kubeconfig=read_context(kubeconfig, context, exec_commands or []) if kubeconfig else "",
             server_name=server_name,
             exec_commands=exec_commands or [],
+            labels=_labels(labels or []),
         )
-    except (DialError, KubeconfigInvalid, OSError) as error:
+    except (DialError, KubeconfigInvalid, OSError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(UNUSABLE) from error
     try:
         _tell(running, stop)
     finally:
         running.close()
+
+
+def _labels(written: list[str]) -> dict[str, str]:
+    """``KEY=VALUE`` as a mapping. Raises ValueError."""
+    found: dict[str, str] = {}
+    for entry in written:
+        key, separator, value = entry.partition("=")
+        if not key or not separator:
+            raise ValueError(f"--label: {entry!r} is not KEY=VALUE")
+        if key.partition("/")[0].endswith("fleetgate.dev"):
+            raise ValueError(f"--label: {key!r} is not the agent's to say; `feed.cluster_sets` of the service is")
+        found[key] = value
+    return found
 
 
 def _tell(running: Agent, stop: threading.Event) -> None:

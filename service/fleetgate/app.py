@@ -49,7 +49,7 @@ from fleetgate.transport.review import ReviewService
 from fleetgate.transport.server import Limits, Server
 from fleetgate.transport.server_info import ServerInfoServicer
 from fleetgate.transport.streams import StreamSlots
-from fleetgate.transport.tls import CertificateInvalid, Certificates
+from fleetgate.transport.tls import CertificateFiles, CertificateInvalid, server_credentials
 
 _LOGGER = logging.getLogger("fleetgate")
 
@@ -121,11 +121,12 @@ def _start(settings: Settings, running: ExitStack) -> _Replica:
         compatibility=settings.compatibility.model_dump(),
         state_directory=settings.state_directory,
         view_bytes=settings.inventory.view_bytes,
+        ready_bytes=settings.inventory.ready_bytes,
         write_behind_seconds=settings.inventory.write_behind_seconds,
     )
     observer = _PolicyMetrics(engine, metrics)
     policies = _policies(settings, engine, observer)
-    fleet = _fleet(settings, engine, observer, running)
+    fleet = _fleet(settings, engine, observer, metrics.certificate_failed, running)
     callers = Callers(credentials_mode, settings.tls.trust_domain)
     server = Server(
         _limits(settings),
@@ -219,12 +220,18 @@ def _policies(settings: Settings, engine: Engine, observer: _PolicyMetrics) -> P
     return policies
 
 
-def _fleet(settings: Settings, engine: Engine, observer: _PolicyMetrics, running: ExitStack) -> Fleet | None:
+def _fleet(
+    settings: Settings,
+    engine: Engine,
+    observer: _PolicyMetrics,
+    certificate_failed: Callable[[], None],
+    running: ExitStack,
+) -> Fleet | None:
     """Connect the clusters, where there are any to connect."""
     if not (settings.clusters.kubeconfigs or settings.hub.kubeconfig or settings.feed.listen):
         return None
     try:
-        fleet = Fleet(settings, engine, running, observer.published)
+        fleet = Fleet(settings, engine, running, observer.published, certificate_failed)
     except (FleetInvalid, StorageFailed) as error:
         raise StartupError(str(error)) from error
     observer.listeners.append(fleet.policies_changed)
@@ -283,7 +290,7 @@ def _listen(settings: Settings, server: Server, metrics: Metrics) -> str:
             metrics.certificate_expires(expires.timestamp())
 
         try:
-            certificates = Certificates(
+            files = CertificateFiles(
                 settings.tls.certificate,
                 settings.tls.key,
                 settings.tls.client_ca,
@@ -292,7 +299,7 @@ def _listen(settings: Settings, server: Server, metrics: Metrics) -> str:
             )
         except CertificateInvalid as error:
             raise StartupError(f"error: {error}") from error
-        credentials = certificates.credentials()
+        credentials = server_credentials(files)
     try:
         return server.listen(settings.listen, credentials)
     except RuntimeError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,13 +30,18 @@ from fleetgate.config import Settings
 from fleetgate.engine import DialError, Engine, Feeds, Generation
 from fleetgate.inventory.planner import Planner
 from fleetgate.policy.custom_resources import ClusterResources
+from fleetgate.policy.lease import Lease
 from fleetgate.policy.resource_status import Audited
 from fleetgate.policy.scopes import FLEET, MemberPolicies, ScopedPolicies
 from fleetgate.policy.store import BundleStore
+from fleetgate.policy.turns import Turns
+from fleetgate.transport.tls import CertificateFiles, CertificateInvalid
 
 _LOGGER = logging.getLogger("fleetgate")
 _RETRY_SECONDS = 5.0
 _LOOK_SECONDS = 2.0
+_POLICY_THREADS = 16
+"""For the custom resources of all clusters. Their API servers keep one waiting for the time of a write at most."""
 
 
 class FleetInvalid(Exception):  # noqa: N818 (it names the settings' state)
@@ -50,8 +57,12 @@ class Fleet:
         engine: Engine,
         running: ExitStack,
         published: Callable[[Generation], None],
+        certificate_failed: Callable[[], None],
     ) -> None:
-        """Start. ``published`` is told of each generation. Raises FleetInvalid, StorageFailed."""
+        """Start. ``published`` is told of each generation, ``certificate_failed`` of certificates that cannot be used.
+
+        Raises FleetInvalid, StorageFailed.
+        """
         self._settings = settings
         state = settings.state_directory
         self._feeds = Feeds(
@@ -69,9 +80,13 @@ class Fleet:
 
         self._policies = ScopedPolicies(engine, store, tell)
         self._policies.restore()
+        self._turns = Turns(_POLICY_THREADS, "resources")
+        running.callback(self._turns.close)
+        self._lease = _lease(settings, self._feeds)
         self._members = MemberPolicies(self._member, self._policies)
         self._hub_resources: ClusterResources | None = None
         self._shards = _Shards(engine)
+        self._cluster_sets = _cluster_sets(settings.feed.cluster_sets)
         self._runner = self._registry(state)
         self._stop = threading.Event()
         for part in (self._planner, self._runner):
@@ -79,8 +94,9 @@ class Fleet:
             running.callback(part.close)
         running.callback(self._members.close)
         self._start_sources(running)
+        self._certificates: CertificateFiles | None = None
         if settings.feed.listen:
-            self._listen()
+            self._listen(certificate_failed)
         looker = threading.Thread(target=self._look, name="fleet", daemon=True)
         looker.start()
         running.callback(looker.join)
@@ -157,6 +173,8 @@ class Fleet:
             self._connect_hub(path)
             if self._stop.is_set():
                 return
+            if self._lease is not None:
+                self._lease.start()
             hub.start()
             if resources is not None:
                 resources.start()
@@ -167,7 +185,7 @@ class Fleet:
         def close() -> None:
             self._stop.set()
             thread.join()
-            for part in (resources, hub):
+            for part in (resources, hub, self._lease):
                 if part is not None:
                     part.close()
 
@@ -204,22 +222,31 @@ class Fleet:
             scope=scope,
             namespace=chosen.gatekeeper_namespace,
             writer=chosen.writer,
-            writes=chosen.write,
+            turns=self._turns,
+            writes=self._may_write,
         )
 
-    def _listen(self) -> None:
+    def _may_write(self) -> bool:
+        """Whether this replica writes into clusters now."""
+        return self._settings.clusters.write and (self._lease is None or self._lease.held())
+
+    def _listen(self, certificate_failed: Callable[[], None]) -> None:
         tls = self._settings.tls
         assert tls.certificate is not None  # noqa: S101 (the settings' validation says so, here and below)
         assert tls.key is not None  # noqa: S101
         assert tls.client_ca is not None  # noqa: S101
         try:
+            self._certificates = CertificateFiles(tls.certificate, tls.key, tls.client_ca, failed=certificate_failed)
+            certificate, key, client_ca = self._certificates.current
             address = self._feeds.listen(
                 self._settings.feed.listen,
-                certificate=tls.certificate.read_bytes(),
-                key=tls.key.read_bytes(),
-                client_ca=tls.client_ca.read_bytes(),
+                certificate=certificate,
+                key=key,
+                client_ca=client_ca or b"",
                 trust_domain=tls.trust_domain,
             )
+        except CertificateInvalid as error:
+            raise FleetInvalid(f"error: {error}") from error
         except OSError as error:
             raise FleetInvalid(
                 f"error: cannot listen on {self._settings.feed.listen} (--feed-listen): {error}"
@@ -228,13 +255,29 @@ class Fleet:
 
     def _look(self) -> None:
         step = watch_feeds(self._runner, self._feeds)
-        agents = Agents(self._runner, self._feeds, self._shards, [self._planner])
+        chosen = self._settings
+        agents = Agents(
+            self._runner,
+            self._feeds,
+            self._shards,
+            [self._planner, *([self._members] if chosen.clusters.policies else [])],
+            cluster_sets=self._cluster_sets,
+            gone_seconds=chosen.feed.gone_seconds,
+        )
         while not self._stop.wait(_LOOK_SECONDS):
             try:
                 step()
                 agents.step()
+                self._renew_certificates()
             except Exception:
                 _LOGGER.exception("looking at the feeds failed")
+
+    def _renew_certificates(self) -> None:
+        """Show agents that connect from now on what the files hold."""
+        changed = self._certificates.changed() if self._certificates else None
+        if changed is not None:
+            certificate, key, client_ca = changed
+            self._feeds.renew_certificates(certificate=certificate, key=key, client_ca=client_ca or b"")
 
 
 class _Shards:
@@ -257,6 +300,26 @@ class _Shards:
     def remove_cluster(self, name: str) -> None:
         """Tell the core that a cluster is gone."""
         self._engine.remove_cluster(name)
+
+
+def _cluster_sets(written: Sequence[str]) -> dict[str, str]:
+    """``NAME=SET`` as a mapping. Raises FleetInvalid."""
+    found: dict[str, str] = {}
+    for entry in written:
+        name, separator, cluster_set = entry.partition("=")
+        if not name or not separator or not cluster_set or name in found:
+            raise FleetInvalid(f"error: feed.cluster_sets: {entry!r} is not NAME=SET, each name once")
+        found[name] = cluster_set
+    return found
+
+
+def _lease(settings: Settings, feeds: Feeds) -> Lease | None:
+    """What says which replica writes; None where this one does in any case."""
+    if settings.hub.kubeconfig is None or not settings.hub.lease or not settings.clusters.write:
+        return None
+    namespace, _, name = settings.hub.lease.partition("/")
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Lease(feeds, HUB, namespace, name, identity=identity)
 
 
 def _chosen_names(written: Sequence[str]) -> dict[str, str]:

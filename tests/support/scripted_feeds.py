@@ -9,7 +9,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,8 @@ class Status:
     reason: str = ""
     pushed: bool = False
     uid: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    connected: bool = True
     kinds: Sequence[Any] = ()
 
 

@@ -227,7 +227,7 @@ def test_agents_are_described_once_and_followed(worlds: Any, caplog: pytest.LogC
     world.feeds.clusters["k1"] = Who("u1")
     world.runner.offer("kubeconfig", [_reg("west", "k1")], synced=True)
     eventually(lambda: world.runner.views and world.runner.views[0].name)
-    agents = Agents(world.runner, world.feeds, world.shards, [follower])
+    agents = Agents(world.runner, world.feeds, world.shards, [follower], cluster_sets={})
     world.feeds.statuses = [
         Status("edge", pushed=True, uid="u7"),
         Status("silent", pushed=True),
@@ -244,3 +244,44 @@ def test_agents_are_described_once_and_followed(worlds: Any, caplog: pytest.LogC
     world.feeds.statuses = [Status("doubled", pushed=True, uid="u1")]
     agents.step()
     assert "choose one name" in caplog.records[-1].message
+
+
+def test_an_agent_says_labels_and_not_whose_objects_its_cluster_sees(worlds: Any) -> None:
+    world = worlds()
+    agents = Agents(world.runner, world.feeds, world.shards, [], cluster_sets={"edge": "outside"})
+    world.feeds.statuses = [Status("edge", pushed=True, uid="u7", labels={"region": "eu"})]
+    agents.step()
+    facts = world.shards.described["edge"]
+    assert (facts.labels, facts.cluster_set) == ({"region": "eu"}, "outside")
+    world.feeds.statuses = [Status("edge", pushed=True, uid="u7", labels={"region": "us"})]
+    agents.step()
+    assert world.shards.described["edge"].labels == {"region": "us"}
+
+
+def test_a_cluster_whose_agent_stays_away_is_gone(worlds: Any) -> None:
+    world, follower, now = worlds(), _Follower(), [100.0]
+    agents = Agents(
+        world.runner,
+        world.feeds,
+        world.shards,
+        [follower],
+        cluster_sets={},
+        gone_seconds=60.0,
+        clock=lambda: now[0],
+    )
+    here, away = Status("edge", pushed=True, uid="u7"), Status("edge", pushed=True, uid="u7", connected=False)
+    world.feeds.statuses = [here]
+    agents.step()
+    world.feeds.statuses = [away]
+    for seconds in (30.0, 29.0):
+        now[0] += seconds
+        agents.step()
+    assert world.shards.removed == []
+    now[0] += 1.0
+    agents.step()
+    assert world.shards.removed == ["edge"]
+    assert ("disconnect", "edge") in world.feeds.log
+    assert follower.log == [("connected", "edge", "u7"), ("dropped", "edge")]
+    world.feeds.statuses = [here]
+    agents.step()
+    assert follower.log[-1] == ("connected", "edge", "u7"), "it may come back"

@@ -20,6 +20,7 @@ from fleetgate.policy.custom_resources import (
     config_selector,
 )
 from fleetgate.policy.resource_status import Audited
+from fleetgate.policy.turns import Turns
 
 from tests.support.hub_objects import thing
 from tests.support.scripted_feeds import ScriptedFeeds, eventually
@@ -58,6 +59,7 @@ class _World:
         )
         self.constraint = self._make(thing("constraints.gatekeeper.sh/v1beta1", "K8sA", "one", namespace=""))
         self.more = more
+        self.turns = Turns(2, "resources")
         self.resources = self._resources()
 
     def _resources(self) -> ClusterResources:
@@ -66,6 +68,7 @@ class _World:
             "scope": "west",
             "namespace": "gatekeeper-system",
             "writer": "fleetgate",
+            "turns": self.turns,
             **self.more,
         }
         return ClusterResources(self.feeds, self.publisher, **given)
@@ -121,6 +124,7 @@ def world() -> Iterator[Callable[..., _World]]:
     yield make
     for one in made:
         one.resources.close()
+        one.turns.close()
 
 
 def test_a_template_and_a_constraint(world: Any) -> None:
@@ -358,7 +362,7 @@ def test_a_constraint_that_was_not_audited_keeps_what_an_earlier_audit_found(wor
 
 
 def test_without_leave_to_write_nothing_is(world: Any) -> None:
-    one = world(writes=False)
+    one = world(writes=lambda: False)
     one.start()
     eventually(lambda: one.publisher.calls)
     one.resources.close()
@@ -379,3 +383,21 @@ def test_writes_are_few_in_a_while() -> None:
 def test_a_long_message_is_cut() -> None:
     problem = resource_status.Problem("c", "x" * 10_000)
     assert len(problem.to_json()["message"]) == 4096
+
+
+def test_a_replica_that_may_write_later_writes_then(world: Any) -> None:
+    may = False
+    one = world(writes=lambda: may)
+    one.start()
+    eventually(lambda: one.publisher.calls)
+    before = one.writes()
+    may = True
+    one.settled()
+    assert one.writes() != before
+    may = False
+    before = one.writes()
+    watch = one.feeds.watch_of("west")
+    watch.put(CONSTRAINTS, {**one.current(one.constraint), "spec": {"enforcementAction": "warn"}, "status": {}})
+    eventually(lambda: len(one.publisher.calls) == 2)
+    one.resources.close()
+    assert one.writes() == before

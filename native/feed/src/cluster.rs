@@ -356,6 +356,7 @@ impl Cluster {
                 self.queue.turn(&kind, Change::Forget { kind: kind.clone() });
             }
         }
+        let seen = self.writer.known();
         for (kind, resource) in &resolved.watched {
             let bound = plan.bounds.get(kind).copied();
             if let Some(running) = tasks.kinds.get(kind) {
@@ -364,6 +365,11 @@ impl Cluster {
             }
             let position = self.writer.position(kind);
             let known = position.is_some();
+            if !known && !seen.contains(kind) {
+                // It may have to wait for its turn to be listed, and what is not read yet is not absent.
+                let reason = "it waits to be listed".to_owned();
+                self.queue.turn(kind, Change::State { kind: kind.clone(), state: State::Pending, reason });
+            }
             let task = self.follow(resource.clone(), bound, position, known);
             tasks.kinds.insert(kind.clone(), task);
         }

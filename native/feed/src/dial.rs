@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::error::{CallError, Cause};
+use crate::exec::Issuer;
 
 const AGENT: &str = concat!("fleetgate/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);
@@ -41,12 +42,15 @@ pub struct Credentials {
 }
 
 /// Clients of one API server, with these credentials. Requests carry a time limit, watches none.
-pub(crate) struct Connection {
-    client: Client,
+pub(crate) enum Connection {
+    /// With credentials that the kubeconfig holds.
+    Held(Client),
+    /// With those that an exec plug-in issues.
+    Issued(Arc<Issuer>),
 }
 
 impl Connection {
-    /// Reads a kubeconfig; does not dial yet. Runs an exec plug-in if the user entry has one, on a thread for blocking work.
+    /// Reads a kubeconfig; does not dial yet, nor run an exec plug-in.
     pub(crate) async fn open(credentials: &Credentials, trust: &Trust) -> Result<Arc<Self>, CallError> {
         let invalid = |error: &dyn std::fmt::Display| CallError::new(Cause::Invalid, format!("kubeconfig: {error}"));
         let kubeconfig = Kubeconfig::from_yaml(&credentials.kubeconfig).map_err(|error| invalid(&error))?;
@@ -66,17 +70,26 @@ impl Connection {
         config.connect_timeout = Some(CONNECT);
         // Waiting and trying again is the feeds' own business.
         config.default_retry = false;
-        let runtime = tokio::runtime::Handle::current();
-        let built = tokio::task::spawn_blocking(move || {
-            let _entered = runtime.enter();
-            Client::try_from(config)
-        });
-        let client = match timeout(Duration::from_secs(30), built).await {
-            Ok(Ok(built)) => built.map_err(|error| CallError::of_client("kubeconfig", &error))?,
-            Ok(Err(error)) => return Err(CallError::new(Cause::Other, format!("kubeconfig: {error}"))),
-            Err(_) => return Err(CallError::new(Cause::Exec, "kubeconfig: the exec plug-in does not come to an end")),
-        };
-        Ok(Arc::new(Self { client }))
+        // The client would run it where network traffic is served, and wait for it there.
+        let exec = config.auth_info.exec.take();
+        let user = &config.auth_info;
+        let is_held = user.username.is_some() || user.token.is_some() || user.token_file.is_some();
+        Ok(Arc::new(match exec.filter(|_| !is_held) {
+            Some(exec) => Self::Issued(Issuer::new(exec, config)),
+            None => Self::Held(client(config).await?),
+        }))
+    }
+
+    /// The client of a request; waits for an exec plug-in where its credentials have ended.
+    async fn client(&self, what: &str, limit: Duration) -> Result<Client, CallError> {
+        match self {
+            Self::Held(client) => Ok(client.clone()),
+            Self::Issued(issuer) => {
+                let late =
+                    |_| CallError::new(Cause::Exec, format!("{what}: the exec plug-in takes more than {limit:?}"));
+                timeout(limit, issuer.client()).await.map_err(late)?
+            }
+        }
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -89,13 +102,17 @@ impl Connection {
             None => request.body(Body::empty()),
         };
         let request = request.map_err(|error| CallError::new(Cause::Invalid, format!("{what}: {error}")))?;
-        let sent = timeout(limit, self.client.send(request)).await;
+        let client = self.client(&what, limit).await?;
+        let sent = timeout(limit, client.send(request)).await;
         let response =
             sent.map_err(|_| CallError::timeout(&what, limit))?.map_err(|error| CallError::of_client(&what, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
         let code = response.status().as_u16();
+        if let (401, Self::Issued(issuer)) = (code, self) {
+            issuer.refused();
+        }
         let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         // The status line alone says enough where the body does not come.
         let body = timeout(limit, collect(&what, response.into_body(), ERROR_BODY)).await;
@@ -106,9 +123,22 @@ impl Connection {
     /// Sends a request and reads the whole answer, up to `most` bytes.
     pub(crate) async fn call(&self, call: Call<'_>, limit: Duration, most: usize) -> Result<Bytes, CallError> {
         let what = call.to_string();
-        let whole = async { collect(&what, self.send(call, limit).await?.into_body(), most).await };
-        timeout(limit, whole).await.map_err(|_| CallError::timeout(&what, limit))?
+        let began = Instant::now();
+        let body = self.send(call, limit).await?.into_body();
+        let whole = timeout(limit.saturating_sub(began.elapsed()), collect(&what, body, most)).await;
+        whole.map_err(|_| CallError::timeout(&what, limit))?
     }
+}
+
+/// A client of an API server. Reading certificates takes a moment, so it is made on a thread for blocking work.
+pub(crate) async fn client(config: Config) -> Result<Client, CallError> {
+    let runtime = tokio::runtime::Handle::current();
+    let built = tokio::task::spawn_blocking(move || {
+        let _entered = runtime.enter();
+        Client::try_from(config)
+    });
+    let built = built.await.map_err(|error| CallError::new(Cause::Other, format!("kubeconfig: {error}")))?;
+    built.map_err(|error| CallError::of_client("kubeconfig", &error))
 }
 
 /// A request.

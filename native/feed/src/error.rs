@@ -129,8 +129,8 @@ impl CallError {
 
     /// Whether no answer came at all, so that the cluster is out of reach and not merely unwilling.
     pub(crate) const fn is_unreachable(&self) -> bool {
-        self.code == 0
-            && matches!(self.cause, Cause::Dns | Cause::Refused | Cause::Unreachable | Cause::Tls | Cause::Timeout)
+        use Cause::{Dns, Exec, Refused, Timeout, Tls, Unreachable};
+        self.code == 0 && matches!(self.cause, Dns | Refused | Unreachable | Tls | Timeout | Exec)
     }
 
     /// From the client's error: its chain of sources says where it failed.

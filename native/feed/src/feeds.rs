@@ -1,14 +1,14 @@
 //! The feeds of a fleet.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use std::{fmt, io};
 
+use fleetgate_core::inventory::Relister;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 
 use crate::change::{Gvk, Inventory};
 use crate::cluster::Cluster;
@@ -16,7 +16,8 @@ use crate::dial::{self, Connection, Credentials, Identity, Trust};
 use crate::error::{CallError, Cause};
 use crate::objects::{ObjectWatch, Selector};
 use crate::plan::WatchPlan;
-use crate::push::server::{self, ListenTls, PushedClusters};
+use crate::push::server::{Listener, PushedClusters};
+use crate::push::tls::ListenTls;
 use crate::status::ClusterFeedStatus;
 use crate::write::{self, WriteRequest};
 
@@ -33,7 +34,7 @@ pub struct Feeds {
     lists: Arc<Semaphore>,
     clusters: Mutex<BTreeMap<String, Entry>>,
     pushed: Arc<PushedClusters>,
-    listeners: Mutex<Vec<AbortHandle>>,
+    listeners: Mutex<Vec<Listener>>,
 }
 
 struct Entry {
@@ -104,16 +105,26 @@ impl Feeds {
         Ok(())
     }
 
-    /// Serves `FeedService` for agents; gives the address that it listens on (port 0 chooses one).
+    /// Serves `FeedService` for agents; gives the address that it listens on (port 0 chooses one). `trust_domain` is that of
+    /// the agents' SPIFFE names; empty is any.
     ///
     /// # Errors
     /// The address or the certificates cannot be used, in words.
-    pub fn listen(&self, address: SocketAddr, tls: ListenTls) -> Result<SocketAddr, String> {
+    pub fn listen(&self, address: SocketAddr, tls: &ListenTls, trust_domain: &str) -> Result<SocketAddr, String> {
         let runtime = self.runtime().map_err(|error| error.message)?.handle();
         let (inventory, pushed) = (Arc::clone(&self.inventory), Arc::clone(&self.pushed));
-        let (bound, listener) = server::listen(runtime, address, tls, inventory, pushed)?;
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        let listener = Listener::open(runtime, address, tls, trust_domain.to_owned(), inventory, pushed)?;
+        let bound = listener.address();
+        self.listeners().push(listener);
         Ok(bound)
+    }
+
+    /// Shows other certificates to agents that connect from now on. Streams that are open stay.
+    ///
+    /// # Errors
+    /// What cannot be used, in words; the certificates before stay.
+    pub fn renew_certificates(&self, tls: &ListenTls) -> Result<(), String> {
+        self.listeners().iter().try_for_each(|listener| listener.renew(tls))
     }
 
     /// Ends a cluster's feed. Whether the cluster is gone is for others to say.
@@ -142,7 +153,14 @@ impl Feeds {
     pub fn relist(&self, name: &str, kinds: &[Gvk]) {
         if let Some(cluster) = self.cluster(name) {
             cluster.relist(kinds);
+        } else if let Some(pushed) = self.pushed.get(name) {
+            pushed.relist(kinds);
         }
+    }
+
+    /// These feeds, for an inventory that wants kinds listed anew.
+    pub fn relister(self: &Arc<Self>) -> Arc<dyn Relister> {
+        Arc::new(Relists(Arc::downgrade(self)))
     }
 
     /// How it goes, by the clusters' names.
@@ -159,7 +177,11 @@ impl Feeds {
     /// # Errors
     /// The cluster is not connected, or a selector asks for Secrets without saying which.
     pub fn watch_objects(&self, name: &str, selectors: Vec<Selector>) -> Result<ObjectWatch, CallError> {
-        ObjectWatch::new(self.connected(name)?, self.runtime()?.handle().clone(), selectors)
+        let runtime = self.runtime()?.handle().clone();
+        match (self.cluster(name), self.pushed.get(name)) {
+            (None, Some(pushed)) => ObjectWatch::relayed(pushed, runtime, selectors),
+            _ => ObjectWatch::new(self.connected(name)?, runtime, selectors),
+        }
     }
 
     /// Creates, applies, updates, deletes or reads one object; gives the server's answer.
@@ -177,7 +199,7 @@ impl Feeds {
 
     /// Ends all feeds. Calls that come later find nothing connected.
     pub fn close(&self) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|listener| listener.abort());
+        self.listeners().clear();
         for pushed in self.pushed.all() {
             self.pushed.remove(&pushed.name);
         }
@@ -191,6 +213,10 @@ impl Feeds {
         self.runtime.as_ref().ok_or_else(|| CallError::new(Cause::Other, "the feeds have ended"))
     }
 
+    fn listeners(&self) -> MutexGuard<'_, Vec<Listener>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn clusters(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -202,6 +228,23 @@ impl Feeds {
     fn connected(&self, name: &str) -> Result<Arc<Cluster>, CallError> {
         let words = || CallError::new(Cause::Invalid, format!("the cluster {name:?} is not connected"));
         self.cluster(name).ok_or_else(words)
+    }
+}
+
+/// Feeds that may be gone.
+struct Relists(Weak<Feeds>);
+
+impl Relister for Relists {
+    fn relist(&self, cluster: &str, kinds: &[Gvk]) {
+        if let Some(feeds) = self.0.upgrade() {
+            feeds.relist(cluster, kinds);
+        }
+    }
+}
+
+impl fmt::Debug for Relists {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Relists")
     }
 }
 

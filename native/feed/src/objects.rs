@@ -16,6 +16,8 @@ use crate::cluster::{Cluster, unbounded};
 use crate::discovery::Discovery;
 use crate::error::{CallError, Cause};
 use crate::link::{connected, moved};
+use crate::push::pushed::Pushed;
+use crate::push::relay;
 use crate::reflector::{Overflow, Reflector, Sink};
 use crate::scope::Scope;
 use crate::wire::Object;
@@ -61,7 +63,8 @@ pub struct ObjectWatch {
     runtime: Handle,
     events: tokio::sync::Mutex<mpsc::Receiver<ObjectEvent>>,
     selectors: watch::Sender<BTreeSet<Selector>>,
-    resolver: AbortHandle,
+    /// What finds the events: here, or through an agent.
+    source: AbortHandle,
 }
 
 impl ObjectWatch {
@@ -69,8 +72,23 @@ impl ObjectWatch {
         let selectors = watch::channel(checked(selectors)?).0;
         let (sender, events) = mpsc::channel(WAITING);
         let resolver = Resolver { cluster, runtime: runtime.clone(), sender, watched: BTreeMap::new() };
-        let resolver = runtime.spawn(resolver.run(selectors.subscribe())).abort_handle();
-        Ok(Self { runtime, events: tokio::sync::Mutex::new(events), selectors, resolver })
+        let source = runtime.spawn(resolver.run(selectors.subscribe())).abort_handle();
+        Ok(Self { runtime, events: tokio::sync::Mutex::new(events), selectors, source })
+    }
+
+    /// The same through a cluster's agent.
+    pub(crate) fn relayed(pushed: Arc<Pushed>, runtime: Handle, selectors: Vec<Selector>) -> Result<Self, CallError> {
+        let selectors = watch::channel(checked(selectors)?).0;
+        let (sender, events) = mpsc::channel(WAITING);
+        let source = runtime.spawn(relay::run(pushed, selectors.subscribe(), sender)).abort_handle();
+        Ok(Self { runtime, events: tokio::sync::Mutex::new(events), selectors, source })
+    }
+
+    /// The next events, at least one.
+    pub(crate) async fn some(&self) -> Vec<ObjectEvent> {
+        let mut batch = Vec::new();
+        self.events.lock().await.recv_many(&mut batch, BATCH).await;
+        batch
     }
 
     /// Watches these selectors from now on. Those that were there go on undisturbed.
@@ -100,7 +118,7 @@ impl ObjectWatch {
 
     /// Ends the watches.
     pub fn close(&self) {
-        self.resolver.abort();
+        self.source.abort();
     }
 }
 

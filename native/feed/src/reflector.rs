@@ -337,7 +337,7 @@ impl<S: Sink> Reflector<S> {
         let mut last_line = Instant::now();
         let mut last_probe = Instant::now();
         loop {
-            let interval = self.bound.borrow_and_update().map(|bound| bound / 2);
+            let interval = self.bound.borrow_and_update().map(interval_of);
             let next_probe = interval.map(|interval| last_probe + interval);
             let settled = probed.as_ref().map(|_| last_line.max(last_probe) + SETTLED);
             tokio::select! {
@@ -455,6 +455,12 @@ async fn reopen(link: &mut LinkWatch, round: u64, sink: &mut impl Sink, known: b
     }
 }
 
+/// How often a kind is probed whose view may be so old: its age is to be half of that when the watch has settled, so that one
+/// probe may fail.
+fn interval_of(bound: Duration) -> Duration {
+    (bound / 2).saturating_sub(SETTLED).max(bound / 4)
+}
+
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
@@ -480,6 +486,13 @@ fn at_least(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probe_has_settled_when_half_of_the_bound_has_passed() {
+        for (bound, interval) in [(10_000, 4750), (1000, 250), (400, 100)] {
+            assert_eq!(interval_of(Duration::from_millis(bound)), Duration::from_millis(interval));
+        }
+    }
 
     #[test]
     fn versions_compare_as_numbers() {

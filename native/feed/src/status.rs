@@ -24,6 +24,10 @@ pub struct ClusterFeedStatus {
     pub pushed: bool,
     /// UID of the Namespace kube-system, as the agent says it; empty for clusters that are dialled.
     pub uid: String,
+    /// Labels, as the agent says them; none for clusters that are dialled.
+    pub labels: BTreeMap<String, String>,
+    /// Whether the cluster answers, or its agent streams.
+    pub connected: bool,
     /// Each kind that is planned, in order.
     pub kinds: Vec<KindFeedStatus>,
 }
@@ -179,6 +183,7 @@ impl Statuses {
         });
         kinds.extend(refused);
         kinds.sort_by(|one, other| one.kind.cmp(&other.kind));
+        let is_answering = silence.is_none();
         let silence = silence.map(|(cause, words)| (cause, words.to_owned()));
         let (reason, last_error) = silence
             .or_else(|| inner.last_error.clone())
@@ -191,6 +196,8 @@ impl Statuses {
             reason,
             pushed: false,
             uid: String::new(),
+            labels: BTreeMap::new(),
+            connected: is_answering,
             kinds,
         }
     }

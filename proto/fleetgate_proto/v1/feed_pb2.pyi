@@ -68,6 +68,7 @@ class SyncInventoryRequest(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
     WRITE_RESULT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___AgentHello:
         """First, and once."""
@@ -84,6 +85,10 @@ class SyncInventoryRequest(_message.Message):
     def write_result(self) -> Global___WriteResult:
         """The result of a WriteCommand."""
 
+    @_builtins.property
+    def events(self) -> Global___ObjectEvents:
+        """What happens to objects that an ObjectWatchCommand selects."""
+
     def __init__(
         self,
         *,
@@ -91,12 +96,13 @@ class SyncInventoryRequest(_message.Message):
         batch: Global___ChangeBatch | None = ...,
         report: Global___FeedReport | None = ...,
         write_result: Global___WriteResult | None = ...,
+        events: Global___ObjectEvents | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message", "report", b"report", "write_result", b"write_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "events", b"events", "hello", b"hello", "message", b"message", "report", b"report", "write_result", b"write_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message", "report", b"report", "write_result", b"write_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "events", b"events", "hello", b"hello", "message", b"message", "report", b"report", "write_result", b"write_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "batch", "report", "write_result"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "batch", "report", "write_result", "events"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -112,13 +118,15 @@ class SyncInventoryResponse(_message.Message):
     ACKNOWLEDGEMENT_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     WRITE_FIELD_NUMBER: _builtins.int
+    RELIST_FIELD_NUMBER: _builtins.int
+    WATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___FeedWelcome:
         """The answer to the hello."""
 
     @_builtins.property
     def acknowledgement(self) -> Global___BatchAcknowledgement:
-        """Batches that the view holds."""
+        """Batches that are safe."""
 
     @_builtins.property
     def plan(self) -> Global___WatchPlan:
@@ -128,6 +136,14 @@ class SyncInventoryResponse(_message.Message):
     def write(self) -> Global___WriteCommand:
         """Something to write into the cluster."""
 
+    @_builtins.property
+    def relist(self) -> Global___RelistCommand:
+        """Kinds to list anew."""
+
+    @_builtins.property
+    def watch(self) -> Global___ObjectWatchCommand:
+        """Objects to watch without caching them."""
+
     def __init__(
         self,
         *,
@@ -135,12 +151,14 @@ class SyncInventoryResponse(_message.Message):
         acknowledgement: Global___BatchAcknowledgement | None = ...,
         plan: Global___WatchPlan | None = ...,
         write: Global___WriteCommand | None = ...,
+        relist: Global___RelistCommand | None = ...,
+        watch: Global___ObjectWatchCommand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "message", b"message", "plan", b"plan", "welcome", b"welcome", "write", b"write"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "message", b"message", "plan", b"plan", "relist", b"relist", "watch", b"watch", "welcome", b"welcome", "write", b"write"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "message", b"message", "plan", b"plan", "welcome", b"welcome", "write", b"write"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgement", b"acknowledgement", "message", b"message", "plan", b"plan", "relist", b"relist", "watch", b"watch", "welcome", b"welcome", "write", b"write"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "acknowledgement", "plan", "write"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "acknowledgement", "plan", "write", "relist", "watch"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -152,10 +170,31 @@ class AgentHello(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CLUSTER_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     API_SERVER_VERSION_FIELD_NUMBER: _builtins.int
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Name of the cluster: empty, or as the certificate says."""
     uid: _builtins.str
@@ -164,6 +203,10 @@ class AgentHello(_message.Message):
     """Version of the API server, for instance v1.36.3."""
     agent_version: _builtins.str
     """Version of the agent."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels of the cluster. Those of fleetgate.dev are not the agent's to say."""
+
     def __init__(
         self,
         *,
@@ -171,10 +214,11 @@ class AgentHello(_message.Message):
         uid: _builtins.str = ...,
         api_server_version: _builtins.str = ...,
         agent_version: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "api_server_version", b"api_server_version", "cluster", b"cluster", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "api_server_version", b"api_server_version", "cluster", b"cluster", "labels", b"labels", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,7 +235,7 @@ class FeedWelcome(_message.Message):
     SILENCE_LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnownKind]:
-        """How far each kind is known here: a watch may begin there. Kinds that are not named have to be listed."""
+        """How far each kind is known here, and will be after a crash: a watch may begin there. Kinds that are not named have to be listed."""
 
     @_builtins.property
     def plan(self) -> Global___WatchPlan:
@@ -400,7 +444,9 @@ Global___ChangeBatch: _TypeAlias = ChangeBatch  # noqa: Y015
 
 @_typing.final
 class BatchAcknowledgement(_message.Message):
-    """BatchAcknowledgement says that batches are in the view."""
+    """BatchAcknowledgement says that batches are in the view and on disk, where the server has one: they are there after a
+    crash.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -848,3 +894,254 @@ class WriteFailure(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WriteFailure: _TypeAlias = WriteFailure  # noqa: Y015
+
+@_typing.final
+class RelistCommand(_message.Message):
+    """RelistCommand has kinds listed anew, while what was read before keeps serving: more of their objects is kept from now
+    on.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourceKind]:
+        """The kinds."""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___ResourceKind] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelistCommand: _TypeAlias = RelistCommand  # noqa: Y015
+
+@_typing.final
+class ObjectWatchCommand(_message.Message):
+    """ObjectWatchCommand has objects watched and told, not cached: those that policies and clusters are made of. It takes the
+    place of the one before of the same id, and everything is told anew.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Names the watch in its events."""
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectSelector]:
+        """What to watch; nothing ends the watch."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        selectors: _abc.Iterable[Global___ObjectSelector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "selectors", b"selectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectWatchCommand: _TypeAlias = ObjectWatchCommand  # noqa: Y015
+
+@_typing.final
+class ObjectSelector(_message.Message):
+    """ObjectSelector selects objects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """API group; empty for the core group."""
+    version: _builtins.str
+    """API version; empty for the one that the API server prefers."""
+    kind: _builtins.str
+    """Kind; `*` is every kind of the group."""
+    namespace: _builtins.str
+    """Namespace; empty for all."""
+    labels: _builtins.str
+    """Label selector; empty for all."""
+    fields: _builtins.str
+    """Field selector; empty for all."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        version: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        namespace: _builtins.str = ...,
+        labels: _builtins.str = ...,
+        fields: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "group", b"group", "kind", b"kind", "labels", b"labels", "namespace", b"namespace", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectSelector: _TypeAlias = ObjectSelector  # noqa: Y015
+
+@_typing.final
+class ObjectEvents(_message.Message):
+    """ObjectEvents are told in their order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    watch: _builtins.int
+    """The watch's id."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectEvent]:
+        """What happened."""
+
+    def __init__(
+        self,
+        *,
+        watch: _builtins.int = ...,
+        events: _abc.Iterable[Global___ObjectEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectEvents: _TypeAlias = ObjectEvents  # noqa: Y015
+
+@_typing.final
+class ObjectEvent(_message.Message):
+    """ObjectEvent is one thing that happened to what a selector selects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    PUT_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    failed: _builtins.str
+    """Why it cannot be watched just now."""
+    @_builtins.property
+    def selector(self) -> Global___ObjectSelector:
+        """The selector."""
+
+    @_builtins.property
+    def told(self) -> Global___ObjectsTold:
+        """All that there is was told."""
+
+    @_builtins.property
+    def put(self) -> Global___ObjectPut:
+        """An object is there, or changed."""
+
+    @_builtins.property
+    def gone(self) -> Global___ObjectGone:
+        """An object is selected no more."""
+
+    def __init__(
+        self,
+        *,
+        selector: Global___ObjectSelector | None = ...,
+        told: Global___ObjectsTold | None = ...,
+        put: Global___ObjectPut | None = ...,
+        gone: Global___ObjectGone | None = ...,
+        failed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "failed", b"failed", "gone", b"gone", "put", b"put", "selector", b"selector", "told", b"told"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "failed", b"failed", "gone", b"gone", "put", b"put", "selector", b"selector", "told", b"told"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["told", "put", "gone", "failed"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ObjectEvent: _TypeAlias = ObjectEvent  # noqa: Y015
+
+@_typing.final
+class ObjectsTold(_message.Message):
+    """ObjectsTold is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectsTold: _TypeAlias = ObjectsTold  # noqa: Y015
+
+@_typing.final
+class ObjectPut(_message.Message):
+    """ObjectPut is an object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    object: _builtins.bytes
+    """The object as JSON."""
+    @_builtins.property
+    def kind(self) -> Global___ResourceKind:
+        """Its kind."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ResourceKind | None = ...,
+        object: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "object", b"object"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectPut: _TypeAlias = ObjectPut  # noqa: Y015
+
+@_typing.final
+class ObjectGone(_message.Message):
+    """ObjectGone names an object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Its namespace; empty where it has none."""
+    name: _builtins.str
+    """Its name."""
+    @_builtins.property
+    def kind(self) -> Global___ResourceKind:
+        """Its kind."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ResourceKind | None = ...,
+        namespace: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectGone: _TypeAlias = ObjectGone  # noqa: Y015

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,6 +23,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
+
+_NAME = r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
+_LEASE = re.compile(f"{_NAME}/{_NAME}")
 
 HUB_SOURCES = (
     "cluster-api",
@@ -359,6 +363,19 @@ class Hub(Section):
         default=600.0, ge=60, description="Life of a viewer kubeconfig of a Shoot; it is renewed after two thirds."
     )
 
+    lease: str = Field(
+        default="kube-system/fleetgate",
+        description="Lease on the hub, `NAMESPACE/NAME`, that says which replica writes into clusters "
+        "(CustomResourceDefinitions, statuses). Empty: each replica does.",
+    )
+
+    @field_validator("lease")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if value and not _LEASE.fullmatch(value):
+            raise ValueError("NAMESPACE/NAME is expected")
+        return value
+
     @field_validator("sources")
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
@@ -381,6 +398,15 @@ class Feed(Section):
         default="",
         description="Address on which `fleetgate agent` streams; needs mutual TLS. Empty: clusters are dialled.",
     )
+    cluster_sets: Names = Field(
+        default_factory=list,
+        description="Cluster sets of clusters that agents stream, `NAME=SET`; else `default`. An agent says the other "
+        "labels of its cluster, but not whose objects it may see.",
+    )
+    gone_seconds: NonNegativeFloat = Field(
+        default=0.0,
+        description="A cluster whose agent stays away for so long is gone, with its objects and policies; 0: never.",
+    )
     concurrent_relists: PositiveInt = Field(default=8, description="Collections that are listed at a time, in all.")
 
 
@@ -389,6 +415,12 @@ class InventorySection(Section):
 
     view_bytes: int = Field(
         default=0, ge=0, description="Memory for the objects that one template reads, estimated; 0 means 256 MiB."
+    )
+    ready_bytes: int = Field(
+        default=1024 * MIB,
+        ge=0,
+        description="Memory for what templates read, of all clusters together, that is made before anybody asks, "
+        "estimated. The first decision that reads more waits for it.",
     )
     write_behind_seconds: PositiveFloat = Field(default=1.0, description="How far the disk may be behind.")
 

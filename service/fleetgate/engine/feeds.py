@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -81,6 +81,14 @@ class FeedStatus(Protocol):
     @property
     def uid(self) -> str:
         """UID that the agent says; "" for clusters that are dialled."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels that the agent says; none for clusters that are dialled."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the cluster answers, or its agent streams."""
 
 
 GroupVersionKind = tuple[str, str, str]

@@ -21,6 +21,7 @@ from fleetgate.policy import constraint_crd, resource_status
 from fleetgate.policy.constraint_crd import CrdRefused
 from fleetgate.policy.errors import StorageFailed
 from fleetgate.policy.resource_status import CREATE_ERROR, UPDATE_ERROR, Audited, Problem
+from fleetgate.policy.turns import Place, Turns
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,12 +31,13 @@ SYNC_SETS = Selector("syncset.gatekeeper.sh", "v1alpha1", "SyncSet")
 DEFINITIONS = Selector("apiextensions.k8s.io", "v1", "CustomResourceDefinition", labels="gatekeeper.sh/constraint=yes")
 """Those of Constraints: one that is changed or deleted is made anew."""
 
-_NAP_SECONDS = 2.0
+_NAP_SECONDS = 0.5
 _PAUSE_SECONDS = 5.0
 _RETRY_SECONDS = 10.0
 _QUIET_SECONDS = 0.05
 _WRITES_PER_SECOND = 20.0
 _BURST = 100.0
+_MOST_EVENTS = 10_000
 _CONFLICTS = 4
 
 Key = tuple[str, str, str, str]
@@ -104,7 +106,7 @@ class Allowance:
 
 
 class ClusterResources:
-    """The custom resources of one cluster, on a thread of their own: watched, published, reported on."""
+    """The custom resources of one cluster, a turn at a time: watched, published, reported on."""
 
     def __init__(
         self,
@@ -115,15 +117,21 @@ class ClusterResources:
         scope: str,
         namespace: str,
         writer: str,
-        writes: bool = True,
+        turns: Turns,
+        writes: Callable[[], bool] = lambda: True,
     ) -> None:
         """``cluster`` is the connection, ``scope`` where its policies belong, ``namespace`` where the Config is.
 
-        ``writer`` names our entries in ``status.byPod``: replicas that have the same one write the same. Without
-        ``writes`` nothing is written, not even CustomResourceDefinitions.
+        ``writer`` names our entries in ``status.byPod``: replicas that have the same one write the same. Nothing is
+        written, not even CustomResourceDefinitions, while ``writes`` says no.
         """
         self._feeds, self._publisher = feeds, publisher
         self._cluster, self._scope, self._writer, self._writes = cluster, scope, writer, writes
+        self._turns = turns
+        self._place: Place | None = None
+        self._watch: ObjectWatch | None = None
+        self._gathered = 0
+        self._could_write = False
         self._selectors = (TEMPLATES, CONSTRAINTS, config_selector(namespace), SYNC_SETS, DEFINITIONS)
         self._resources: dict[Key, Resource] = {}
         self._synced: set[Selector] = set()
@@ -135,11 +143,10 @@ class ClusterResources:
         self._retry_at = float("inf")
         self.problem = ""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"resources-{scope or 'fleet'}", daemon=True)
 
     def start(self) -> None:
         """Begin. The cluster is connected."""
-        self._thread.start()
+        self._place = self._turns.add(self._turn)
 
     def audited(self, found: Mapping[tuple[str, str], Audited]) -> None:
         """Have the status of Constraints, by kind and name, say what an audit found. Returns at once. Thread-safe."""
@@ -149,39 +156,44 @@ class ClusterResources:
     def close(self) -> None:
         """End; what is published stays."""
         self._stop.set()
-        self._thread.join()
+        if self._place is not None:
+            self._turns.remove(self._place)
+        self._end_watch()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._watch()
-            except Exception:
-                _LOGGER.exception("watching the policies of %s failed; it is begun anew", self._scope or "the hub")
-                self._stop.wait(_PAUSE_SECONDS)
-
-    def _watch(self) -> None:
-        watch = self._feeds.watch_objects(self._cluster, self._selectors)
-        self._resources, self._synced = {}, set()
+    def _turn(self) -> float:
+        """Do what there is to do; gives the seconds to the next look."""
         try:
-            while not self._stop.is_set():
-                events = self._next(watch)
-                for event in events:
-                    self._take(event)
-                due = events or self._has_audit.is_set() or time.monotonic() >= self._retry_at
-                if due and self._synced.issuperset(self._selectors):
-                    self._retry_at = float("inf")
-                    self._has_audit.clear()
-                    self._bring_up_to_date()
-        finally:
-            watch.close()
+            return self._look()
+        except Exception:
+            _LOGGER.exception("watching the policies of %s failed; it is begun anew", self._scope or "the hub")
+            self._end_watch()
+            return _PAUSE_SECONDS
 
-    def _next(self, watch: ObjectWatch) -> list[ObjectEvent]:
-        """What happened, together with what happens right after: ``kubectl apply -f directory`` is one change."""
-        wait = max(0.01, min(_NAP_SECONDS, self._retry_at - time.monotonic()))
-        events = list(watch.next(wait))
-        while events and len(events) < 10_000 and (more := watch.next(_QUIET_SECONDS)):
-            events += more
-        return events
+    def _look(self) -> float:
+        if self._watch is None:
+            self._watch = self._feeds.watch_objects(self._cluster, self._selectors)
+            self._resources, self._synced = {}, set()
+        events = self._watch.next(0.0)
+        for event in events:
+            self._take(event)
+        self._gathered += len(events)
+        if events and self._gathered < _MOST_EVENTS:
+            # What happens right after belongs to it: `kubectl apply -f directory` is one change.
+            return _QUIET_SECONDS
+        could_write, self._could_write = self._could_write, self._writes()
+        may_write_now = self._could_write and not could_write
+        due = self._gathered or may_write_now or self._has_audit.is_set() or time.monotonic() >= self._retry_at
+        if due and self._synced.issuperset(self._selectors):
+            self._gathered = 0
+            self._retry_at = float("inf")
+            self._has_audit.clear()
+            self._bring_up_to_date()
+        return _NAP_SECONDS
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def _take(self, event: ObjectEvent) -> None:
         match event:
@@ -219,13 +231,13 @@ class ClusterResources:
             self._defects = {key: tuple(diagnostics) for key, diagnostics in applied.defects}
             for key, diagnostics in self._defects.items():
                 _LOGGER.warning("left out: %s", "; ".join(one.message for one in diagnostics), extra=_fields(key))
-        if self._writes:
+        if self._could_write:
             self._report(live)
 
     def _report(self, live: Mapping[str, Resource]) -> None:
         """Write CustomResourceDefinitions and statuses, where they are not as they should be."""
         for key, one in live.items():
-            if self._stop.is_set():
+            if self._stop.is_set() or not self._writes():
                 return
             group = key.partition("/")[0]
             if group == TEMPLATES.group:
@@ -317,8 +329,8 @@ class ClusterResources:
         self._try_again()
 
     def _request(self, verb: str, one: Mapping[str, Any]) -> bytes:
-        if verb != "get" and not self._allowance.take(self._stop):
-            raise WriteError(0, "Stopped", "the service is stopping")
+        if verb != "get" and not (self._allowance.take(self._stop) and self._writes()):
+            raise WriteError(0, "Stopped", "this replica writes no more")
         return self._feeds.write(self._cluster, verb, json.dumps(one).encode())
 
     def _try_again(self) -> None:

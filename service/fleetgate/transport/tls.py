@@ -1,8 +1,7 @@
-"""Certificates of the listener, read again when their files change.
+"""Certificates of the listeners, read again when their files change.
 
-gRPC asks for them at each new connection: a change costs nothing until then and touches no connection that is open.
-What cannot be used (a key that does not belong to its certificate, half a rotation, garbage) is reported once and the
-certificates before stay.
+A change touches no connection that is open. What cannot be used (a key that does not belong to its certificate, half a
+rotation, garbage) is reported once and the certificates before stay.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 from cryptography import x509
@@ -27,8 +27,16 @@ class CertificateInvalid(Exception):  # noqa: N818 (it names the certificate's s
     """The files hold no usable certificate, key or CA."""
 
 
-class Certificates:
-    """Certificate, key and client CA of the listener. Thread-safe."""
+class Pem(NamedTuple):
+    """What the files hold. ``client_ca`` is None where none is given."""
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None
+
+
+class CertificateFiles:
+    """Certificate, key and client CA, followed as their files change. Thread-safe."""
 
     def __init__(
         self,
@@ -36,7 +44,7 @@ class Certificates:
         key: Path,
         client_ca: Path | None,
         *,
-        loaded: Callable[[datetime], None],
+        loaded: Callable[[datetime], None] = lambda _: None,
         failed: Callable[[], None],
     ) -> None:
         """``loaded`` is told when the certificate in use expires, ``failed`` that a change could not be used.
@@ -44,33 +52,26 @@ class Certificates:
         Raises CertificateInvalid.
         """
         self._paths = tuple(path for path in (certificate, key, client_ca) if path is not None)
-        self._mutual = client_ca is not None
         self._loaded, self._failed = loaded, failed
         self._lock = threading.Lock()
         self._seen = self._fingerprint()
-        self._current = self._read()
+        self.current = self._read()
 
-    def credentials(self) -> grpc.ServerCredentials:
-        """Credentials that follow the files."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._current, self._fetch, require_client_authentication=self._mutual
-        )
-
-    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Called by gRPC before each handshake; None keeps what it has."""
+    def changed(self) -> Pem | None:
+        """What the files hold now, if that is something else and can be used."""
         with self._lock:
             try:
                 seen = self._fingerprint()
                 if seen == self._seen:
                     return None
                 self._seen = seen
-                self._current = self._read()
+                self.current = self._read()
             except CertificateInvalid as error:
                 self._failed()
                 _LOGGER.error("certificates not reloaded, those before stay: %s", error)  # noqa: TRY400 (no defect)
                 return None
             _LOGGER.info("certificates reloaded")
-            return self._current
+            return self.current
 
     def _fingerprint(self) -> Fingerprint:
         try:
@@ -79,16 +80,30 @@ class Certificates:
             raise CertificateInvalid(f"{error.filename}: {error.strerror}") from error
         return tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in found)
 
-    def _read(self) -> grpc.ServerCertificateConfiguration:
+    def _read(self) -> Pem:
         certificate, key, *client_ca = (_pem(path) for path in self._paths)
         leaf = _certificates(self._paths[0], certificate)[0]
         _check_pair(self._paths[0], self._paths[1], leaf, key)
         if client_ca:
             _certificates(self._paths[2], client_ca[0])
         self._loaded(leaf.not_valid_after_utc)
-        return grpc.ssl_server_certificate_configuration(
-            [(key, certificate)], root_certificates=client_ca[0] if client_ca else None
-        )
+        return Pem(certificate, key, client_ca[0] if client_ca else None)
+
+
+def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
+    """Credentials that follow the files: gRPC asks before each handshake."""
+
+    def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], root_certificates=pem.client_ca)
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        changed = files.changed()
+        return configuration(changed) if changed else None
+
+    mutual = files.current.client_ca is not None
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(files.current), fetch, require_client_authentication=mutual
+    )
 
 
 def _pem(path: Path) -> bytes:

@@ -1401,7 +1401,7 @@ pub struct ExplainResponse {
 /// SyncInventoryRequest is what the agent sends.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncInventoryRequest {
-    #[prost(oneof = "sync_inventory_request::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "sync_inventory_request::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<sync_inventory_request::Message>,
 }
 /// Nested message and enum types in `SyncInventoryRequest`.
@@ -1420,12 +1420,15 @@ pub mod sync_inventory_request {
         /// The result of a WriteCommand.
         #[prost(message, tag = "4")]
         WriteResult(super::WriteResult),
+        /// What happens to objects that an ObjectWatchCommand selects.
+        #[prost(message, tag = "5")]
+        Events(super::ObjectEvents),
     }
 }
 /// SyncInventoryResponse is what the server sends.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncInventoryResponse {
-    #[prost(oneof = "sync_inventory_response::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "sync_inventory_response::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<sync_inventory_response::Message>,
 }
 /// Nested message and enum types in `SyncInventoryResponse`.
@@ -1435,7 +1438,7 @@ pub mod sync_inventory_response {
         /// The answer to the hello.
         #[prost(message, tag = "1")]
         Welcome(super::FeedWelcome),
-        /// Batches that the view holds.
+        /// Batches that are safe.
         #[prost(message, tag = "2")]
         Acknowledgement(super::BatchAcknowledgement),
         /// Another plan than before.
@@ -1444,10 +1447,16 @@ pub mod sync_inventory_response {
         /// Something to write into the cluster.
         #[prost(message, tag = "4")]
         Write(super::WriteCommand),
+        /// Kinds to list anew.
+        #[prost(message, tag = "5")]
+        Relist(super::RelistCommand),
+        /// Objects to watch without caching them.
+        #[prost(message, tag = "6")]
+        Watch(super::ObjectWatchCommand),
     }
 }
 /// AgentHello says who speaks.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentHello {
     /// Name of the cluster: empty, or as the certificate says.
     #[prost(string, tag = "1")]
@@ -1461,11 +1470,17 @@ pub struct AgentHello {
     /// Version of the agent.
     #[prost(string, tag = "4")]
     pub agent_version: ::prost::alloc::string::String,
+    /// Labels of the cluster. Those of fleetgate.dev are not the agent's to say.
+    #[prost(map = "string, string", tag = "5")]
+    pub labels: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 /// FeedWelcome says where to go on.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FeedWelcome {
-    /// How far each kind is known here: a watch may begin there. Kinds that are not named have to be listed.
+    /// How far each kind is known here, and will be after a crash: a watch may begin there. Kinds that are not named have to be listed.
     #[prost(message, repeated, tag = "1")]
     pub known: ::prost::alloc::vec::Vec<KnownKind>,
     /// What to watch.
@@ -1541,7 +1556,8 @@ pub struct ChangeBatch {
     #[prost(message, repeated, tag = "2")]
     pub changes: ::prost::alloc::vec::Vec<ObjectChange>,
 }
-/// BatchAcknowledgement says that batches are in the view.
+/// BatchAcknowledgement says that batches are in the view and on disk, where the server has one: they are there after a
+/// crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BatchAcknowledgement {
     /// All batches up to this number.
@@ -1735,6 +1751,110 @@ pub struct WriteFailure {
     /// One word, for instance `refused`.
     #[prost(string, tag = "4")]
     pub cause: ::prost::alloc::string::String,
+}
+/// RelistCommand has kinds listed anew, while what was read before keeps serving: more of their objects is kept from now
+/// on.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RelistCommand {
+    /// The kinds.
+    #[prost(message, repeated, tag = "1")]
+    pub kinds: ::prost::alloc::vec::Vec<ResourceKind>,
+}
+/// ObjectWatchCommand has objects watched and told, not cached: those that policies and clusters are made of. It takes the
+/// place of the one before of the same id, and everything is told anew.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectWatchCommand {
+    /// Names the watch in its events.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// What to watch; nothing ends the watch.
+    #[prost(message, repeated, tag = "2")]
+    pub selectors: ::prost::alloc::vec::Vec<ObjectSelector>,
+}
+/// ObjectSelector selects objects.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectSelector {
+    /// API group; empty for the core group.
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    /// API version; empty for the one that the API server prefers.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// Kind; `*` is every kind of the group.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    /// Namespace; empty for all.
+    #[prost(string, tag = "4")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Label selector; empty for all.
+    #[prost(string, tag = "5")]
+    pub labels: ::prost::alloc::string::String,
+    /// Field selector; empty for all.
+    #[prost(string, tag = "6")]
+    pub fields: ::prost::alloc::string::String,
+}
+/// ObjectEvents are told in their order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectEvents {
+    /// The watch's id.
+    #[prost(uint64, tag = "1")]
+    pub watch: u64,
+    /// What happened.
+    #[prost(message, repeated, tag = "2")]
+    pub events: ::prost::alloc::vec::Vec<ObjectEvent>,
+}
+/// ObjectEvent is one thing that happened to what a selector selects.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectEvent {
+    /// The selector.
+    #[prost(message, optional, tag = "1")]
+    pub selector: ::core::option::Option<ObjectSelector>,
+    #[prost(oneof = "object_event::Event", tags = "2, 3, 4, 5")]
+    pub event: ::core::option::Option<object_event::Event>,
+}
+/// Nested message and enum types in `ObjectEvent`.
+pub mod object_event {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Event {
+        /// All that there is was told.
+        #[prost(message, tag = "2")]
+        Told(super::ObjectsTold),
+        /// An object is there, or changed.
+        #[prost(message, tag = "3")]
+        Put(super::ObjectPut),
+        /// An object is selected no more.
+        #[prost(message, tag = "4")]
+        Gone(super::ObjectGone),
+        /// Why it cannot be watched just now.
+        #[prost(string, tag = "5")]
+        Failed(::prost::alloc::string::String),
+    }
+}
+/// ObjectsTold is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectsTold {}
+/// ObjectPut is an object.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectPut {
+    /// Its kind.
+    #[prost(message, optional, tag = "1")]
+    pub kind: ::core::option::Option<ResourceKind>,
+    /// The object as JSON.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub object: ::prost::bytes::Bytes,
+}
+/// ObjectGone names an object.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectGone {
+    /// Its kind.
+    #[prost(message, optional, tag = "1")]
+    pub kind: ::core::option::Option<ResourceKind>,
+    /// Its namespace; empty where it has none.
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
 }
 /// FeedState is how far a view can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

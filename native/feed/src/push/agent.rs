@@ -10,6 +10,8 @@ use fleetgate_core::wire::{
     self, AgentHello, FeedReport, SyncInventoryRequest, SyncInventoryResponse, WriteCommand, WriteFailure,
     sync_inventory_request, sync_inventory_response, write_result,
 };
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{interval, sleep, timeout};
@@ -17,9 +19,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-use super::convert::{kind_of, plan_of, wire_kind, wire_state, wire_time};
+use super::convert::{kind_of, plan_of, selector_of, wire_kind, wire_state, wire_time};
 use super::remote::Remote;
 use super::stubs::feed_service_client::FeedServiceClient;
+use super::telling::Telling;
 use super::{LARGEST_MESSAGE, REPORT};
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
@@ -52,6 +55,8 @@ pub struct AgentOptions {
     pub ca: PathBuf,
     /// Name in the service's certificate, where the endpoint has another; empty is the endpoint's.
     pub server_name: String,
+    /// Labels of the cluster.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Runs until it is dropped.
@@ -76,8 +81,11 @@ impl Agent {
     /// Starts to stream.
     ///
     /// # Errors
-    /// The threads cannot be started.
+    /// An endpoint or a certificate file cannot be used, in words that name it; or the threads cannot be started.
     pub fn start(options: AgentOptions) -> io::Result<Self> {
+        for endpoint in &options.endpoints {
+            options.endpoint(endpoint).map_err(io::Error::other)?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(16)
@@ -156,6 +164,7 @@ impl Stream {
             uid: identity.uid,
             api_server_version: identity.version,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            labels: self.options.labels.clone().into_iter().collect(),
         };
         drop(requests.send(request(sync_inventory_request::Message::Hello(hello))).await);
         let call = timeout(DIAL, client.sync_inventory(ReceiverStream::new(outgoing))).await;
@@ -185,31 +194,43 @@ impl Stream {
     }
 
     async fn dial(&self) -> Result<FeedServiceClient<tonic::transport::Channel>, String> {
-        let AgentOptions { certificate, key, ca, server_name, .. } = &*self.options;
-        let read = async |path: &PathBuf| {
-            let path = path.clone();
-            let shown = path.display().to_string();
-            let content = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-            content.map_err(|error| error.to_string())?.map_err(|error| format!("{shown}: {error}"))
-        };
-        let identity = Identity::from_pem(read(certificate).await?, read(key).await?);
-        let tls = ClientTlsConfig::new().identity(identity).ca_certificate(Certificate::from_pem(read(ca).await?));
-        let tls = if server_name.is_empty() { tls } else { tls.domain_name(server_name) };
-        let words = |error: tonic::transport::Error| {
-            let error = CallError::of_body(&self.endpoint, &error);
-            error.to_string()
-        };
-        let endpoint = Endpoint::from_shared(self.endpoint.clone()).map_err(words)?;
-        let endpoint = endpoint
+        let (options, endpoint) = (Arc::clone(&self.options), self.endpoint.clone());
+        // A volume that does not answer holds up this task alone.
+        let endpoint = tokio::task::spawn_blocking(move || options.endpoint(&endpoint)).await;
+        let channel = endpoint.map_err(|error| error.to_string())??.connect().await;
+        let channel = channel.map_err(|error| CallError::of_body(&self.endpoint, &error).to_string())?;
+        let client = FeedServiceClient::new(channel);
+        Ok(client.max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE))
+    }
+}
+
+impl AgentOptions {
+    /// How to dial an endpoint, with what the files hold now.
+    fn endpoint(&self, url: &str) -> Result<Endpoint, String> {
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let (certificate, key, ca) = (read(&self.certificate)?, read(&self.key)?, read(&self.ca)?);
+        for (path, pem) in [(&self.certificate, &certificate), (&self.ca, &ca)] {
+            let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+            if found.is_ok_and(|found| found.is_empty()) {
+                return Err(format!("{}: no PEM certificate", path.display()));
+            }
+        }
+        PrivateKeyDer::from_pem_slice(&key).map_err(|error| format!("{}: {error}", self.key.display()))?;
+        let identity = Identity::from_pem(certificate, key);
+        let tls = ClientTlsConfig::new().identity(identity).ca_certificate(Certificate::from_pem(ca));
+        let tls = if self.server_name.is_empty() { tls } else { tls.domain_name(&self.server_name) };
+        let words = |error: tonic::transport::Error| CallError::of_body(url, &error).to_string();
+        if !url.starts_with("https://") {
+            return Err(format!("{url}: an endpoint is https://host:port"));
+        }
+        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| format!("{url}: {error}"))?;
+        Ok(endpoint
             .tls_config(tls)
             .map_err(words)?
             .connect_timeout(DIAL)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE)
-            .tcp_nodelay(true);
-        let channel = endpoint.connect().await.map_err(words)?;
-        let client = FeedServiceClient::new(channel);
-        Ok(client.max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE))
+            .tcp_nodelay(true))
     }
 }
 
@@ -235,6 +256,7 @@ async fn serve(
 ) {
     let mut ticks = interval(REPORT);
     let mut reporter = Reporter::default();
+    let mut watches = BTreeMap::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {
@@ -258,6 +280,20 @@ async fn serve(
                             let result = sync_inventory_request::Message::WriteResult(execute(&cluster, command).await);
                             drop(requests.send(request(result)).await);
                         });
+                    }
+                    Some(sync_inventory_response::Message::Relist(command)) => {
+                        let kinds: Vec<_> =
+                            command.kinds.into_iter().filter_map(|kind| kind_of(Some(kind)).ok()).collect();
+                        cluster.relist(&kinds);
+                    }
+                    Some(sync_inventory_response::Message::Watch(command)) => {
+                        // Another one of this id takes its place, and the one before ends.
+                        watches.remove(&command.id);
+                        if !command.selectors.is_empty() {
+                            let id = command.id;
+                            let selectors = command.selectors.into_iter().map(selector_of).collect();
+                            watches.insert(id, Telling::start(cluster, id, selectors, requests.clone()));
+                        }
                     }
                     Some(sync_inventory_response::Message::Welcome(_)) | None => {}
                 }
@@ -323,6 +359,6 @@ impl Reporter {
     }
 }
 
-const fn request(message: sync_inventory_request::Message) -> SyncInventoryRequest {
+pub(super) const fn request(message: sync_inventory_request::Message) -> SyncInventoryRequest {
     SyncInventoryRequest { message: Some(message) }
 }

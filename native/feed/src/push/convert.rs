@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use fleetgate_core::wire::{self, FeedState, object_change};
+use fleetgate_core::wire::{self, FeedState, object_change, object_event};
 
 use crate::change::{Change, Gvk, State};
+use crate::objects::{ObjectEvent, Selector};
 use crate::plan::WatchPlan;
 
 /// What of a message makes no sense.
@@ -100,6 +101,43 @@ pub(crate) fn change_of(change: wire::ObjectChange) -> Result<Change, Senseless>
     })
 }
 
+pub(crate) fn wire_selector(selector: Selector) -> wire::ObjectSelector {
+    let Selector { group, version, kind, namespace, labels, fields } = selector;
+    wire::ObjectSelector { group, version, kind, namespace, labels, fields }
+}
+
+pub(crate) fn selector_of(selector: wire::ObjectSelector) -> Selector {
+    let wire::ObjectSelector { group, version, kind, namespace, labels, fields } = selector;
+    Selector { group, version, kind, namespace, labels, fields }
+}
+
+pub(crate) fn wire_event(event: ObjectEvent) -> wire::ObjectEvent {
+    let (selector, event) = match event {
+        ObjectEvent::Synced(selector) => (selector, object_event::Event::Told(wire::ObjectsTold {})),
+        ObjectEvent::Put(selector, kind, object) => {
+            (selector, object_event::Event::Put(wire::ObjectPut { kind: Some(wire_kind(&kind)), object }))
+        }
+        ObjectEvent::Delete(selector, kind, namespace, name) => {
+            let kind = Some(wire_kind(&kind));
+            (selector, object_event::Event::Gone(wire::ObjectGone { kind, namespace, name }))
+        }
+        ObjectEvent::Failed(selector, words) => (selector, object_event::Event::Failed(words)),
+    };
+    wire::ObjectEvent { selector: Some(wire_selector(selector)), event: Some(event) }
+}
+
+pub(crate) fn event_of(event: wire::ObjectEvent) -> Result<ObjectEvent, Senseless> {
+    let selector = selector_of(event.selector.ok_or(Senseless("an event has no selector"))?);
+    Ok(match event.event.ok_or(Senseless("an event says nothing"))? {
+        object_event::Event::Told(_) => ObjectEvent::Synced(selector),
+        object_event::Event::Put(put) => ObjectEvent::Put(selector, kind_of(put.kind)?, put.object),
+        object_event::Event::Gone(gone) => {
+            ObjectEvent::Delete(selector, kind_of(gone.kind)?, gone.namespace, gone.name)
+        }
+        object_event::Event::Failed(words) => ObjectEvent::Failed(selector, words),
+    })
+}
+
 pub(crate) fn wire_plan(plan: &WatchPlan) -> wire::WatchPlan {
     let age = |bound: &Duration| prost_types::Duration::try_from(*bound).ok();
     wire::WatchPlan {
@@ -155,6 +193,19 @@ mod tests {
             Change::Forget { kind: kind() },
         ] {
             assert_eq!(change_of(wire_change(change.clone())), Ok(change));
+        }
+    }
+
+    #[test]
+    fn events_come_back_as_they_went() {
+        let selector = Selector { group: "apps".into(), kind: "*".into(), labels: "a=b".into(), ..Selector::default() };
+        for event in [
+            ObjectEvent::Synced(selector.clone()),
+            ObjectEvent::Put(selector.clone(), gvk("apps", "v1", "Deployment"), Bytes::from_static(b"{}")),
+            ObjectEvent::Delete(selector.clone(), gvk("apps", "v1", "Deployment"), "n".into(), "a".into()),
+            ObjectEvent::Failed(selector, "why".into()),
+        ] {
+            assert_eq!(event_of(wire_event(event.clone())), Ok(event));
         }
     }
 

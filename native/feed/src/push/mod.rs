@@ -7,8 +7,11 @@ pub(crate) mod agent;
 mod convert;
 pub(crate) mod identity;
 pub(crate) mod pushed;
+pub(crate) mod relay;
 mod remote;
 pub(crate) mod server;
+mod telling;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

@@ -1,21 +1,27 @@
 //! A cluster whose agent speaks to us: the same face as a cluster that is dialled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fleetgate_core::wire::{self, SyncInventoryResponse, sync_inventory_response, write_result};
+use fleetgate_core::wire::{
+    self, ObjectWatchCommand, RelistCommand, SyncInventoryResponse, sync_inventory_response, write_result,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tonic::Status;
 
-use super::convert::{Senseless, kind_of, state_of, time_of};
-use crate::change::{Change, State, Writer};
+use super::convert::{Senseless, event_of, kind_of, state_of, time_of, wire_kind, wire_selector};
+use crate::change::{Change, Gvk, State, Writer};
 use crate::error::{CallError, Cause};
+use crate::objects::{ObjectEvent, Selector};
 use crate::plan::WatchPlan;
 use crate::status::{ClusterFeedStatus, KindFeedStatus, overall};
 use crate::write::WriteRequest;
+
+/// What an agent told of a watch and nobody took yet. Beyond it the stream is begun anew.
+const WAITING: usize = 1024;
 
 /// What is sent to an agent.
 pub(crate) type Down = mpsc::Sender<Result<SyncInventoryResponse, Status>>;
@@ -27,13 +33,20 @@ pub(crate) struct Pushed {
     pub(crate) plan: watch::Sender<WatchPlan>,
     /// Counts streams: the newest is the cluster's, and those before it end.
     pub(crate) session: watch::Sender<u64>,
+    /// Objects that are watched through the agent, by the watch's id.
+    watches: Mutex<BTreeMap<u64, mpsc::Sender<Told>>>,
     inner: Mutex<Inner>,
 }
+
+/// What an agent told of a watch, and in which stream.
+pub(crate) type Told = (u64, Vec<ObjectEvent>);
 
 struct Inner {
     down: Option<Down>,
     report: wire::FeedReport,
     uid: String,
+    labels: BTreeMap<String, String>,
+    last_watch: u64,
     since: SystemTime,
     state: State,
     last_write: u64,
@@ -46,6 +59,8 @@ impl Pushed {
             down: None,
             report: wire::FeedReport::default(),
             uid: String::new(),
+            labels: BTreeMap::new(),
+            last_watch: 0,
             since: SystemTime::now(),
             state: State::Pending,
             last_write: 0,
@@ -56,6 +71,7 @@ impl Pushed {
             writer,
             plan: watch::channel(plan).0,
             session: watch::channel(0).0,
+            watches: Mutex::default(),
             inner: Mutex::new(inner),
         }
     }
@@ -65,17 +81,70 @@ impl Pushed {
     }
 
     /// A stream begins; those before it end.
-    pub(crate) fn begin(&self, uid: String, down: Down) -> u64 {
+    pub(crate) fn begin(&self, uid: String, labels: BTreeMap<String, String>, down: Down) -> u64 {
+        let mut inner = self.lock();
+        inner.uid = uid;
+        inner.labels = labels.into_iter().filter(|(label, _)| !is_reserved(label)).collect();
+        inner.down = Some(down);
+        inner.writes.clear();
         let mut session = 0;
+        // Whoever hears of the new stream finds it in place.
         self.session.send_modify(|number| {
             *number += 1;
             session = *number;
         });
-        let mut inner = self.lock();
-        inner.uid = uid;
-        inner.down = Some(down);
-        inner.writes.clear();
         session
+    }
+
+    /// Sends something to the agent, if one is there.
+    async fn send(&self, message: sync_inventory_response::Message) -> Option<()> {
+        let down = self.lock().down.clone()?;
+        down.send(Ok(SyncInventoryResponse { message: Some(message) })).await.ok()
+    }
+
+    /// Sends something to the agent, if one is there; one that does not read is about to lose its stream.
+    fn offer(&self, message: sync_inventory_response::Message) -> bool {
+        let down = self.lock().down.clone();
+        down.is_some_and(|down| down.try_send(Ok(SyncInventoryResponse { message: Some(message) })).is_ok())
+    }
+
+    /// Has kinds listed anew. An agent that is not there now lists them when it comes: it is not told that we know them.
+    pub(crate) fn relist(&self, kinds: &[Gvk]) {
+        let command = RelistCommand { kinds: kinds.iter().map(wire_kind).collect() };
+        let _: bool = self.offer(sync_inventory_response::Message::Relist(command));
+    }
+
+    /// Takes in what is told of a new watch.
+    pub(crate) fn open_watch(&self) -> (u64, mpsc::Receiver<Told>) {
+        let (sender, told) = mpsc::channel(WAITING);
+        let mut inner = self.lock();
+        inner.last_watch += 1;
+        self.watches().insert(inner.last_watch, sender);
+        (inner.last_watch, told)
+    }
+
+    /// Says what a watch selects; nothing ends it. False if no agent is there.
+    pub(crate) async fn select(&self, id: u64, selectors: &BTreeSet<Selector>) -> bool {
+        let selectors = selectors.iter().cloned().map(wire_selector).collect();
+        self.send(sync_inventory_response::Message::Watch(ObjectWatchCommand { id, selectors })).await.is_some()
+    }
+
+    pub(crate) fn close_watch(&self, id: u64) {
+        self.watches().remove(&id);
+        let end = ObjectWatchCommand { id, selectors: Vec::new() };
+        // What it tells on is passed over.
+        let _: bool = self.offer(sync_inventory_response::Message::Watch(end));
+    }
+
+    /// Passes on what an agent tells of a watch. False if nobody takes it: then the stream is to end, and all is told anew.
+    pub(crate) fn told(&self, session: u64, events: wire::ObjectEvents) -> Result<bool, Senseless> {
+        let Some(sender) = self.watches().get(&events.watch).cloned() else { return Ok(true) };
+        let events = events.events.into_iter().map(event_of).collect::<Result<Vec<_>, _>>()?;
+        Ok(!matches!(sender.try_send((session, events)), Err(mpsc::error::TrySendError::Full(_))))
+    }
+
+    fn watches(&self) -> MutexGuard<'_, BTreeMap<u64, mpsc::Sender<Told>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stream ended. If it was the newest, the view is stale from now on. Blocks.
@@ -171,9 +240,16 @@ impl Pushed {
             reason: if inner.report.reason.is_empty() { "" } else { Cause::of_word(&inner.report.reason).word() },
             pushed: true,
             uid: inner.uid.clone(),
+            labels: inner.labels.clone(),
+            connected: inner.down.is_some(),
             kinds,
         }
     }
+}
+
+/// Labels that decide what a cluster may see of others are not for its agent to choose.
+fn is_reserved(label: &str) -> bool {
+    label.split_once('/').is_some_and(|(prefix, _)| prefix == "fleetgate.dev" || prefix.ends_with(".fleetgate.dev"))
 }
 
 fn kind_status(kind: &wire::KindReport) -> Result<KindFeedStatus, Senseless> {

@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::convert::wire_change;
-use crate::change::{Change, Gvk, Writer};
+use crate::change::{Change, Gvk, Settled, Writer};
 
-/// Batches that may be under way. What comes meanwhile is joined in the queue.
-const WINDOW: u32 = 16;
+/// Batches that may be under way or not yet on the service's disk. What comes meanwhile is joined in the queue. The service's
+/// pace holds us back long before: it reads a batch when the one before is in its view.
+const WINDOW: u32 = 4096;
 const BATCH_CHANGES: usize = 2000;
 const BATCH_BYTES: usize = 2 << 20;
 
@@ -35,7 +36,7 @@ impl Remote {
         Self { runtime, requests, known, sent: AtomicU64::new(0), acknowledged: AtomicU64::new(0), window }
     }
 
-    /// The service holds all batches up to this one.
+    /// The service has all batches up to this one on disk.
     pub(crate) fn acknowledge(&self, number: u64) {
         let number = number.min(self.sent.load(Ordering::Relaxed));
         let before = self.acknowledged.fetch_max(number, Ordering::Relaxed);
@@ -85,6 +86,14 @@ impl Writer for Remote {
 
     fn known(&self) -> Vec<Gvk> {
         self.known.keys().cloned().collect()
+    }
+
+    fn revision(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn settled(&self) -> Settled {
+        Settled { revision: self.acknowledged.load(Ordering::Relaxed), positions: self.known.clone() }
     }
 }
 

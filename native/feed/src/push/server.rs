@@ -1,6 +1,6 @@
 //! `FeedService`, on a listener of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,40 +9,31 @@ use fleetgate_core::wire::{
     BatchAcknowledgement, FeedWelcome, KnownKind, SyncInventoryRequest, SyncInventoryResponse, sync_inventory_request,
     sync_inventory_response,
 };
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{Senseless, change_of, wire_kind, wire_plan};
 use super::identity::cluster_of;
 use super::pushed::Pushed;
 use super::stubs::feed_service_server::{FeedService, FeedServiceServer};
+use super::tls::{ListenTls, accept};
 use super::{LARGEST_MESSAGE, SILENCE};
 use crate::change::Inventory;
 use crate::plan::WatchPlan;
 
 /// The first message.
 const HELLO: Duration = Duration::from_secs(10);
+/// How often it is looked whether what was written is on disk.
+const SETTLING: Duration = Duration::from_millis(100);
 /// Messages to an agent that wait.
 const WAITING: usize = 64;
-
-/// What the listener shows and whom it trusts, as PEM.
-#[derive(Clone, Debug)]
-pub struct ListenTls {
-    /// Certificate chain.
-    pub certificate: Vec<u8>,
-    /// Its key.
-    pub key: Vec<u8>,
-    /// CA of the agents' certificates.
-    pub client_ca: Vec<u8>,
-    /// Trust domain of their SPIFFE names; empty is any.
-    pub trust_domain: String,
-}
 
 /// Clusters that agents speak for, by name.
 #[derive(Default)]
@@ -72,36 +63,64 @@ impl PushedClusters {
     }
 }
 
-/// Serves until it is aborted; gives the address that it listens on.
-pub(crate) fn listen(
-    runtime: &Handle,
+/// A listener that serves until it is dropped.
+pub(crate) struct Listener {
     address: SocketAddr,
-    tls: ListenTls,
-    inventory: Arc<dyn Inventory>,
-    clusters: Arc<PushedClusters>,
-) -> Result<(SocketAddr, AbortHandle), String> {
-    let ListenTls { certificate, key, client_ca, trust_domain } = tls;
-    let config = ServerTlsConfig::new()
-        .identity(Identity::from_pem(certificate, key))
-        .client_ca_root(Certificate::from_pem(client_ca));
-    let service = FeedServiceServer::new(Service { inventory, clusters, trust_domain })
-        .max_decoding_message_size(LARGEST_MESSAGE)
-        .max_encoding_message_size(LARGEST_MESSAGE);
-    // An agent needs one stream.
-    let mut server = Server::builder()
-        .max_concurrent_streams(8)
-        .max_connection_age(Duration::from_secs(24 * 3600))
-        .http2_keepalive_interval(Some(Duration::from_secs(10)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
-        .tcp_nodelay(true)
-        .tls_config(config)
-        .map_err(|error| format!("the certificates of the feed's listener: {error}"))?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-        let bound = listener.local_addr().map_err(|error| format!("{address}: {error}"))?;
-        let serving = server.add_service(service).serve_with_incoming(TcpListenerStream::new(listener));
-        Ok((bound, tokio::spawn(serving).abort_handle()))
-    })
+    tls: watch::Sender<Arc<ServerConfig>>,
+    serving: AbortHandle,
+}
+
+impl Listener {
+    /// Serves `FeedService`; an empty trust domain is any.
+    ///
+    /// # Errors
+    /// The address or the certificates cannot be used, in words.
+    pub(crate) fn open(
+        runtime: &Handle,
+        address: SocketAddr,
+        tls: &ListenTls,
+        trust_domain: String,
+        inventory: Arc<dyn Inventory>,
+        clusters: Arc<PushedClusters>,
+    ) -> Result<Self, String> {
+        let tls = watch::channel(tls.config()?).0;
+        let service = FeedServiceServer::new(Service { inventory, clusters, trust_domain })
+            .max_decoding_message_size(LARGEST_MESSAGE)
+            .max_encoding_message_size(LARGEST_MESSAGE);
+        // An agent needs one stream.
+        let mut server = Server::builder()
+            .max_concurrent_streams(8)
+            .max_connection_age(Duration::from_secs(24 * 3600))
+            .http2_keepalive_interval(Some(Duration::from_secs(10)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(5)));
+        runtime.block_on(async {
+            let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+            let address = listener.local_addr().map_err(|error| format!("{address}: {error}"))?;
+            let accepted = ReceiverStream::new(accept(listener, tls.subscribe()));
+            let serving = tokio::spawn(server.add_service(service).serve_with_incoming(accepted)).abort_handle();
+            Ok(Self { address, tls, serving })
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Shows other certificates to those who connect from now on. Who is connected stays.
+    ///
+    /// # Errors
+    /// What cannot be used, in words; those before stay.
+    pub(crate) fn renew(&self, tls: &ListenTls) -> Result<(), String> {
+        self.tls.send_replace(tls.config()?);
+        Ok(())
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 struct Service {
@@ -133,7 +152,7 @@ impl FeedService for Service {
         }
         let pushed = self.clusters.of(&name, &*self.inventory);
         let (down, responses) = mpsc::channel(WAITING);
-        let number = pushed.begin(hello.uid, down.clone());
+        let number = pushed.begin(hello.uid, hello.labels.into_iter().collect(), down.clone());
         tokio::spawn(async move {
             let ended = tokio::spawn(session(Arc::clone(&pushed), up, down.clone(), number)).await;
             let status = ended.unwrap_or_else(|_| Status::internal("the session failed"));
@@ -155,10 +174,8 @@ async fn session(
 ) -> Status {
     let mut sessions = pushed.session.subscribe();
     let mut plans = pushed.plan.subscribe();
-    let known = pushed.writer.known().into_iter().filter_map(|kind| {
-        let resource_version = pushed.writer.position(&kind)?;
-        Some(KnownKind { kind: Some(wire_kind(&kind)), resource_version })
-    });
+    let known = pushed.writer.settled().positions.into_iter();
+    let known = known.map(|(kind, resource_version)| KnownKind { kind: Some(wire_kind(&kind)), resource_version });
     let welcome = sync_inventory_response::Message::Welcome(FeedWelcome {
         known: known.collect(),
         plan: Some(wire_plan(&plans.borrow_and_update())),
@@ -168,6 +185,9 @@ async fn session(
     if send(&down, welcome).await.is_none() {
         return gone();
     }
+    let mut unsettled = Unsettled::default();
+    let mut looks = interval(SETTLING);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = replaced(&mut sessions, number) => {
@@ -188,12 +208,15 @@ async fn session(
                 };
                 match take(&pushed, number, message).await {
                     Ok(None) => {}
-                    Ok(Some(acknowledgement)) => {
-                        if send(&down, acknowledgement).await.is_none() {
-                            return gone();
-                        }
-                    }
+                    Ok(Some(batch)) => unsettled.add(batch, pushed.writer.revision()),
                     Err(status) => return status,
+                }
+            }
+            _ = looks.tick(), if !unsettled.is_empty() => {
+                let Some(batch) = unsettled.settle(pushed.writer.settled().revision) else { continue };
+                let acknowledgement = BatchAcknowledgement { number: batch };
+                if send(&down, sync_inventory_response::Message::Acknowledgement(acknowledgement)).await.is_none() {
+                    return gone();
                 }
             }
         }
@@ -206,11 +229,32 @@ async fn replaced(sessions: &mut watch::Receiver<u64>, number: u64) {
     drop(sessions.wait_for(|newest| *newest != number).await);
 }
 
+/// Batches that are in the view and may not be on disk yet: their numbers, and the revisions that hold them.
+#[derive(Debug, Default)]
+struct Unsettled(VecDeque<(u64, u64)>);
+
+impl Unsettled {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn add(&mut self, batch: u64, revision: u64) {
+        self.0.push_back((batch, revision));
+    }
+
+    /// The last batch that is safe now, if one is that was not before.
+    fn settle(&mut self, revision: u64) -> Option<u64> {
+        let safe = self.0.iter().take_while(|(_, held)| *held <= revision).count();
+        self.0.drain(..safe).next_back().map(|(batch, _)| batch)
+    }
+}
+
+/// Takes a message; gives the number of a batch that was written.
 async fn take(
     pushed: &Arc<Pushed>,
     session: u64,
     message: Option<sync_inventory_request::Message>,
-) -> Result<Option<sync_inventory_response::Message>, Status> {
+) -> Result<Option<u64>, Status> {
     match message {
         Some(sync_inventory_request::Message::Batch(batch)) => {
             let number = batch.number;
@@ -223,10 +267,7 @@ async fn take(
                 is_newest.then(|| pushed.writer.write(changes))
             });
             match written.await {
-                Ok(Some(_)) => {
-                    let acknowledgement = BatchAcknowledgement { number };
-                    Ok(Some(sync_inventory_response::Message::Acknowledgement(acknowledgement)))
-                }
+                Ok(Some(_)) => Ok(Some(number)),
                 Ok(None) => Err(Status::aborted("a newer stream of this cluster took over")),
                 Err(_) => Err(Status::internal("the batch could not be written")),
             }
@@ -239,6 +280,11 @@ async fn take(
             pushed.written(result);
             Ok(None)
         }
+        Some(sync_inventory_request::Message::Events(events)) => match pushed.told(session, events) {
+            Ok(true) => Ok(None),
+            Ok(false) => Err(Status::resource_exhausted("what is told of objects is not taken fast enough")),
+            Err(Senseless(words)) => Err(Status::invalid_argument(words)),
+        },
         Some(sync_inventory_request::Message::Hello(_)) => Err(Status::invalid_argument("one hello is enough")),
         // Of a newer agent.
         None => Ok(None),
@@ -249,4 +295,23 @@ async fn send(down: &super::pushed::Down, message: sync_inventory_response::Mess
     // An agent that does not read for so long is as good as gone.
     let sent = timeout(SILENCE, down.send(Ok(SyncInventoryResponse { message: Some(message) }))).await;
     sent.ok()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_acknowledged_when_what_holds_it_is_on_disk() {
+        let mut unsettled = Unsettled::default();
+        // A batch that changes nothing is held by what was there.
+        for (batch, revision) in [(1, 7), (2, 7), (3, 9)] {
+            unsettled.add(batch, revision);
+        }
+        assert_eq!(unsettled.settle(6), None);
+        assert_eq!(unsettled.settle(8), Some(2));
+        assert_eq!(unsettled.settle(8), None);
+        assert_eq!(unsettled.settle(9), Some(3));
+        assert!(unsettled.is_empty());
+    }
 }
