@@ -29,7 +29,7 @@ def fleet_of_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def _serve(directory: Path, hub: Cluster, writer: str) -> Any:
-    return serving(directory / writer, f"--hub-kubeconfig={hub.kubeconfig}", f"--clusters-writer={writer}")
+    return serving(directory, f"--hub-kubeconfig={hub.kubeconfig}", f"--clusters-writer={writer}")
 
 
 def _holder(hub: Cluster) -> str:

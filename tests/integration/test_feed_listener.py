@@ -84,7 +84,7 @@ def test_a_service_follows_its_certificate_files(tmp_path: Path) -> None:
     pair, port = authority.issue("server"), free_port()
     address = f"127.0.0.1:{port}"
     with serving(
-        tmp_path / "serve",
+        tmp_path,
         f"--feed-listen={address}",
         f"--tls-certificate={pair.certificate}",
         f"--tls-key={pair.key}",

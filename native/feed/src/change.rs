@@ -22,17 +22,11 @@ pub trait Writer: Send + Sync + 'static {
     /// Counts what was written.
     fn revision(&self) -> u64;
 
-    /// The revision that is there after a crash, and up to where each kind is known then.
-    fn settled(&self) -> Settled;
-}
+    /// The revision that is there after a crash.
+    fn durable(&self) -> u64;
 
-/// What is there after a crash.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// As [`Writer::revision`] counts.
-    pub revision: u64,
-    /// The resourceVersion up to which each kind is complete.
-    pub positions: BTreeMap<Gvk, String>,
+    /// The resourceVersion up to which each kind is known after a crash.
+    fn durable_positions(&self) -> BTreeMap<Gvk, String>;
 }
 
 /// Where the changes of all clusters go.
@@ -62,11 +56,14 @@ impl Writer for Shard {
         self.snapshot().number()
     }
 
-    fn settled(&self) -> Settled {
-        let snapshot = Self::settled(self);
+    fn durable(&self) -> u64 {
+        self.settled().number()
+    }
+
+    fn durable_positions(&self) -> BTreeMap<Gvk, String> {
+        let snapshot = self.settled();
         let whole = snapshot.kinds().filter(|kind| !self.is_lacking(kind));
-        let positions = whole.filter_map(|kind| Some((kind.kind().clone(), position(kind)?)));
-        Settled { revision: snapshot.number(), positions: positions.collect() }
+        whole.filter_map(|kind| Some((kind.kind().clone(), position(kind)?))).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,6 +44,18 @@ impl Writer for Gate {
 
     fn known(&self) -> Vec<Gvk> {
         self.shard.known()
+    }
+
+    fn revision(&self) -> u64 {
+        self.shard.revision()
+    }
+
+    fn durable(&self) -> u64 {
+        self.shard.durable()
+    }
+
+    fn durable_positions(&self) -> BTreeMap<Gvk, String> {
+        self.shard.durable_positions()
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Pushed {
     pub(crate) plan: watch::Sender<WatchPlan>,
     /// Counts streams: the newest is the cluster's, and those before it end.
     pub(crate) session: watch::Sender<u64>,
+    /// The stream that was welcomed last: from then on it may be told other things.
+    pub(crate) welcomed: watch::Sender<u64>,
     /// Objects that are watched through the agent, by the watch's id.
     watches: Mutex<BTreeMap<u64, mpsc::Sender<Told>>>,
     inner: Mutex<Inner>,
@@ -71,6 +73,7 @@ impl Pushed {
             writer,
             plan: watch::channel(plan).0,
             session: watch::channel(0).0,
+            welcomed: watch::channel(0).0,
             watches: Mutex::default(),
             inner: Mutex::new(inner),
         }
@@ -81,19 +84,27 @@ impl Pushed {
     }
 
     /// A stream begins; those before it end.
-    pub(crate) fn begin(&self, uid: String, labels: BTreeMap<String, String>, down: Down) -> u64 {
+    pub(crate) fn begin(&self, uid: String, labels: BTreeMap<String, String>) -> u64 {
         let mut inner = self.lock();
         inner.uid = uid;
         inner.labels = labels.into_iter().filter(|(label, _)| !is_reserved(label)).collect();
-        inner.down = Some(down);
+        inner.down = None;
         inner.writes.clear();
         let mut session = 0;
-        // Whoever hears of the new stream finds it in place.
         self.session.send_modify(|number| {
             *number += 1;
             session = *number;
         });
         session
+    }
+
+    /// A stream was welcomed, which an agent waits for before all else.
+    pub(crate) fn welcome(&self, session: u64, down: Down) {
+        let mut inner = self.lock();
+        if *self.session.borrow() == session {
+            inner.down = Some(down);
+            self.welcomed.send_replace(session);
+        }
     }
 
     /// Sends something to the agent, if one is there.

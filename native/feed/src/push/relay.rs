@@ -21,7 +21,7 @@ pub(crate) async fn run(
 ) {
     let (id, mut told) = pushed.open_watch();
     let _closing = Closing { pushed: Arc::clone(&pushed), id };
-    let mut sessions = pushed.session.subscribe();
+    let mut sessions = pushed.welcomed.subscribe();
     let mut known = Known::default();
     loop {
         let session = *sessions.borrow_and_update();

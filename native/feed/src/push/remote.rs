@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::convert::wire_change;
-use crate::change::{Change, Gvk, Settled, Writer};
+use crate::change::{Change, Gvk, Writer};
 
 /// Batches that may be under way or not yet on the service's disk. What comes meanwhile is joined in the queue. The service's
 /// pace holds us back long before: it reads a batch when the one before is in its view.
@@ -92,8 +92,12 @@ impl Writer for Remote {
         self.sent.load(Ordering::Relaxed)
     }
 
-    fn settled(&self) -> Settled {
-        Settled { revision: self.acknowledged.load(Ordering::Relaxed), positions: self.known.clone() }
+    fn durable(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    fn durable_positions(&self) -> BTreeMap<Gvk, String> {
+        self.known.clone()
     }
 }
 

@@ -152,7 +152,7 @@ impl FeedService for Service {
         }
         let pushed = self.clusters.of(&name, &*self.inventory);
         let (down, responses) = mpsc::channel(WAITING);
-        let number = pushed.begin(hello.uid, hello.labels.into_iter().collect(), down.clone());
+        let number = pushed.begin(hello.uid, hello.labels.into_iter().collect());
         tokio::spawn(async move {
             let ended = tokio::spawn(session(Arc::clone(&pushed), up, down.clone(), number)).await;
             let status = ended.unwrap_or_else(|_| Status::internal("the session failed"));
@@ -174,7 +174,7 @@ async fn session(
 ) -> Status {
     let mut sessions = pushed.session.subscribe();
     let mut plans = pushed.plan.subscribe();
-    let known = pushed.writer.settled().positions.into_iter();
+    let known = pushed.writer.durable_positions().into_iter();
     let known = known.map(|(kind, resource_version)| KnownKind { kind: Some(wire_kind(&kind)), resource_version });
     let welcome = sync_inventory_response::Message::Welcome(FeedWelcome {
         known: known.collect(),
@@ -185,6 +185,7 @@ async fn session(
     if send(&down, welcome).await.is_none() {
         return gone();
     }
+    pushed.welcome(number, down.clone());
     let mut unsettled = Unsettled::default();
     let mut looks = interval(SETTLING);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -213,7 +214,7 @@ async fn session(
                 }
             }
             _ = looks.tick(), if !unsettled.is_empty() => {
-                let Some(batch) = unsettled.settle(pushed.writer.settled().revision) else { continue };
+                let Some(batch) = unsettled.settle(pushed.writer.durable()) else { continue };
                 let acknowledgement = BatchAcknowledgement { number: batch };
                 if send(&down, sync_inventory_response::Message::Acknowledgement(acknowledgement)).await.is_none() {
                     return gone();
