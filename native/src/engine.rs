@@ -270,6 +270,31 @@ impl Engine {
         enter_core(py, || audit::start(&self.engine, request, &caller)).map(AuditRun)
     }
 
+    #[pyo3(signature = (request, *, cluster=None, timeout_seconds=None))]
+    fn start_what_if(
+        &self,
+        py: Python<'_>,
+        request: &[u8],
+        cluster: Option<&str>,
+        timeout_seconds: Option<f64>,
+    ) -> PyResult<AuditRun> {
+        let caller = caller(cluster, timeout_seconds)?;
+        enter_core(py, || audit::what_if::start(&self.engine, request, &caller)).map(AuditRun)
+    }
+
+    #[pyo3(signature = (request, *, cluster=None, timeout_seconds=None))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        request: &[u8],
+        cluster: Option<&str>,
+        timeout_seconds: Option<f64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let caller = caller(cluster, timeout_seconds)?;
+        let answer = enter_core(py, || self.engine.explain(request, &caller))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     fn list_templates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let encoded = enter_core(py, || Ok::<_, Infallible>(report::templates(&self.engine.policies.current())))?;
         Ok(PyBytes::new(py, &encoded))

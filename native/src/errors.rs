@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use fleetgate_core::audit::what_if::WhatIfError;
 use fleetgate_core::decide::CallError;
 use fleetgate_core::diagnostic::Diagnostic;
 use fleetgate_core::inventory::{FlushError, QueryError, Unfit};
@@ -56,6 +57,15 @@ impl From<QueryError> for Failure {
 impl From<FlushError> for Failure {
     fn from(error: FlushError) -> Self {
         Self::Flush(error)
+    }
+}
+
+impl From<WhatIfError> for Failure {
+    fn from(error: WhatIfError) -> Self {
+        match error {
+            WhatIfError::Call(error) => error.into(),
+            WhatIfError::Policy(diagnostics) => diagnostics.into(),
+        }
     }
 }
 

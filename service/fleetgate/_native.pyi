@@ -497,6 +497,18 @@ class Engine:
 
         ``cluster`` is the one that the caller is bound to. Raises InvalidRequest, DeadlineExceeded, InternalError.
         """
+    def start_what_if(
+        self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None
+    ) -> AuditRun:
+        """Start the what-if that an encoded ``fleetgate.v1.WhatIfRequest`` asks for; messages are ``WhatIfResponse``.
+
+        Nothing is published. Raises as ``start_audit``, and PolicyError with each defect of the proposed policies.
+        """
+    def explain(self, request: bytes, *, cluster: str | None = None, timeout_seconds: float | None = None) -> bytes:
+        """Explain an encoded ``fleetgate.v1.ExplainRequest``: the encoded ``ExplainResponse``.
+
+        Raises as ``review``; an object that is not cached is InvalidRequest.
+        """
     def list_templates(self) -> bytes:
         """The encoded ``fleetgate.v1.ListTemplatesResponse``."""
     def list_constraints(self) -> bytes:

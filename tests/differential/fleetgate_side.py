@@ -13,7 +13,7 @@ from tests.differential.answers import MISSING, Answers, ReviewAnswer, Violation
 from tests.differential.world import Json, Review, World, kind_defined_by, name_of
 
 _UNHURRIED_SECONDS = 60.0
-_CLUSTER = "differential"
+CLUSTER = "differential"
 _SOURCES = {
     "": review_pb2.SOURCE_UNSPECIFIED,
     "Original": review_pb2.SOURCE_ORIGINAL,
@@ -79,7 +79,7 @@ def _store(engine: Engine, objects: Sequence[Json]) -> dict[str, str]:
     kept = list(objects)
     while kept:
         try:
-            engine.replace_inventory(_CLUSTER, [_bytes(item) for item in kept])
+            engine.replace_inventory(CLUSTER, [_bytes(item) for item in kept])
             break
         except InvalidRequest as error:
             index = int(error.field.removeprefix("objects[").removesuffix("]"))
@@ -87,9 +87,10 @@ def _store(engine: Engine, objects: Sequence[Json]) -> dict[str, str]:
     return refused
 
 
-def _review(engine: Engine, review: Review) -> ReviewAnswer:
+def request_of(review: Review) -> review_pb2.ReviewRequest:
+    """Return a review as it travels."""
     request = review_pb2.ReviewRequest(
-        cluster=_CLUSTER,
+        cluster=CLUSTER,
         enforcement_point=review.enforcement_point,
         source=_SOURCES[review.source],
         namespace=b"" if review.namespace is None else _bytes(review.namespace),
@@ -98,6 +99,11 @@ def _review(engine: Engine, review: Review) -> ReviewAnswer:
         request.admission_request = _bytes(review.request)
     else:
         request.object = _bytes(review.object)
+    return request
+
+
+def _review(engine: Engine, review: Review) -> ReviewAnswer:
+    request = request_of(review)
     try:
         response = review_pb2.ReviewResponse.FromString(engine.review(request.SerializeToString()).response)
     except InvalidRequest as error:

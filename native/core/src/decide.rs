@@ -8,10 +8,12 @@
 mod answer;
 mod batch;
 mod call;
+mod compared;
 mod cross_check;
 mod evaluation;
 mod exclusion;
 mod existing;
+mod explain;
 mod freshness;
 mod gatekeeper_resources;
 mod oversized;
@@ -20,7 +22,7 @@ mod surroundings;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use prost::Message;
 
@@ -37,6 +39,7 @@ pub(crate) use answer::unique_id;
 use answer::{Answer, Point};
 pub use batch::BatchDecision;
 pub use call::{CallError, Caller};
+pub(crate) use compared::{Both, Comparer};
 pub use cross_check::{Comparison, CrossCheck, Disagreement};
 pub(crate) use existing::{Auditor, Judgement, Positions};
 use surroundings::Surroundings;
@@ -118,7 +121,8 @@ impl Engine {
         let generation = self.policies.current();
         let earlier = self.wait_for(&request, caller, started)?;
         let mut context = self.context(caller, started)?;
-        let (response, mut decision) = self.decide(&request, &generation, &mut context, caller, started, earlier)?;
+        let pinned = earlier.map_or(Pinned::Current, Pinned::Earlier);
+        let (response, mut decision) = self.decide(&request, &generation, &mut context, caller, started, pinned)?;
         let encoding = Instant::now();
         decision.response = response.encode_to_vec();
         decision.stages = with_last(decision.stages, encoding.elapsed());
@@ -151,6 +155,18 @@ impl Engine {
         })
     }
 
+    /// One decision for nobody who waits: on a generation, on pinned snapshots, in one context.
+    pub(crate) fn decide_pinned(
+        &self,
+        request: &wire::ReviewRequest,
+        generation: &Generation,
+        context: &mut Context,
+        pinned: Pinned<'_>,
+    ) -> Result<wire::ReviewResponse, CallError> {
+        let decided = self.decide(request, generation, context, &Caller::default(), Instant::now(), pinned);
+        decided.map(|(response, _)| response)
+    }
+
     /// One decision on a pinned generation, in one context. It reads from top to bottom.
     fn decide(
         &self,
@@ -159,14 +175,23 @@ impl Engine {
         context: &mut Context,
         caller: &Caller<'_>,
         started: Instant,
-        earlier: Option<Arc<Snapshot>>,
+        pinned: Pinned<'_>,
     ) -> Result<(wire::ReviewResponse, Decision), CallError> {
         let cluster = caller.cluster_of(request)?;
         let point = Point::of(request, self.compatibility.empty_enforcement_action)?;
-        let surroundings = Surroundings::pin(&self.inventories, generation, cluster, earlier);
+        let surroundings = match pinned {
+            Pinned::Current => Surroundings::pin(&self.inventories, generation, cluster, None),
+            Pinned::Earlier(snapshot) => Surroundings::pin(&self.inventories, generation, cluster, Some(snapshot)),
+            Pinned::Together { snapshot, all, at } => {
+                Surroundings::of_pinned(&self.inventories, generation, snapshot, (all, at))
+            }
+        };
         let scopes = generation.of_cluster(cluster);
         let token = freshness::token(&self.inventories, cluster, surroundings.snapshot());
         let mut answer = Answer::new(cluster, generation, answer::revision(surroundings.snapshot(), token), point);
+        if request.explain {
+            answer.keep_traces();
+        }
         let ends = caller.ends(started, &self.limits);
         ends.check()?;
 
@@ -189,8 +214,10 @@ impl Engine {
             answer.fail(refusal.code, refusal.message, ErrorReason::ResourceRefused);
             return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
         }
+        let question = explain::Question { review: &review, scopes, surroundings: &surroundings, point };
         let Some(asked) = exclusion::asked(&review, scopes, point) else {
             answer.allow(exclusion::MESSAGE);
+            question.answer(&[], &mut answer);
             return Ok(answer.finish([decoded - started, Duration::ZERO, Duration::ZERO], review.dry_run, 0));
         };
         let matched: Vec<(&PolicySet, Vec<Matched>)> =
@@ -212,6 +239,7 @@ impl Engine {
         }
         surroundings.read().into_iter().for_each(|extent| answer.read(extent));
         ends.check()?;
+        question.answer(&matched, &mut answer);
         let stages = [decoded - started, evaluating - decoded, evaluating.elapsed()];
         let constraints_matched = matched.iter().map(|(_, matched)| matched.len()).sum();
         let (response, mut decision) = answer.finish(stages, review.dry_run, constraints_matched);
@@ -220,6 +248,17 @@ impl Engine {
         }
         Ok((response, decision))
     }
+}
+
+/// Which snapshots a decision reads.
+#[derive(Clone)]
+pub(crate) enum Pinned<'a> {
+    /// The current ones.
+    Current,
+    /// Of its own cluster one of earlier.
+    Earlier(Arc<Snapshot>),
+    /// Those that were pinned together: that of its cluster, all of them, and when.
+    Together { snapshot: &'a Arc<Snapshot>, all: &'a [Arc<Snapshot>], at: SystemTime },
 }
 
 /// What a context has to know of a set of policies.

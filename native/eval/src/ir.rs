@@ -115,6 +115,8 @@ pub(crate) struct Definition {
 /// A body and what it defines.
 #[derive(Debug, Clone)]
 pub(crate) struct Clause {
+    /// Its text: of a rule from the head on, of a chained body or an `else` from there on.
+    pub(crate) place: Place,
     pub(crate) body: Block,
     /// Below the rule's own path.
     pub(crate) suffix: Vec<Operand>,

@@ -29,4 +29,4 @@ pub use ir::Program;
 pub use locality::Locality;
 pub use query::{Answer, Expression, Query, QuerySource, query};
 pub use reads::{InventoryReads, InventoryScope, KindPattern};
-pub use run::{Budget, DocumentId, Documents, Settings, Workspace};
+pub use run::{Budget, DocumentId, Documents, Part, ReadObject, Settings, Trace, Workspace};

@@ -927,7 +927,7 @@ class WhatIfRequest(_message.Message):
     bundle: _builtins.str
     """The bundle that would be replaced; other bundles stay. Empty: `files` take the place of all policies of the fleet."""
     unchanged: _builtins.bool
-    """Show what stays as it is, too."""
+    """Show what stays as it is and is wrong, too. Of `objects` all are shown."""
     @_builtins.property
     def scope(self) -> Global___AuditScope: ...
     @_builtins.property
@@ -936,7 +936,10 @@ class WhatIfRequest(_message.Message):
 
     @_builtins.property
     def objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """JSON objects that would be written: each is judged in every chosen cluster."""
+        """JSON objects that would be written: each is judged in every chosen cluster as admission would do it, at
+        `validation.gatekeeper.sh`: a CREATE, or an UPDATE of the object that is cached there; who writes is not known. Where there are
+        some, objects that exist are not looked at, and without `files` and `bundle` the published policies are those before and after.
+        """
 
     def __init__(
         self,
@@ -1078,7 +1081,9 @@ class WhatIfSummary(_message.Message):
     def after(self) -> _review_pb2.Generation: ...
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___WhatIfCount]:
-        """By cluster, namespace and owner."""
+        """By cluster, namespace and owner. The owner is empty where nothing controls the object, for objects that are allowed before and
+        after, and beyond 5,000 owners.
+        """
 
     @_builtins.property
     def clusters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterAudit]: ...

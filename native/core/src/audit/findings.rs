@@ -160,7 +160,7 @@ fn size(object: &wire::AuditedObject) -> usize {
 }
 
 /// With its UID, and with what controls it.
-pub(super) fn identified(named: wire::AuditedObject, object: &Value) -> wire::AuditedObject {
+pub(crate) fn identified(named: wire::AuditedObject, object: &Value) -> wire::AuditedObject {
     let text = |value: &Value, field: &str| value.field(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let Some(metadata) = object.field("metadata") else { return named };
     let owners = metadata.field("ownerReferences").and_then(Value::as_array).unwrap_or_default();

@@ -44,6 +44,8 @@ pub(super) struct ClusterPlan {
 pub(super) struct KindPlan {
     pub(super) kind: GroupVersionKind,
     pub(super) positions: Positions,
+    /// The same of policies that are proposed; none where none are.
+    pub(super) proposed: Positions,
 }
 
 /// Some objects of a kind of a cluster, by their positions in the plan.
@@ -66,16 +68,26 @@ pub(super) struct Coverage {
 }
 
 impl Plan {
-    /// Pins what a scope chooses. `only` is the cluster that the caller is bound to.
-    pub(super) fn new(engine: &Engine, scope: &Scope, only: Option<&str>) -> Result<Self, CallError> {
+    /// Pins what a scope chooses. `only` is the cluster that the caller is bound to; kinds that only Constraints of
+    /// `proposed` match are looked at, too.
+    pub(super) fn new(
+        engine: &Engine,
+        scope: &Scope,
+        only: Option<&str>,
+        proposed: Option<&Generation>,
+    ) -> Result<Self, CallError> {
         let chosen = scope.clusters(&engine.inventories, only)?;
         let pinned: Vec<Arc<Snapshot>> =
             engine.inventories.clusters().into_iter().map(|shard| shard.snapshot()).collect();
         let (generation, at) = (engine.policies.current(), SystemTime::now());
         let is_chosen = |one: &&Arc<Snapshot>| chosen.snapshots.iter().any(|chosen| chosen.cluster() == one.cluster());
         let plan = |one: &Arc<Snapshot>| {
-            let auditor = Auditor::new(engine, &generation, one, (&pinned, at));
-            ClusterPlan::new(one, &auditor, generation.of_cluster(one.cluster()), scope, at)
+            let judging = |of| (Auditor::new(engine, of, one, (&pinned, at)), of.of_cluster(one.cluster()));
+            let (published, proposed) = (judging(&*generation), proposed.map(judging));
+            ClusterPlan::of(one, scope, at, |kind| {
+                let of = |(auditor, sets): &(Auditor<'_>, _)| concerning(auditor, *sets, scope, kind);
+                (of(&published), proposed.as_ref().map(of).unwrap_or_default())
+            })
         };
         let clusters: Vec<ClusterPlan> = pinned.iter().filter(is_chosen).map(plan).collect();
         let mut places = Vec::new();
@@ -110,21 +122,26 @@ impl ClusterPlan {
         scope: &Scope,
         at: SystemTime,
     ) -> Self {
-        let concerning = |kind: &GroupVersionKind| {
-            sets.zip(auditor.concerning(&kind.group, &kind.kind)).map(|(set, mut positions)| {
-                let kind = |position: &usize| Some(&set.constraints().get(*position)?.constraint.kind);
-                positions.retain(|position| kind(position).is_some_and(|kind| scope.has_constraint_kind(kind)));
-                positions
-            })
+        Self::of(snapshot, scope, at, |kind| (concerning(auditor, sets, scope, kind), Positions::default()))
+    }
+
+    /// `concerning` gives the Constraints that could match a kind: published ones and proposed ones.
+    fn of(
+        snapshot: &Arc<Snapshot>,
+        scope: &Scope,
+        at: SystemTime,
+        concerning: impl Fn(&GroupVersionKind) -> (Positions, Positions),
+    ) -> Self {
+        let planned = |kind: &GroupVersionKind| {
+            let (positions, proposed) = concerning(kind);
+            let is_looked_at = !is_none(&positions) || !is_none(&proposed);
+            is_looked_at.then(|| KindPlan { kind: kind.clone(), positions, proposed })
         };
-        let mut kinds: Vec<KindPlan> = audited(snapshot)
-            .filter(|kind| scope.has_kind(kind))
-            .map(|kind| KindPlan { kind: kind.clone(), positions: concerning(kind) })
-            .filter(|planned| !is_none(&planned.positions))
-            .collect();
+        let mut kinds: Vec<KindPlan> =
+            audited(snapshot).filter(|kind| scope.has_kind(kind)).filter_map(planned).collect();
         kinds.sort_by(|a, b| order(&a.kind).cmp(&order(&b.kind)));
         let secrets = GroupVersionKind { group: "".into(), version: "v1".into(), kind: "Secret".into() };
-        let wants_secrets = scope.has_kind(&secrets) && !is_none(&concerning(&secrets));
+        let wants_secrets = scope.has_kind(&secrets) && planned(&secrets).is_some();
         let mut coverage = Coverage::of(snapshot, &kinds, at);
         if wants_secrets && !snapshot.is_given() {
             coverage.not_audited.push(not_audited(&secrets, "Secrets are never read".to_owned()));
@@ -191,6 +208,15 @@ fn why(known: &Kind) -> String {
         "" => known.state().name().to_lowercase(),
         reason => format!("{}: {reason}", known.state().name().to_lowercase()),
     }
+}
+
+/// The chosen Constraints that could match a kind.
+fn concerning(auditor: &Auditor<'_>, sets: Scoped<&PolicySet>, scope: &Scope, kind: &GroupVersionKind) -> Positions {
+    sets.zip(auditor.concerning(&kind.group, &kind.kind)).map(|(set, mut positions)| {
+        let kind = |position: &usize| Some(&set.constraints().get(*position)?.constraint.kind);
+        positions.retain(|position| kind(position).is_some_and(|kind| scope.has_constraint_kind(kind)));
+        positions
+    })
 }
 
 pub(super) fn is_none(positions: &Positions) -> bool {

@@ -45,6 +45,11 @@ pub struct AuditRun {
 }
 
 impl AuditRun {
+    /// `missed` says that the caller's deadline has passed.
+    pub(super) const fn new(queue: Arc<Queue>, missed: Arc<AtomicBool>) -> Self {
+        Self { queue, missed }
+    }
+
     /// Encoded messages, in order. Waits for the first one until `deadline`; none came in time, or none will come any more
     /// (see [`Self::is_finished`]).
     ///
@@ -83,7 +88,7 @@ pub fn start(engine: &Arc<Engine>, request: &[u8], caller: &Caller<'_>) -> Resul
     let request = wire::RunAuditRequest::decode(request).map_err(|error| CallError::undecodable(&error))?;
     caller.check_deadline()?;
     let scope = Scope::of(request.scope);
-    let plan = Plan::new(engine, &scope, caller.cluster)?;
+    let plan = Plan::new(engine, &scope, caller.cluster, None)?;
     let run_id = unique_id();
     let (queue, missed) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(false)));
     queue.push(encoded(Message::Started(plan.started(&run_id))));
@@ -127,7 +132,7 @@ pub fn start(engine: &Arc<Engine>, request: &[u8], caller: &Caller<'_>) -> Resul
             work.leave();
         }
     }
-    Ok(AuditRun { queue, missed })
+    Ok(AuditRun::new(queue, missed))
 }
 
 /// What the threads of a run share.

@@ -94,7 +94,7 @@ pub(super) fn summary(
     summary
 }
 
-fn cluster_audit(cluster: &ClusterPlan, tally: &Tally) -> wire::ClusterAudit {
+pub(super) fn cluster_audit(cluster: &ClusterPlan, tally: &Tally) -> wire::ClusterAudit {
     coverage_audit(&cluster.snapshot, cluster.coverage.clone(), tally.objects, tally.errors)
 }
 

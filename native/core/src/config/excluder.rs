@@ -74,10 +74,14 @@ impl Excluder {
         self.excludes_name(process, if object.is_namespace() { object.name } else { namespace })
     }
 
+    /// The patterns of namespaces that are excluded from a process.
+    pub fn patterns(&self, process: Process) -> impl Iterator<Item = &Glob> {
+        self.entries.iter().filter(move |(one, _)| *one == process).flat_map(|(_, globs)| globs)
+    }
+
     /// Whether the process leaves alone what is in a namespace of this name; for a core Namespace it is its own name.
     #[must_use]
     pub fn excludes_name(&self, process: Process, name: &str) -> bool {
-        let of_process = self.entries.iter().filter(|(one, _)| *one == process);
-        of_process.flat_map(|(_, globs)| globs).any(|glob| glob.matches(name))
+        self.patterns(process).any(|glob| glob.matches(name))
     }
 }

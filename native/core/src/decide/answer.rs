@@ -1,11 +1,11 @@
 //! The answer: violations, errors, and what they mean for the request.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::evaluation::Outcome;
+use super::evaluation::{Evaluated, Outcome, Traced};
 use super::surroundings::Stale;
 use super::{CallError, Comparison, Decision};
 use crate::compatibility::EmptyEnforcementAction;
@@ -17,6 +17,15 @@ use crate::policy::{Generation, PolicySet, PublishedConstraint};
 use crate::report;
 use crate::template::EnforcementActions;
 use crate::wire::{self, ErrorReason};
+
+/// Why a Constraint is not looked at, whatever the object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// It has no action at the enforcement point.
+    EnforcementPoint,
+    /// Its template is not for the operation.
+    Operation,
+}
 
 /// An enforcement point, and how it takes actions.
 #[derive(Debug, Clone, Copy)]
@@ -67,14 +76,33 @@ impl<'a> Point<'a> {
         self.name == "gator.gatekeeper.sh"
     }
 
-    /// Whether a Constraint is looked at here at all: it has an action here and its template admits the operation, which
-    /// only admission asks about. An unknown operation could be any.
+    /// Whether a Constraint is looked at here at all.
     pub(super) fn concerns(self, set: &PolicySet, published: &PublishedConstraint, operation: Option<&str>) -> bool {
+        self.obstacle(set, published, operation).is_none()
+    }
+
+    /// Why a Constraint is not looked at here: it has no action here, or its template does not admit the operation, which
+    /// only admission asks about. An unknown operation could be any.
+    pub(super) fn obstacle(
+        self,
+        set: &PolicySet,
+        published: &PublishedConstraint,
+        operation: Option<&str>,
+    ) -> Option<Obstacle> {
         let admits = || {
             let template = set.templates().get(published.template);
             template.is_some_and(|t| operation.is_none_or(|operation| t.template.operations.admits(operation)))
         };
-        self.actions(published).is_some() && (!self.is_admission() || admits())
+        match self.actions(published) {
+            None => Some(Obstacle::EnforcementPoint),
+            Some(_) if self.is_admission() && !admits() => Some(Obstacle::Operation),
+            Some(_) => None,
+        }
+    }
+
+    /// As requests name it.
+    pub(super) const fn name(self) -> &'a str {
+        self.name
     }
 
     pub(super) fn actions(self, published: &PublishedConstraint) -> Option<&[Arc<str>]> {
@@ -123,8 +151,12 @@ pub(super) struct Answer<'a> {
     generation: u64,
     point: Point<'a>,
     denied: bool,
-    /// What was evaluated, where the review is cross-checked.
-    evaluated: Option<Vec<(usize, Outcome)>>,
+    /// What was evaluated, where somebody wants to know.
+    evaluated: Option<Vec<Evaluated>>,
+    /// What need not be evaluated, by the set of policies and the Constraint's position.
+    known: HashMap<(u64, usize), Outcome>,
+    /// How evaluations went, where the review is explained.
+    traced: Option<Vec<Traced>>,
 }
 
 impl<'a> Answer<'a> {
@@ -140,13 +172,17 @@ impl<'a> Answer<'a> {
             inventory_revision: Some(revision),
             ..Default::default()
         };
-        Self { response, cluster, generation: generation.number(), point, denied: false, evaluated: None }
+        Self::of(response, cluster, generation, point)
+    }
+
+    fn of(response: wire::ReviewResponse, cluster: &'a str, generation: &Generation, point: Point<'a>) -> Self {
+        let (generation, denied) = (generation.number(), false);
+        Self { response, cluster, generation, point, denied, evaluated: None, known: HashMap::new(), traced: None }
     }
 
     /// An answer that only says what was found.
     pub(super) fn of_findings(cluster: &'a str, generation: &Generation, point: Point<'a>) -> Self {
-        let response = wire::ReviewResponse::default();
-        Self { response, cluster, generation: generation.number(), point, denied: false, evaluated: None }
+        Self::of(wire::ReviewResponse::default(), cluster, generation, point)
     }
 
     pub(super) fn decision_id(&self) -> &str {
@@ -158,16 +194,54 @@ impl<'a> Answer<'a> {
         self.evaluated = Some(Vec::new());
     }
 
-    /// The outcomes that were kept since the last time, by the Constraint's position.
-    pub(super) fn take_outcomes(&mut self) -> Vec<(usize, Outcome)> {
+    /// The outcomes that were kept since the last time.
+    pub(super) fn take_outcomes(&mut self) -> Vec<Evaluated> {
         self.evaluated.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes what the evaluation of a Constraint gave.
-    pub(super) fn evaluated(&mut self, position: usize, outcome: &Outcome) {
+    pub(super) fn evaluated(&mut self, set: &PolicySet, position: usize, outcome: &Outcome) {
         if let Some(evaluated) = &mut self.evaluated {
-            evaluated.push((position, outcome.clone()));
+            evaluated.push(Evaluated { set: set.id(), position, outcome: outcome.clone() });
         }
+    }
+
+    /// Says what evaluations would give.
+    pub(super) fn know(&mut self, known: impl IntoIterator<Item = Evaluated>) {
+        self.known.extend(known.into_iter().map(|one| ((one.set, one.position), one.outcome)));
+    }
+
+    /// What the evaluation of a Constraint would give, where that is known.
+    pub(super) fn known(&mut self, set: &PolicySet, position: usize) -> Option<Outcome> {
+        if self.known.is_empty() { None } else { self.known.remove(&(set.id(), position)) }
+    }
+
+    /// Keeps how evaluations go from now on.
+    pub(super) fn keep_traces(&mut self) {
+        self.traced = Some(Vec::new());
+    }
+
+    pub(super) const fn keeps_traces(&self) -> bool {
+        self.traced.is_some()
+    }
+
+    /// Notes how an evaluation went.
+    pub(super) fn traced(&mut self, traced: Traced) {
+        self.traced.get_or_insert_default().push(traced);
+    }
+
+    /// How evaluations went, where that was kept.
+    pub(super) fn take_traces(&mut self) -> Option<Vec<Traced>> {
+        self.traced.take()
+    }
+
+    /// What was found so far.
+    pub(super) const fn response(&self) -> &wire::ReviewResponse {
+        &self.response
+    }
+
+    pub(super) fn explain(&mut self, explanation: wire::Explanation) {
+        self.response.explanation = Some(explanation);
     }
 
     /// Adds a violation of a Constraint.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 
-use super::{CallError, Caller, Decision, Engine};
+use super::{CallError, Caller, Decision, Engine, Pinned};
 use crate::clock;
 use crate::policy::Generation;
 use crate::wire::{self, batch_review_item::Result as Item};
@@ -108,7 +108,8 @@ impl Engine {
             let started = Instant::now();
             let decided = self.wait_for(request, caller, started).and_then(|earlier| {
                 let mut context = self.context(caller, started)?;
-                self.decide(request, generation, &mut context, caller, started, earlier)
+                let pinned = earlier.map_or(Pinned::Current, Pinned::Earlier);
+                self.decide(request, generation, &mut context, caller, started, pinned)
             });
             answered.push(match decided {
                 Ok((response, mut decision)) => {

@@ -61,7 +61,7 @@ impl From<QueryError> for CallError {
 }
 
 impl CallError {
-    pub(super) fn invalid(field: &str, message: &str) -> Self {
+    pub(crate) fn invalid(field: &str, message: &str) -> Self {
         Self::InvalidRequest { field: field.to_owned(), message: message.to_owned() }
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::evaluation::{Outcome, Settings};
+use super::evaluation::{Evaluated, Outcome, Settings};
 use super::surroundings::Surroundings;
 use super::within;
 use crate::evaluate::{Budget, Context, Evaluation, EvaluationError, Violation};
@@ -63,7 +63,7 @@ pub struct Comparison {
 
 /// Evaluates again what was evaluated, and finds the Constraints whose violations are not the same.
 pub(super) fn compare(
-    outcomes: Vec<(&PolicySet, Vec<(usize, Outcome)>)>,
+    outcomes: Vec<(&PolicySet, Vec<Evaluated>)>,
     review: &Review,
     surroundings: &Surroundings<'_>,
     context: &mut Context,
@@ -77,7 +77,7 @@ pub(super) fn compare(
 }
 
 fn compare_scope(
-    outcomes: Vec<(usize, Outcome)>,
+    outcomes: Vec<Evaluated>,
     review: &Review,
     set: &PolicySet,
     surroundings: &Surroundings<'_>,
@@ -86,7 +86,7 @@ fn compare_scope(
     comparison: &mut Comparison,
 ) {
     let mut entered = context.enter(within(set));
-    for (position, ours) in outcomes {
+    for Evaluated { position, outcome: ours, .. } in outcomes {
         if Instant::now() >= settings.ends.evaluations(surroundings.waited()) {
             break;
         }

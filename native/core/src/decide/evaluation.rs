@@ -1,19 +1,37 @@
 //! Evaluates the Constraints that matched, template by template, with Gatekeeper's treatment of what goes wrong.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::answer::Answer;
 use super::call::Ends;
 use super::surroundings::{Shown, Surroundings};
 use super::{CallError, Limits, Matched, within};
 use crate::compatibility::{Compatibility, ErrorSpread};
-use crate::evaluate::{Budget, Context, Entered, Evaluation, EvaluationError, ExhaustedBudget, Violation};
+use crate::evaluate::{Budget, Context, Entered, Evaluation, EvaluationError, ExhaustedBudget, Trace, Violation};
 use crate::policy::PolicySet;
 use crate::review::Review;
 use crate::wire::ErrorReason;
 
 /// What the evaluation of one Constraint gave.
 pub(super) type Outcome = Result<Vec<Violation>, EvaluationError>;
+
+/// That of a Constraint, by its position in a set of policies.
+pub(super) struct Evaluated {
+    pub(super) set: u64,
+    pub(super) position: usize,
+    pub(super) outcome: Outcome,
+}
+
+/// How the evaluation of one Constraint went.
+pub(super) struct Traced {
+    /// The set of policies.
+    pub(super) set: u64,
+    /// The Constraint's position in it.
+    pub(super) position: usize,
+    pub(super) trace: Trace,
+    /// Wall time.
+    pub(super) time: Duration,
+}
 
 /// What holds for the evaluations of one review.
 #[derive(Clone, Copy)]
@@ -48,8 +66,17 @@ pub(super) fn evaluate(
                     }
                     let Some(shown) = judged.shown else { continue };
                     let seen = (surroundings, shown);
-                    let outcome = evaluate_one(matched.position, review, set, seen, &mut entered, settings);
-                    answer.evaluated(matched.position, &outcome);
+                    let known = answer.known(set, matched.position);
+                    let mut traced = answer.keeps_traces().then(|| (Trace::default(), Instant::now()));
+                    let trace = traced.as_mut().map(|(trace, _)| trace);
+                    let outcome = known.unwrap_or_else(|| {
+                        evaluate_one(matched.position, review, set, seen, &mut entered, settings, trace)
+                    });
+                    if let Some((trace, started)) = traced {
+                        let (set, position, time) = (set.id(), matched.position, started.elapsed());
+                        answer.traced(Traced { set, position, trace, time });
+                    }
+                    answer.evaluated(set, matched.position, &outcome);
                     outcome
                 }
             };
@@ -81,6 +108,7 @@ fn evaluate_one(
     (surroundings, shown): (&Surroundings<'_>, Shown),
     entered: &mut Entered<'_>,
     settings: Settings<'_>,
+    trace: Option<&mut Trace>,
 ) -> Outcome {
     let time = settings.limits.constraint_time;
     if Instant::now() >= settings.ends.evaluations(surroundings.waited()) {
@@ -102,7 +130,15 @@ fn evaluate_one(
         deadline: settings.ends.evaluations(surroundings.waited()),
     };
     let (cluster, data) = (documents.cluster.as_ref(), &*documents.data);
-    instance.evaluate(&Evaluation { review: &review.value, parameters, cluster, data, budget, nonstring_msg })
+    let evaluation = Evaluation { review: &review.value, parameters, cluster, data, budget, nonstring_msg };
+    match trace {
+        None => instance.evaluate(&evaluation),
+        Some(trace) => {
+            let outcome;
+            (outcome, *trace) = instance.trace(&evaluation);
+            outcome
+        }
+    }
 }
 
 /// A `msg` that is no string fails the whole review.

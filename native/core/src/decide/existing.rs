@@ -30,8 +30,8 @@ const PATIENCE: [u32; 3] = [1, 20, 200];
 pub(crate) struct Auditor<'a> {
     engine: &'a Engine,
     cluster: &'a str,
-    generation: &'a Generation,
-    scopes: Scoped<&'a PolicySet>,
+    pub(super) generation: &'a Generation,
+    pub(super) scopes: Scoped<&'a PolicySet>,
     surroundings: Surroundings<'a>,
     point: Point<'a>,
     /// The Namespace that was needed last.
@@ -117,7 +117,7 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    fn answer(&self) -> Answer<'a> {
+    pub(super) fn answer(&self) -> Answer<'a> {
         Answer::of_findings(self.cluster, self.generation, self.point)
     }
 
@@ -158,7 +158,7 @@ impl<'a> Auditor<'a> {
 }
 
 /// The Constraints that match, and what they find in `answer`.
-fn judge(
+pub(super) fn judge(
     auditor: &Auditor<'_>,
     review: &Review,
     among: &Positions,

@@ -142,6 +142,11 @@ impl<'a> Surroundings<'a> {
         &self.snapshot
     }
 
+    /// The name of the review's cluster.
+    pub(super) const fn cluster(&self) -> &'a str {
+        self.cluster
+    }
+
     /// How far what was read is known; none where nothing was.
     pub(super) fn read(&self) -> Option<Extent> {
         self.read.get()
@@ -293,7 +298,7 @@ impl<'a> Surroundings<'a> {
             return document.clone().map(Cow::Owned);
         }
         let shown = inventory::Shown {
-            generation: self.generation.number(),
+            generation: self.generation.shows(),
             synced: self.generation.synced(self.cluster),
             excluder: self.generation.sync_excluder(self.cluster),
         };

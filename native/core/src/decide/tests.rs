@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
+mod explain;
 mod fleet;
 mod scopes;
 mod views;

@@ -236,7 +236,7 @@ mod tests {
     use fleetgate_eval::InventoryReads;
 
     use super::*;
-    use crate::evaluate::{Evaluation, EvaluationError, Violation};
+    use crate::evaluate::{Evaluation, EvaluationError, Trace, Violation};
 
     /// Counts its instances.
     #[derive(Default)]
@@ -266,6 +266,9 @@ mod tests {
     impl Instance for Nothing {
         fn evaluate(&mut self, _: &Evaluation<'_>) -> Result<Vec<Violation>, EvaluationError> {
             Ok(Vec::new())
+        }
+        fn trace(&mut self, _: &Evaluation<'_>) -> (Result<Vec<Violation>, EvaluationError>, Trace) {
+            (Ok(Vec::new()), Trace::default())
         }
     }
 

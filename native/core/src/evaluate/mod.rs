@@ -14,6 +14,7 @@ mod pool;
 pub mod rego;
 pub mod regorus;
 mod results;
+mod trace;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use self::regorus::SecondProgram;
 pub use context::{Context, Entered, Within};
 pub use pool::{Busy, Lease, Pool};
 pub use results::Violation;
+pub use trace::{Produced, Trace};
 
 /// Compiles the code of templates for one engine.
 pub trait Driver: Send + Sync {
@@ -75,6 +77,12 @@ pub trait Instance: Send {
     /// # Errors
     /// See [`EvaluationError`].
     fn evaluate(&mut self, evaluation: &Evaluation<'_>) -> Result<Vec<Violation>, EvaluationError>;
+
+    /// As [`Instance::evaluate`], and says how the violations came about. It takes longer.
+    ///
+    /// # Errors
+    /// As [`Instance::evaluate`]; the trace then goes as far as the evaluation came.
+    fn trace(&mut self, evaluation: &Evaluation<'_>) -> (Result<Vec<Violation>, EvaluationError>, Trace);
 }
 
 /// What a program is evaluated on.

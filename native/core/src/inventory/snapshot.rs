@@ -168,6 +168,23 @@ impl Snapshot {
         json::parse(&objects.json(packed).ok()?, &mut KeyCache::default(), self.compatibility.numbers).ok()
     }
 
+    /// A cached object as JSON, a terminating one too; none where it is not cached.
+    #[must_use]
+    pub fn object(
+        &self,
+        kind: &GroupVersionKind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Result<Vec<u8>, UnreadableObject>> {
+        let known = self.kind(kind)?;
+        let packed = known.objects.get(&Key::new(namespace, name))?;
+        Some(known.objects.json(packed).map_err(|_| UnreadableObject {
+            kind: kind.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }))
+    }
+
     /// The objects of some kinds as JSON, terminating ones included: what an audit looks at. An object that cannot be read
     /// back is an error of its own and does not end the iteration.
     pub fn audit_objects<'a>(

@@ -1,24 +1,62 @@
 //! One function per criterion of a match block. A criterion that the block does not state admits everything.
 
+use serde_json::{Value as Json, json};
+
 use super::{Facts, Glob, Matcher, Scope, Selector, Source, SourceCriterion, Subject};
 
-type Criterion = fn(&Matcher, &Facts<'_>, &Subject<'_>) -> Result<bool, String>;
+/// A criterion of a match block.
+#[derive(Debug)]
+pub(super) struct Criterion {
+    /// Its field in the block.
+    pub(super) field: &'static str,
+    /// Whether it admits an object, or why that cannot be said.
+    pub(super) admits: fn(&Matcher, &Facts<'_>, &Subject<'_>) -> Result<bool, String>,
+    /// What it looks at.
+    pub(super) found: fn(&Facts<'_>, &Subject<'_>) -> Json,
+}
 
 /// Gatekeeper's order, which decides whether an error shows or an earlier "no" hides it.
-pub(super) const IN_ORDER: [Criterion; 8] =
-    [kinds, scope, namespaces, excluded_namespaces, label_selector, namespace_selector, name, source];
+pub(super) static IN_ORDER: [Criterion; 8] = [
+    Criterion { field: "kinds", admits: kinds, found: |facts, _| json!({"apiGroup": facts.group, "kind": facts.kind}) },
+    Criterion {
+        field: "scope",
+        admits: scope,
+        found: |facts, subject| json!(if is_namespaced(facts, subject) { "Namespaced" } else { "Cluster" }),
+    },
+    Criterion {
+        field: "namespaces",
+        admits: namespaces,
+        found: |facts, subject| json!(namespace_name(facts, subject)),
+    },
+    Criterion {
+        field: "excludedNamespaces",
+        admits: excluded_namespaces,
+        found: |facts, subject| json!(namespace_name(facts, subject)),
+    },
+    Criterion { field: "labelSelector", admits: label_selector, found: |facts, _| facts.labels.to_json() },
+    Criterion { field: "namespaceSelector", admits: namespace_selector, found: namespace_labels },
+    Criterion {
+        field: "name",
+        admits: name,
+        found: |facts, _| json!(if facts.name.is_empty() { facts.generate_name } else { facts.name }),
+    },
+    Criterion { field: "source", admits: source, found: |_, subject| json!(format!("{:?}", subject.source)) },
+];
 
 fn kinds(matcher: &Matcher, facts: &Facts<'_>, _: &Subject<'_>) -> Result<bool, String> {
     Ok(matcher.selects_kind(facts.group, facts.kind))
 }
 
 fn scope(matcher: &Matcher, facts: &Facts<'_>, subject: &Subject<'_>) -> Result<bool, String> {
-    let has_namespace = subject.namespace.is_some() || !declared_namespace(facts, subject).is_empty();
     Ok(match matcher.scope {
         Scope::Any => true,
-        Scope::Cluster => facts.is_namespace() || !has_namespace,
-        Scope::Namespaced => !facts.is_namespace() && has_namespace,
+        Scope::Cluster => !is_namespaced(facts, subject),
+        Scope::Namespaced => is_namespaced(facts, subject),
     })
+}
+
+fn is_namespaced(facts: &Facts<'_>, subject: &Subject<'_>) -> bool {
+    !facts.is_namespace() && (subject.namespace.is_some() || !declared_namespace(facts, subject).is_empty())
 }
 
 fn namespaces(matcher: &Matcher, facts: &Facts<'_>, subject: &Subject<'_>) -> Result<bool, String> {
@@ -43,6 +81,11 @@ fn namespace_selector(matcher: &Matcher, facts: &Facts<'_>, subject: &Subject<'_
         None if declared_namespace(facts, subject).is_empty() => Ok(true),
         None => Err("namespace selector for namespace-scoped object but missing Namespace".to_owned()),
     }
+}
+
+fn namespace_labels(facts: &Facts<'_>, subject: &Subject<'_>) -> Json {
+    let of_namespace = if facts.is_namespace() { Some(facts) } else { subject.namespace.as_ref() };
+    of_namespace.map_or(Json::Null, |namespace| namespace.labels.to_json())
 }
 
 fn name(matcher: &Matcher, facts: &Facts<'_>, _: &Subject<'_>) -> Result<bool, String> {

@@ -1,5 +1,7 @@
 //! Name patterns with `*` at their start, their end or both; nothing else is special.
 
+use std::fmt;
+
 /// A pattern for names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
@@ -36,6 +38,16 @@ impl Glob {
     }
 }
 
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = |open| if open { "*" } else { "" };
+        match (self.open_start && self.open_end, &*self.text) {
+            (true, "") => f.write_str("*"),
+            _ => write!(f, "{}{}{}", star(self.open_start), self.text, star(self.open_end)),
+        }
+    }
+}
+
 fn strip<'a>(text: &'a str, end: fn(&'a str, char) -> Option<&'a str>) -> (&'a str, bool) {
     end(text, '*').map_or((text, false), |rest| (rest, true))
 }
@@ -61,7 +73,9 @@ mod tests {
             ("**", "anything", true),
             ("a:b", "a:b", true),
         ] {
-            assert_eq!(Glob::parse(pattern).unwrap().matches(name), expected, "{pattern} on {name}");
+            let glob = Glob::parse(pattern).unwrap();
+            assert_eq!(glob.matches(name), expected, "{pattern} on {name}");
+            assert_eq!(Glob::parse(&glob.to_string()), Some(glob), "{pattern}");
         }
     }
 

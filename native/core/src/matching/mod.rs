@@ -138,27 +138,61 @@ impl Matcher {
     /// # Errors
     /// [`AutoReject`] where a criterion cannot be decided, or the review has no object that can be read.
     pub fn matches(&self, subject: &Subject<'_>) -> Result<bool, AutoReject> {
-        let objects = subject.objects()?;
-        for facts in objects.into_iter().flatten() {
-            if self.matches_object(facts, subject)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.unmet(subject).map(|unmet| unmet.is_none())
     }
 
-    fn matches_object(&self, facts: &Facts<'_>, subject: &Subject<'_>) -> Result<bool, AutoReject> {
-        for criterion in criteria::IN_ORDER {
-            let admitted = criterion(self, facts, subject).map_err(|error| {
+    /// The first criterion that does not hold; none where the Constraint applies. Of an object and an oldObject to which it
+    /// does not apply, it is the object's.
+    ///
+    /// # Errors
+    /// As [`Self::matches`].
+    pub fn unmet<'a>(&self, subject: &'a Subject<'_>) -> Result<Option<Unmet<'a>>, AutoReject> {
+        let mut unmet = None;
+        for facts in subject.objects()?.into_iter().flatten() {
+            match self.unmet_by(facts, subject)? {
+                None => return Ok(None),
+                Some(criterion) => unmet = unmet.or(Some(Unmet { criterion, facts, subject })),
+            }
+        }
+        Ok(unmet)
+    }
+
+    fn unmet_by(
+        &self,
+        facts: &Facts<'_>,
+        subject: &Subject<'_>,
+    ) -> Result<Option<&'static criteria::Criterion>, AutoReject> {
+        for criterion in &criteria::IN_ORDER {
+            let admitted = (criterion.admits)(self, facts, subject).map_err(|error| {
                 AutoReject(format!(
                     "error matching the requested object: {} :failed to run Match criteria: {error}",
                     facts.name
                 ))
             })?;
             if !admitted {
-                return Ok(false);
+                return Ok(Some(criterion));
             }
         }
-        Ok(true)
+        Ok(None)
+    }
+}
+
+/// A criterion that does not hold, and of what.
+#[derive(Debug, Clone, Copy)]
+pub struct Unmet<'a> {
+    criterion: &'static criteria::Criterion,
+    facts: &'a Facts<'a>,
+    subject: &'a Subject<'a>,
+}
+
+impl Unmet<'_> {
+    /// Its field in the match block.
+    pub const fn field(&self) -> &'static str {
+        self.criterion.field
+    }
+
+    /// What it looked at, such as the object's labels or the name of its namespace.
+    pub fn found(&self) -> serde_json::Value {
+        (self.criterion.found)(self.facts, self.subject)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleetgate_value::Value;
+use serde_json::Value as Json;
 
 /// The labels of an object.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +16,13 @@ impl<'a> Labels<'a> {
         let Value::Object(metadata) = metadata else { return Self(None) };
         let Some(Value::Object(labels)) = metadata.get(super::facts::key::labels()) else { return Self(None) };
         Self(labels.values().all(|value| matches!(value, Value::String(_) | Value::Null)).then_some(labels))
+    }
+
+    /// As they count here: an object of strings.
+    pub(super) fn to_json(self) -> Json {
+        let names = self.0.into_iter().flat_map(|labels| labels.keys());
+        let pair = |key: &Value| Some((key.as_str()?.to_owned(), Json::from(self.get(key)?)));
+        Json::Object(names.filter_map(pair).collect())
     }
 
     pub(super) fn get(&self, key: &Value) -> Option<&'a str> {

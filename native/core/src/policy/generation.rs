@@ -17,6 +17,8 @@ use crate::config::{Excluder, GroupVersionKind};
 #[derive(Clone)]
 pub struct Generation {
     number: u64,
+    /// Tells what it shows of inventories from what another one shows.
+    shows: u64,
     digest: Arc<str>,
     fleet: Arc<PolicySet>,
     clusters: BTreeMap<Arc<str>, Arc<PolicySet>>,
@@ -25,7 +27,7 @@ pub struct Generation {
 }
 
 /// What both scopes want together.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Cached {
     synced: BTreeSet<GroupVersionKind>,
     excluder: Excluder,
@@ -70,13 +72,30 @@ impl Generation {
             excluder: fleet.excluder().with(own.excluder()),
         };
         let cached = clusters.iter().map(|(name, own)| (name.clone(), both(own))).collect();
-        Self { number, digest, fleet, clusters, cached }
+        Self { number, shows: number, digest, fleet, clusters, cached }
+    }
+
+    pub(super) fn showing(self, shows: u64) -> Self {
+        Self { shows, ..self }
+    }
+
+    /// Whether policies see the same kinds and namespaces of every cluster.
+    pub(super) fn shows_as(&self, other: &Self) -> bool {
+        let of_fleet = |one: &Self| (one.fleet.synced().clone(), one.fleet.excluder().clone());
+        of_fleet(self) == of_fleet(other) && self.cached == other.cached
     }
 
     /// The generation's number; 0 before anything was applied. Numbers of one process only grow.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The same for generations that show the same of inventories, as far as that is known; those that are published each
+    /// have their number for it.
+    #[must_use]
+    pub fn shows(&self) -> u64 {
+        self.shows
     }
 
     /// SHA-256 of the canonical content of all scopes, in lower-case hexadecimal: the same for the same policies in every

@@ -14,6 +14,7 @@ mod digest;
 mod generation;
 mod index;
 mod programs;
+mod proposal;
 mod resources;
 mod scope;
 mod set;
@@ -60,6 +61,16 @@ struct Sources {
     /// The custom resources of the fleet's scope. Those of a cluster concern nobody else: its set is all that is kept.
     resources: Option<Arc<Bundle>>,
     /// What of these counts for nothing.
+    left_out: BTreeSet<Place>,
+}
+
+/// Policies of the fleet with a bundle replaced.
+struct Replaced {
+    /// The other bundles.
+    bundles: BTreeMap<Arc<str>, Arc<Bundle>>,
+    /// The one that came; none where the bundle was removed.
+    latest: Option<Arc<Bundle>>,
+    set: PolicySet,
     left_out: BTreeSet<Place>,
 }
 
@@ -117,14 +128,25 @@ impl Policies {
         check_name(name).map_err(|defect| vec![defect])?;
         // Nothing is half done while the lock is held, so a panic of another writer left nothing to mend.
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let Replaced { mut bundles, latest, set, left_out } = self.replaced(&sources, name, files)?;
+        if dry_run {
+            return Ok(Applied { generation: self.current(), changed: false });
+        }
+        bundles.extend(latest.map(|latest| (latest.name.clone(), latest)));
+        sources.bundles = bundles;
+        sources.left_out = left_out;
+        Ok(self.publish(set))
+    }
+
+    /// What the policies of the fleet are once files have taken the place of a bundle's.
+    fn replaced(&self, sources: &Sources, name: &str, files: &[(&str, &[u8])]) -> Result<Replaced, Vec<Diagnostic>> {
         let mut bundles = sources.bundles.clone();
         bundles.remove(name);
         let (bundle, mut defects) = Bundle::load(name, files, self.compiler());
-        let bundle = Arc::new(bundle);
-        let latest = (!files.is_empty()).then_some(&bundle);
+        let latest = (!files.is_empty()).then(|| Arc::new(bundle));
         // Who comes last is at fault for a name that is taken.
-        let assembled =
-            assemble(&Scope::Fleet, self.auto_sync, bundles.values().chain(&sources.resources).chain(latest));
+        let in_order = bundles.values().chain(&sources.resources).chain(&latest);
+        let assembled = assemble(&Scope::Fleet, self.auto_sync, in_order);
         let was_left_out = |defect: &Defect| sources.left_out.contains(&defect.place());
         let (left_out, refused): (Vec<_>, Vec<_>) = assembled.defects.into_iter().partition(was_left_out);
         defects.extend(refused.into_iter().map(|defect| defect.diagnostic));
@@ -133,15 +155,8 @@ impl Policies {
             defects.dedup();
             return Err(defects);
         }
-        if dry_run {
-            return Ok(Applied { generation: self.current(), changed: false });
-        }
-        if let Some(latest) = latest {
-            bundles.insert(latest.name.clone(), latest.clone());
-        }
-        sources.bundles = bundles;
-        sources.left_out = left_out.iter().map(Defect::place).collect();
-        Ok(self.publish(assembled.set))
+        let left_out = left_out.iter().map(Defect::place).collect();
+        Ok(Replaced { bundles, latest, set: assembled.set, left_out })
     }
 
     fn compiler(&self) -> Compiler<'_> {

@@ -1270,10 +1270,12 @@ pub struct WhatIfRequest {
     /// Its files; none where only objects are asked about.
     #[prost(message, repeated, tag = "3")]
     pub files: ::prost::alloc::vec::Vec<PolicyFile>,
-    /// JSON objects that would be written: each is judged in every chosen cluster.
+    /// JSON objects that would be written: each is judged in every chosen cluster as admission would do it, at
+    /// `validation.gatekeeper.sh`: a CREATE, or an UPDATE of the object that is cached there; who writes is not known. Where there are
+    /// some, objects that exist are not looked at, and without `files` and `bundle` the published policies are those before and after.
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub objects: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// Show what stays as it is, too.
+    /// Show what stays as it is and is wrong, too. Of `objects` all are shown.
     #[prost(bool, tag = "5")]
     pub unchanged: bool,
 }
@@ -1331,7 +1333,8 @@ pub struct WhatIfSummary {
     pub before: ::core::option::Option<Generation>,
     #[prost(message, optional, tag = "2")]
     pub after: ::core::option::Option<Generation>,
-    /// By cluster, namespace and owner.
+    /// By cluster, namespace and owner. The owner is empty where nothing controls the object, for objects that are allowed before and
+    /// after, and beyond 5,000 owners.
     #[prost(message, repeated, tag = "3")]
     pub counts: ::prost::alloc::vec::Vec<WhatIfCount>,
     #[prost(message, repeated, tag = "4")]

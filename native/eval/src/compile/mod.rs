@@ -187,7 +187,8 @@ fn compile_clause(
         return Err(unsafe_vars.into_iter().map(|(name, place)| unsafe_var(&name, place, program)).collect());
     }
     let leaf = if is_member { Leaf::Member(leaf) } else { Leaf::Value(leaf) };
-    Ok((Clause { body, suffix, leaf, is_constant, found: Vec::new() }, slots, indexed))
+    let place = context.place(clause.span);
+    Ok((Clause { place, body, suffix, leaf, is_constant, found: Vec::new() }, slots, indexed))
 }
 
 fn unsafe_var(name: &str, place: Place, program: &Program) -> Error {

@@ -64,8 +64,8 @@ impl<'p> Machine<'p> {
     }
 
     fn builtin(&mut self, name: &str, function: Function, args: &[Value], place: Place) -> Answer {
-        if let Some(stored) = &mut self.builtins.stored {
-            args.iter().for_each(|arg| stored.pass(arg));
+        if self.is_watched {
+            self.passed(args);
         }
         let error = match function(&mut self.builtins, args) {
             Ok(value) => {

@@ -152,6 +152,9 @@ impl<'p> Machine<'p> {
                 Some(_) => return Err(machine.conflict(rule, definition)),
                 None => *found = Some(value.clone()),
             }
+            if machine.watcher.is_some() {
+                machine.gave_value(rule, clause, leaf);
+            }
             Ok(!one_is_enough)
         })?;
         Ok(held)
@@ -192,6 +195,9 @@ impl<'p> Machine<'p> {
                     added.map_err(|_| {
                         machine.error("eval_conflict_error", "object keys must be unique", definition.place)
                     })?;
+                    if machine.watcher.is_some() {
+                        machine.gave_part(rule, clause);
+                    }
                     Ok(true)
                 })?;
                 if held {

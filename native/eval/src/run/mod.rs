@@ -13,6 +13,7 @@ mod partial;
 mod replace;
 mod steps;
 mod stored;
+mod trace;
 mod walk;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::ir::{Operand, Place, Program, RuleId, Slot};
 pub use budget::Budget;
 use budget::Meter;
 use replace::Replaced;
+use trace::Watcher;
+pub use trace::{Part, ReadObject, Trace};
 
 /// Whether more answers are wanted, or the error that ends the evaluation.
 type Flow = Result<bool, Box<Error>>;
@@ -77,6 +80,10 @@ struct Machine<'p> {
     /// The value that a rule or function had when its error was met. OPA goes on with a value before it asks whether there
     /// is another one, so that an error further on is met first.
     late: Option<Value>,
+    /// Somebody takes note of what is looked at: the storage of `builtins`, or `watcher`.
+    is_watched: bool,
+    /// Takes note of how the answer comes about.
+    watcher: Option<Box<Watcher>>,
 }
 
 /// What `with` replaces, and what was found out under it.
@@ -121,7 +128,25 @@ impl Program {
         settings: Settings,
         workspace: &mut Workspace,
     ) -> Result<Option<Value>, Error> {
-        self.with_machine(documents, settings, workspace, |machine| machine.rule_value(document.0))
+        self.with_machine(documents, settings, workspace, None, |machine| machine.rule_value(document.0))
+    }
+
+    /// As [`Program::evaluate`], and says how the value came about, as far as the evaluation came.
+    pub fn trace(
+        &self,
+        document: DocumentId,
+        documents: Documents,
+        settings: Settings,
+        workspace: &mut Workspace,
+    ) -> (Result<Option<Value>, Error>, Trace) {
+        let watcher = Box::new(Watcher::new(document.0, &documents.data));
+        let mut trace = Trace::default();
+        let result = self.with_machine(documents, settings, workspace, Some(watcher), |machine| {
+            let value = machine.rule_value(document.0);
+            trace = machine.watcher.take().map(|watcher| watcher.trace(self)).unwrap_or_default();
+            value
+        });
+        (result, trace)
     }
 
     /// Runs a query and calls `each` with the values of its bindings, in order, for each answer.
@@ -133,7 +158,7 @@ impl Program {
         workspace: &mut Workspace,
         mut each: impl FnMut(Vec<Value>),
     ) -> Result<(), Error> {
-        self.with_machine(documents, settings, workspace, |machine| {
+        self.with_machine(documents, settings, workspace, None, |machine| {
             machine.in_frame(query.slots, |machine| {
                 machine.block(&query.body, 0, &mut |machine| {
                     each(query.bindings.iter().map(|(_, operand)| machine.value(operand).clone()).collect());
@@ -149,6 +174,7 @@ impl Program {
         documents: Documents,
         settings: Settings,
         workspace: &mut Workspace,
+        watcher: Option<Box<Watcher>>,
         run: impl FnOnce(&mut Machine<'p>) -> Result<T, Box<Error>>,
     ) -> Result<T, Error> {
         let Documents { input, data, stored } = documents;
@@ -178,7 +204,10 @@ impl Program {
             release: settings.release,
             meter: Meter::start(settings.budget),
             late: None,
+            is_watched: watcher.is_some(),
+            watcher,
         };
+        machine.is_watched |= machine.builtins.stored.is_some();
         let result = run(&mut machine);
         // What a frame holds on to would keep the review alive.
         machine.frame.clear();

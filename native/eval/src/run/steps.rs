@@ -69,6 +69,9 @@ impl<'p> Machine<'p> {
                 Op::Walk { value, out } => {
                     let value = self.value(value).clone();
                     self.turn(&value);
+                    if self.is_watched {
+                        self.looked_at(&value);
+                    }
                     let out = *out;
                     return self.walk(&value, &mut |machine, found| {
                         machine.set(out, found);
@@ -77,7 +80,9 @@ impl<'p> Machine<'p> {
                 }
                 Op::Compare { how, left, right, out } => {
                     let holds = how.holds(self.value(left), self.value(right));
-                    self.turn_compared(*how, left, right);
+                    if self.is_watched {
+                        self.compared(*how, left, right);
+                    }
                     match out {
                         Some(out) => {
                             self.set(*out, Value::Bool(holds));
@@ -178,6 +183,9 @@ impl<'p> Machine<'p> {
     /// Calls `each` for each entry of a collection.
     fn scan(&mut self, collection: &Value, (key, value): (Slot, Slot), each: Sink<'_, 'p>) -> Flow {
         self.meter.deeper()?;
+        if self.is_watched {
+            self.looked_into(collection);
+        }
         match collection {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
@@ -253,8 +261,8 @@ impl<'p> Machine<'p> {
     /// What a path leads to.
     pub(super) fn get(&mut self, base: &'p Base, path: &'p [Operand]) -> Result<Option<Value>, Box<Error>> {
         let found = self.find(base, path)?;
-        if self.builtins.stored.is_some() && found.is_some() {
-            self.hand_on(base, path);
+        if self.is_watched {
+            self.got(base, path, found.as_ref());
         }
         Ok(found)
     }

@@ -17,8 +17,7 @@ impl Machine<'_> {
 
     /// Only objects are compared with objects, and those of different sizes are not equal at first sight.
     pub(super) fn turn_compared(&mut self, how: Comparison, left: &Operand, right: &Operand) {
-        if self.builtins.stored.is_some()
-            && let (Value::Object(a), Value::Object(b)) = (self.value(left), self.value(right))
+        if let (Value::Object(a), Value::Object(b)) = (self.value(left), self.value(right))
             && (how != Comparison::Equal || a.len() == b.len())
         {
             let (left, right) = (Value::Object(a.clone()), Value::Object(b.clone()));

@@ -53,13 +53,15 @@ pub(super) fn diagnostic_of(template: &Template, error: &Error) -> Diagnostic {
     let text = format!("{}: {}", error.code, error.message);
     let location = error.location.as_ref().map_or_else(
         || template.module.start(),
-        |location| {
-            let lib = location.file.strip_prefix("libs[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
-            let source = source_of(template, lib.map_or(Part::Entry, Part::Lib));
-            source.locate(location.position.row, location.position.col)
-        },
+        |location| source_named(template, &location.file).locate(location.position.row, location.position.col),
     );
     defect(&text, location)
+}
+
+/// The text of a module by the name that it is compiled with: `template` or `libs[0]`.
+pub(crate) fn source_named<'a>(template: &'a Template, module: &str) -> &'a SourceText {
+    let lib = module.strip_prefix("libs[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+    source_of(template, lib.map_or(Part::Entry, Part::Lib))
 }
 
 /// The rule that is asked for is no document.

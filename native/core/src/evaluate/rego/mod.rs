@@ -17,8 +17,11 @@ use fleetgate_rego::Release;
 use fleetgate_value::Value;
 
 pub(super) use front_end::source;
+pub(crate) use front_end::source_named;
 
-use super::{Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Program, Violation, results};
+use super::{
+    Driver, Evaluation, EvaluationError, ExhaustedBudget, Instance, Produced, Program, Trace, Violation, results,
+};
 use crate::compatibility::LibRewrite;
 use crate::diagnostic::Diagnostic;
 use crate::template::Template;
@@ -94,19 +97,46 @@ struct RegoInstance {
 
 impl Instance for RegoInstance {
     fn evaluate(&mut self, evaluation: &Evaluation<'_>) -> Result<Vec<Violation>, EvaluationError> {
-        let budget = Budget {
-            steps: evaluation.budget.instructions as u64,
-            time: evaluation.budget.time_left(),
-            entries: MAX_ENTRIES,
-        };
-        let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
-        let data = evaluation.data.as_object().cloned().unwrap_or_default();
-        let documents = Documents { input: Some(input(evaluation)), data, stored: Some(evaluation.parameters.clone()) };
-        match self.program.evaluate(self.entry, documents, settings, &mut self.workspace) {
-            Ok(document) => document
-                .map_or_else(|| Ok(Vec::new()), |document| results::violations(&document, evaluation.nonstring_msg)),
-            Err(error) => Err(evaluation_error(&error, evaluation)),
-        }
+        let (documents, settings) = asked(evaluation);
+        let result = self.program.evaluate(self.entry, documents, settings, &mut self.workspace);
+        violations(result, evaluation)
+    }
+
+    fn trace(&mut self, evaluation: &Evaluation<'_>) -> (Result<Vec<Violation>, EvaluationError>, Trace) {
+        let (documents, settings) = asked(evaluation);
+        let (result, trace) = self.program.trace(self.entry, documents, settings, &mut self.workspace);
+        let produced = trace.parts.iter().flat_map(|part| {
+            // What cannot be reported is told by the result.
+            let violations = results::violations(&part.document, evaluation.nonstring_msg).unwrap_or_default();
+            let of = |violation| Produced { violation, module: part.module.clone(), position: part.position };
+            violations.into_iter().map(of)
+        });
+        let produced = produced.collect();
+        let trace = Trace { produced, reads: trace.reads, read_objects: trace.read_objects };
+        (violations(result, evaluation), trace)
+    }
+}
+
+fn asked(evaluation: &Evaluation<'_>) -> (Documents, Settings) {
+    let budget = Budget {
+        steps: evaluation.budget.instructions as u64,
+        time: evaluation.budget.time_left(),
+        entries: MAX_ENTRIES,
+    };
+    let settings = Settings { budget, strict: false, now_nanos: now_nanos(), release: Release::Opa1_17 };
+    let data = evaluation.data.as_object().cloned().unwrap_or_default();
+    let documents = Documents { input: Some(input(evaluation)), data, stored: Some(evaluation.parameters.clone()) };
+    (documents, settings)
+}
+
+fn violations(
+    result: Result<Option<Value>, Error>,
+    evaluation: &Evaluation<'_>,
+) -> Result<Vec<Violation>, EvaluationError> {
+    match result {
+        Ok(Some(document)) => results::violations(&document, evaluation.nonstring_msg),
+        Ok(None) => Ok(Vec::new()),
+        Err(error) => Err(evaluation_error(&error, evaluation)),
     }
 }
 

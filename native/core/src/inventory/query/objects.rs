@@ -80,6 +80,14 @@ impl Inventories {
     }
 }
 
+impl Snapshot {
+    /// The cached kind that a text means: `Pod`, `pods`, `ingresses.networking.k8s.io`.
+    #[must_use]
+    pub fn kind_named(&self, text: &str) -> Option<&Kind> {
+        find(self, text)
+    }
+}
+
 /// A page in the making.
 struct Page<'a> {
     request: &'a wire::QueryInventoryRequest,

@@ -46,7 +46,7 @@ const VALUES_PER_JSON: usize = 6;
 /// Which kinds and namespaces policies may see, by their generation.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
-    /// The generation's number: what it shows never changes.
+    /// [`Generation::shows`](crate::policy::Generation::shows): what it shows never changes.
     pub generation: u64,
     /// Kinds that are synced.
     pub synced: &'a BTreeSet<GroupVersionKind>,
