@@ -74,6 +74,17 @@ class LocalEngine:
         for encoded in _messages(run):
             yield self._with_shortfalls(encoded) if self._clusters.shortfalls else encoded
 
+    def explain(self, request: bytes) -> bytes:
+        """Explain one object."""
+        with _told():
+            return self._engine.explain(request)
+
+    def what_if(self, request: bytes) -> Iterator[bytes]:
+        """Compare proposed policies with those that were loaded."""
+        with _told():
+            run = self._engine.start_what_if(request)
+        yield from _messages(run)
+
     def close(self) -> None:
         """End the feeds."""
         self._clusters.close()

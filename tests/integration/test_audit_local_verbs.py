@@ -1,0 +1,85 @@
+"""``fleetgate explain`` and ``fleetgate whatif`` without a server: the real engine on files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_audit_local import FLEETGATE, TEMPLATE, constraint, pod, stream
+
+
+def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FLEETGATE, *arguments], input=given, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    path = tmp_path / "policies.json"
+    path.write_text(stream(TEMPLATE, constraint()))
+    return path
+
+
+def test_explain_names_the_line_that_denies(policies: Path) -> None:
+    done = run("explain", "-", "-f", str(policies), "-o", "json", given=stream(pod("a")))
+    assert done.returncode == 1, done.stderr
+    (explained,) = json.loads(done.stdout)["constraints"]
+    assert explained["matched"]
+    (violation,) = explained["violations"]
+    assert violation["message"] == "a has no owner"
+    (position,) = violation["positions"]
+    assert position["sourceLine"] == 2
+    assert position["text"].startswith("violation[")
+
+
+def test_explain_says_which_criterion_does_not_hold(policies: Path) -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "team-a"}}
+    done = run("explain", "-", "-f", str(policies), given=stream(service))
+    assert done.returncode == 0, done.stderr
+    assert "does not match" in done.stdout
+    assert "spec.match.kinds" in done.stdout
+    assert "found Service" in done.stdout.replace('"', "")
+
+
+def test_explain_wants_one_object(policies: Path) -> None:
+    done = run("explain", "-", "-f", str(policies), given=stream(pod("a"), pod("b")))
+    assert (done.returncode, "2 objects" in done.stderr) == (2, True)
+
+
+def proposal(tmp_path: Path, *objects: dict[str, Any]) -> Path:
+    path = tmp_path / "proposed.json"
+    path.write_text(stream(*objects))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "total"),
+    [
+        ("dryrun", "deny", 1, "1 newly denied, 0 newly allowed"),
+        ("deny", "warn", 0, "0 newly denied, 1 newly allowed"),
+        ("deny", "deny", 0, "0 newly denied, 0 newly allowed, 1 denied as before"),
+    ],
+)
+def test_whatif_compares_what_is_published_with_what_is_proposed(
+    tmp_path: Path, before: str, after: str, code: int, total: str
+) -> None:
+    published = tmp_path / "published.json"
+    published.write_text(stream(TEMPLATE, constraint(before)))
+    objects = tmp_path / "objects.json"
+    objects.write_text(stream(pod("a"), pod("b", owner="x")))
+    proposed = proposal(tmp_path, TEMPLATE, constraint(after))
+    done = run("whatif", "--published", str(published), "-f", str(proposed), "-f", str(objects))
+    assert done.returncode == code, done.stderr + done.stdout
+    assert total in done.stdout
+
+
+def test_whatif_refuses_what_publishing_would_refuse(tmp_path: Path, policies: Path) -> None:
+    broken = {**constraint(), "spec": {"match": 7}}
+    done = run("whatif", "--published", str(policies), "-f", str(proposal(tmp_path, TEMPLATE, broken)))
+    assert done.returncode == 2
+    assert "proposed.json" in done.stderr
