@@ -25,7 +25,6 @@ RPCS = sorted(
     for file in FILES
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
-    if method.name not in {"WhatIf", "Explain"}  # not served yet
 )
 CALLERS = {
     "cluster/webhook": f"spiffe://{TRUST_DOMAIN}/cluster/eu-1/webhook",
@@ -75,6 +74,8 @@ def _request(path: str) -> Message:
         "BatchReview": review_pb2.BatchReviewRequest(requests=[question(cluster="")]),
         "ApplyPolicies": policy_pb2.ApplyPoliciesRequest(bundle="x", dry_run=True),
         "QueryInventory": inventory_pb2.QueryInventoryRequest(kind="Pod"),
+        "Explain": audit_pb2.ExplainRequest(review=question(cluster="")),
+        "WhatIf": audit_pb2.WhatIfRequest(objects=[b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}']),
         "ServerReflectionInfo": reflection_pb2.ServerReflectionRequest(list_services=""),
     }
     return special.get(path.rpartition("/")[2], health_pb2.HealthCheckRequest())
@@ -85,7 +86,7 @@ def _call(channel: grpc.Channel, path: str) -> None:
     request = _request(path).SerializeToString()
     if path.endswith("/ServerReflectionInfo"):
         next(channel.stream_stream(path, _registered_method=True)(iter([request]), timeout=TIMEOUT))
-    elif path.endswith(("/Watch", "/RunAudit", "/WatchAudit")):
+    elif path.endswith(("/Watch", "/RunAudit", "/WatchAudit", "/WhatIf")):
         stream = channel.unary_stream(path, _registered_method=True)(request, timeout=TIMEOUT)
         next(stream)
         stream.cancel()
@@ -190,8 +191,11 @@ def test_another_clusters_inventory_is_refused(
     [
         ("RunAudit", audit_pb2.RunAuditRequest(scope=audit_pb2.AuditScope(clusters=["us-1"]))),
         ("WatchAudit", audit_pb2.WatchAuditRequest(scope=audit_pb2.AuditScope(clusters=["eu-1", "us-1"]))),
+        ("WhatIf", audit_pb2.WhatIfRequest(scope=audit_pb2.AuditScope(clusters=["us-1"]))),
         ("GetAuditSummary", audit_pb2.GetAuditSummaryRequest(scope=audit_pb2.AuditScope(clusters=["us-1"]))),
         ("ListViolationChanges", audit_pb2.ListViolationChangesRequest(scope=audit_pb2.AuditScope(clusters=["us-1"]))),
+        ("Explain", audit_pb2.ExplainRequest(cached=audit_pb2.CachedObject(cluster="us-1", kind="Pod", name="x"))),
+        ("Explain", audit_pb2.ExplainRequest(review=question(cluster="us-1"))),
     ],
 )
 def test_another_clusters_audit_is_refused(channels: dict[str, grpc.Channel], method: str, request_: Message) -> None:
@@ -199,7 +203,7 @@ def test_another_clusters_audit_is_refused(channels: dict[str, grpc.Channel], me
     channel = channels["cluster/reader"]
 
     def ask(encoded: bytes) -> None:
-        if method in {"RunAudit", "WatchAudit"}:
+        if method in {"RunAudit", "WatchAudit", "WhatIf"}:
             list(channel.unary_stream(path, _registered_method=True)(encoded, timeout=TIMEOUT))
         else:
             channel.unary_unary(path, _registered_method=True)(encoded, timeout=TIMEOUT)

@@ -1,4 +1,4 @@
-"""AuditService: runs, the continuous audit and its history.
+"""AuditService: runs, the continuous audit and its history, what-if and explanations.
 
 Where nothing of a message is needed here it passes as bytes: the core makes and reads it. A caller whose certificate
 names a cluster sees that one, and is refused where it names another.
@@ -24,13 +24,13 @@ from fleetgate.audit.history.record import identity, timestamp
 from fleetgate.audit.runs import Runs, messages, trend
 from fleetgate.audit.scope import Filter, changes_of, narrowed
 from fleetgate.audit.subscribers import Subscription
-from fleetgate.engine import Engine, InvalidRequest
+from fleetgate.engine import ClusterMismatch, Engine, InvalidRequest
 from fleetgate.transport.guard import Callers, Guard
 from fleetgate.transport.review import remaining
 from fleetgate.transport.streams import StreamSlots
 
 SERVICE: str = audit_pb2.DESCRIPTOR.services_by_name["AuditService"].full_name
-STREAMS = tuple(f"/{SERVICE}/{name}" for name in ("RunAudit", "WatchAudit"))
+STREAMS = tuple(f"/{SERVICE}/{name}" for name in ("RunAudit", "WatchAudit", "WhatIf"))
 """Methods whose calls hold a thread for long."""
 
 _NAP_SECONDS = 1.0
@@ -62,11 +62,13 @@ class AuditService:
         streams: dict[str, Handler] = {
             "RunAudit": self._run_audit,
             "WatchAudit": self._watch_audit,
+            "WhatIf": self._what_if,
         }
         calls: dict[str, Handler] = {
             "GetAuditSummary": self._get_audit_summary,
             "ListAuditRuns": self._list_audit_runs,
             "ListViolationChanges": self._list_violation_changes,
+            "Explain": self._explain,
         }
         handlers = {name: grpc.unary_stream_rpc_method_handler(handle) for name, handle in streams.items()}
         handlers |= {name: grpc.unary_unary_rpc_method_handler(handle) for name, handle in calls.items()}
@@ -85,6 +87,14 @@ class AuditService:
         run = self._engine.start_audit(request, cluster=own, timeout_seconds=remaining(context))
         context.add_callback(run.cancel)
         yield from self._runs.messages(run, keep=own is None and not scope.ByteSize())
+
+    def _what_if(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        own = self._callers.identify(context).cluster
+        narrowed(_read(audit_pb2.WhatIfRequest, request).scope, own)
+        self.slots.take(context)
+        run = self._engine.start_what_if(request, cluster=own, timeout_seconds=remaining(context))
+        context.add_callback(run.cancel)
+        yield from messages(run)
 
     def _watch_audit(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         continuous = self._running()
@@ -132,6 +142,13 @@ class AuditService:
         size = min(asked.page_size or _CHANGES, _MOST_CHANGES)
         changes, token = self._reader.changes(question, size, asked.page_token)
         return audit_pb2.ListViolationChangesResponse(changes=changes, next_page_token=token).SerializeToString()
+
+    def _explain(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        own = self._callers.identify(context).cluster
+        asked = _read(audit_pb2.ExplainRequest, request)
+        if own is not None and asked.HasField("cached") and asked.cached.cluster not in {"", own}:
+            raise ClusterMismatch(own, asked.cached.cluster)
+        return self._engine.explain(request, cluster=own, timeout_seconds=remaining(context))
 
     def _running(self) -> Continuous:
         if self._continuous is None:

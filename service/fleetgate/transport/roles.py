@@ -34,6 +34,8 @@ METHODS: Mapping[str, frozenset[str]] = {
     "/fleetgate.v1.AuditService/GetAuditSummary": _READERS,
     "/fleetgate.v1.AuditService/ListAuditRuns": _READERS,
     "/fleetgate.v1.AuditService/ListViolationChanges": _READERS,
+    "/fleetgate.v1.AuditService/WhatIf": _READERS,
+    "/fleetgate.v1.AuditService/Explain": _READERS,
     "/fleetgate.v1.ServerInfoService/GetServerInfo": ROLES,
     "/grpc.health.v1.Health/Check": OPEN,
     "/grpc.health.v1.Health/List": OPEN,
