@@ -132,7 +132,9 @@ class Callers:
             raise RuntimeError(f"the callers failed: {done.stderr}")
         report = json.loads(done.stdout)
         if done.returncode:
-            raise RuntimeError(f"reviews failed: {report['failures']} of {report['requests']}, {report['latencySeconds']}")
+            raise RuntimeError(
+                f"reviews failed: {report['failures']} of {report['requests']}, {report['latencySeconds']}"
+            )
         made = sum(one.events for one in generator.done().values()) - before if generator else 0
         return Sample(
             rate=report["reviewsPerSecond"],
