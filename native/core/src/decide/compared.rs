@@ -59,10 +59,11 @@ impl<'a> Comparer<'a> {
         let (mut before, mut after) = (self.before.answer(), self.after.answer());
         match review {
             Ok(review) => {
+                let limits = self.before.patient_limits();
                 before.keep_outcomes();
-                judge(&self.before, &review, among.before, &mut contexts.before, &mut before);
+                judge(&self.before, &review, among.before, (&mut contexts.before, &limits), &mut before);
                 self.hand_on(before.take_outcomes(), &mut after);
-                judge(&self.after, &review, among.after, &mut contexts.after, &mut after);
+                judge(&self.after, &review, among.after, (&mut contexts.after, &limits), &mut after);
             }
             Err(error) => {
                 for answer in [&mut before, &mut after] {

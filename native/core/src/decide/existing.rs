@@ -117,6 +117,11 @@ impl<'a> Auditor<'a> {
         }
     }
 
+    /// Time enough for a thread that others keep from running: what is judged once has no second try.
+    pub(super) fn patient_limits(&self) -> Limits {
+        self.engine.limits.with_patience(PATIENCE.into_iter().max().unwrap_or(1))
+    }
+
     pub(super) fn answer(&self) -> Answer<'a> {
         Answer::of_findings(self.cluster, self.generation, self.point)
     }
