@@ -77,7 +77,7 @@ class Lease:
             try:
                 self.step()
             except WriteError as error:
-                self._say(str(error))
+                self._say(logging.WARNING, str(error))
             except Exception:
                 _LOGGER.exception("asking for the Lease failed; it is tried again")
             self._stop.wait(self._seconds * _RETRY_SHARE)
@@ -92,7 +92,7 @@ class Lease:
             self._write("update", current, self._spec(current))
         else:
             self._held_until = float("-inf")
-            self._say(f"{_holder(current)} writes")
+            self._say(logging.INFO, f"{_holder(current)} writes")
             return
         self._held_until = began + self._seconds * _RENEW_SHARE
         if not was_held:
@@ -140,9 +140,9 @@ class Lease:
         body = json.dumps(one).encode()
         return self._feeds.write(self._cluster, verb, body, timeout_seconds=_REQUEST_SECONDS)
 
-    def _say(self, words: str) -> None:
+    def _say(self, level: int, words: str) -> None:
         if words != self._problem:
-            _LOGGER.info("this replica does not write into clusters: %s", words)
+            _LOGGER.log(level, "this replica does not write into clusters: %s", words)
         self._problem = words
 
 
