@@ -119,7 +119,7 @@ class AuditLog:
 
     def _is_ours(self, entry: Mapping[str, Any]) -> bool:
         if self._user:
-            return bool(entry["user"]["username"] == self._user)
+            return bool(entry["user"].get("username") == self._user)
         return bool(entry.get("userAgent", "").startswith(AGENT))
 
     def _read(self) -> Iterator[Asked]:
@@ -140,6 +140,6 @@ class AuditLog:
                     resource=reference.get("resource", ""),
                     group=reference.get("apiGroup", ""),
                     uri=entry["requestURI"],
-                    user=entry["user"]["username"],
+                    user=entry["user"].get("username", ""),
                     code=entry["responseStatus"]["code"],
                 )
