@@ -263,6 +263,7 @@ def _audit(
             settings.audit,
             fleet.audited if fleet else lambda _cluster, _found: None,
             log_changes=settings.log.audit,
+            leased=fleet is not None and fleet.is_leased,
         )
         interval = settings.audit.interval_seconds
         native = ContinuousAudit(engine, volatile_seconds=interval)

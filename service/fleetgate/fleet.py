@@ -106,6 +106,11 @@ class Fleet:
         """Bundles were published: what has to be watched may be another."""
         self._planner.look()
 
+    @property
+    def is_leased(self) -> bool:
+        """Whether a Lease on the hub says which replica writes into clusters."""
+        return self._lease is not None
+
     def audited(self, scope: str, found: Mapping[tuple[str, str], Audited]) -> None:
         """Have the custom resources of a scope say what an audit found of them, by kind and name."""
         if scope != FLEET:

@@ -45,10 +45,20 @@ class Recording:
     """Belongs to the thread of the continuous audit. Its methods raise nothing for a history that fails."""
 
     def __init__(
-        self, writer: Writer, reader: Reader, options: Options, write_status: StatusWriter, *, log_changes: bool
+        self,
+        writer: Writer,
+        reader: Reader,
+        options: Options,
+        write_status: StatusWriter,
+        *,
+        log_changes: bool,
+        leased: bool = False,
     ) -> None:
+        """``leased`` says that something else than the history's lock decides which replica writes statuses."""
         self._writer, self._reader, self._options = writer, reader, options
-        self._write_status, self._log_changes = write_status, log_changes
+        self._write_status, self._log_changes, self._leased = write_status, log_changes, leased
+        self._is_anothers = False
+        """Whether another replica writes the history."""
         self._statuses = Statuses(reader, options.violations_limit, options.interval_seconds)
         self._tenure = 0
         """The writer's tenure in which the history was brought up to date; nothing is missing since."""
@@ -100,7 +110,8 @@ class Recording:
             return
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         with self._failing():
-            if not self._writer.acquire():
+            self._is_anothers = not self._writer.acquire()
+            if self._is_anothers:
                 return
             before = self._writer.last_change
             self._unsettled = self._writer.reconcile(_batches(violations()), summary.clusters, now())
@@ -110,6 +121,11 @@ class Recording:
 
     def end_run(self, summary: audit_pb2.AuditSummary) -> None:
         """Do what is done once in an interval: keep the run, write statuses, drop what is old."""
+        if self._leased and self._is_anothers:
+            with self._failing():
+                # What the other replica writes may come later than what was found here: nothing is remembered.
+                self._statuses.forget()
+                self._write_statuses(summary)
         if not self.is_in_step:
             return
         with self._failing():
@@ -118,11 +134,14 @@ class Recording:
                 self._unsettled = self._writer.settle(summary.clusters, now())
             if self._has_changed and summary.clusters:
                 self._keep(summary)
-            for cluster, found in self._statuses.of(summary).items():
-                self._write_status(cluster, found)
+            self._write_statuses(summary)
             if time.monotonic() >= self._next_prune:
                 self._next_prune = time.monotonic() + _PRUNE_SECONDS
                 self._writer.prune(self._options.retention_days, self._options.retention_changes)
+
+    def _write_statuses(self, summary: audit_pb2.AuditSummary) -> None:
+        for cluster, found in self._statuses.of(summary).items():
+            self._write_status(cluster, found)
 
     def _keep(self, summary: audit_pb2.AuditSummary) -> None:
         """Keep this state as a run: the core's audit has no end, and no name."""
