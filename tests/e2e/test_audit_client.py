@@ -109,6 +109,36 @@ def test_a_watch_tells_what_comes_and_goes(world: _World) -> None:
             running.terminate()
 
 
+def test_a_cached_object_is_explained(world: _World) -> None:
+    denied = world.cli("explain", "one/seen/ConfigMap/bare", "-o", "json")
+    assert denied.returncode == 1, denied.stderr
+    (explained,) = json.loads(denied.stdout)["constraints"]
+    assert [violation["message"] for violation in explained["violations"]] == ["no owner"]
+    assert explained["violations"][0]["positions"][0]["path"].endswith("policies.yaml")
+    passed_over = world.cli("explain", "one/unseen/configmaps/bare")
+    assert passed_over.returncode == 0, passed_over.stderr
+    assert "spec.match.namespaceSelector" in passed_over.stdout
+    assert world.cli("explain", "one/seen/ConfigMap/gone").returncode == 2
+
+
+def test_a_what_if_says_who_would_be_denied(world: _World, tmp_path: Path) -> None:
+    proposed = tmp_path / "proposed.json"
+    wider = {**CONSTRAINT, "spec": {"match": {"kinds": CONSTRAINT["spec"]["match"]["kinds"]}}}
+    proposed.write_text(f"{json.dumps(TEMPLATE)}\n{json.dumps(wider)}\n")
+    done = world.cli("whatif", "-f", str(proposed), "-o", "json")
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert ("unseen", "bare") in {
+        (item["namespace"], item["name"]) for item in report["objects"] if item["change"] == "newly denied"
+    }
+    object_file = tmp_path / "object.json"
+    object_file.write_text(json.dumps(config_map("planned", "seen")))
+    assert world.cli("whatif", "-f", str(object_file)).returncode == 1
+    object_file.write_text(json.dumps(config_map("planned", "seen", owner="a")))
+    allowed = world.cli("whatif", "-f", str(object_file))
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+
+
 def test_since_and_history_remember(world: _World) -> None:
     def names(*arguments: str) -> set[str]:
         done = world.cli("audit", "-o", "json", *arguments)

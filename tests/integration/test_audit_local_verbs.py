@@ -43,7 +43,7 @@ def test_explain_says_which_criterion_does_not_hold(policies: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "does not match" in done.stdout
     assert "spec.match.kinds" in done.stdout
-    assert "found Service" in done.stdout.replace('"', "")
+    assert 'found {"apiGroup":"","kind":"Service"}' in done.stdout
 
 
 def test_explain_wants_one_object(policies: Path) -> None:
