@@ -82,7 +82,11 @@ def test_the_policy_library_passes() -> None:
         ("required-labels", '"^(?:"', '"(?:"'),
         ("no-public-load-balancer", "== wanted.value", "!= wanted.value"),
         ("unique-ingress-host", "not itself(namespace, name)", "namespace != input.review.namespace"),
-        ("fleet/unique-host", "cluster != input.cluster.name", "true"),
+        (
+            "fleet/unique-host",
+            "cluster != input.cluster.name\n            known.namespace[namespace][version].Ingress",
+            "known.namespace[namespace][version].Ingress",
+        ),
         ("fleet/consistent-global-services", "  global(namesake, other)\n", ""),
         ("fleet/required-objects", "  not reviewed(cluster, wanted, namespace)\n", ""),
         ("fleet/no-drift", "  not object.aggregationRule\n", ""),
