@@ -155,14 +155,13 @@ spec: {enforcementAction: warn, parameters: {}}
     let explained = explained(&engine, &create(&pod()));
     let one = at("c", &explained);
     assert_eq!((&*one.scope, &*one.enforcement_action, &*one.parameters), ("fleet", "warn", &br#"{"a":"z"}"#[..]));
-    let positions: Vec<(&str, Vec<(u32, u32, u32)>)> = one
-        .violations
-        .iter()
-        .map(|found| {
-            let message = &*found.violation.as_ref().unwrap().message;
-            (message, found.positions.iter().map(|at| (at.line, at.column, at.source_line)).collect())
-        })
-        .collect();
+    let place = |at: &wire::RegoPosition| (at.line, at.column, at.source_line);
+    let places = |found: &wire::ExplainedViolation| {
+        let message = found.violation.as_ref().unwrap().message.clone();
+        (message, found.positions.iter().map(place).collect::<Vec<_>>())
+    };
+    let positions: Vec<_> = one.violations.iter().map(places).collect();
+    let positions: Vec<_> = positions.iter().map(|(message, places)| (&**message, places.clone())).collect();
     assert_eq!(
         positions,
         [("one", vec![(15, 9, 3)]), ("three", vec![(22, 9, 10)]), ("two", vec![(15, 9, 3), (19, 11, 7), (19, 61, 7)]),]
