@@ -157,9 +157,7 @@ lint: build ## formatting, lints, types, import rules, generated files
 	$(MAKE) proto
 	git diff --exit-code -- proto/fleetgate_proto native/core/src/wire native/feed/src/stubs || { echo "generated files are stale: run make proto and commit"; exit 1; }
 
-# Each stage has a budget; together they stay under 40 minutes on two cold cores.
+# One budget for all: which stage compiles what is cold depends on what is cached.
 .PHONY: check
-check: ## what CI runs
-	timeout 630 $(MAKE) lint
-	timeout 810 $(MAKE) test
-	timeout 950 $(MAKE) e2e
+check: ## what CI runs, in under 40 minutes on two cores
+	timeout 2390 $(MAKE) lint test e2e
