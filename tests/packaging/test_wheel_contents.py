@@ -62,7 +62,11 @@ def test_metadata_says_what_pyproject_says(wheels: dict[str, Path], distribution
     assert metadata["Version"] == project["project"]["version"]
     assert metadata["Requires-Python"] == ">=3.11"
     required = {str(Requirement(text)) for text in metadata.get_all("Requires-Dist", [])}
-    assert required == {str(Requirement(text)) for text in project["project"]["dependencies"]}
+    extras = project["project"].get("optional-dependencies", {})
+    assert set(metadata.get_all("Provides-Extra", [])) == set(extras)
+    assert required == {str(Requirement(text)) for text in project["project"]["dependencies"]} | {
+        str(Requirement(f'{text}; extra == "{extra}"')) for extra, texts in extras.items() for text in texts
+    }
 
 
 def test_the_command_belongs_to_the_thin_distribution_and_the_server_adds_verbs(wheels: dict[str, Path]) -> None:
