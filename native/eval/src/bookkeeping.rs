@@ -293,16 +293,11 @@ fn fits(path: &[Step], place: &Place, note: &[&str]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use fleetgate_rego::{Capabilities, Release, Version, parse_module};
-
     use super::*;
-    use crate::{Options, Unit, compile};
+    use crate::testing::compiled;
 
     fn reads(body: &str) -> Vec<String> {
-        let text = format!("package p\n{body}");
-        let module = parse_module(&text, &Capabilities::of(Release::Opa1_17, Version::V0)).unwrap();
-        let units = [Unit { name: "p.rego".into(), text: text.as_str().into(), module }];
-        let found = compile(&units, Options::default()).unwrap().bookkeeping();
+        let found = compiled(body).bookkeeping();
         let shown = |name: &Option<Str>| name.as_ref().map_or("*", |name| &**name).to_owned();
         let cached = found.cached.iter().map(|one| format!("{} {}", shown(&one.group_version), shown(&one.kind)));
         cached.chain(found.reviewed.then(|| "review".to_owned())).collect()

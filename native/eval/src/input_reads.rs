@@ -118,9 +118,7 @@ impl Visitor for Trace<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use fleetgate_rego::{Capabilities, Release, Version, parse_module};
-
-    use crate::{Options, Unit, compile};
+    use crate::testing::compiled;
 
     #[test]
     fn a_part_of_the_input() {
@@ -142,10 +140,7 @@ mod tests {
             ("x { not input.review.namespaceObject }", true),
             ("x { input.review.object with input.review as {} }", true),
         ] {
-            let text = format!("package p\n{body}");
-            let module = parse_module(&text, &Capabilities::of(Release::Opa1_17, Version::V0)).unwrap();
-            let units = [Unit { name: "p.rego".into(), text: text.as_str().into(), module }];
-            let program = compile(&units, Options::default()).unwrap();
+            let program = compiled(body);
             assert_eq!(program.may_read_input(&["review", "namespaceObject"]), reads, "{body}");
         }
     }

@@ -17,6 +17,8 @@ mod locality;
 mod query;
 mod reads;
 mod run;
+#[cfg(test)]
+mod testing;
 mod visit;
 
 pub use compile::{Options, Unit, compile};

@@ -249,16 +249,11 @@ fn depth(path: &[Operand]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use fleetgate_rego::{Capabilities, Release, Version, parse_module};
-
     use super::*;
-    use crate::{Options, Unit, compile};
+    use crate::testing::compiled;
 
     fn locality(body: &str) -> Locality {
-        let text = format!("package p\n{body}");
-        let module = parse_module(&text, &Capabilities::of(Release::Opa1_17, Version::V0)).unwrap();
-        let units = [Unit { name: "p.rego".into(), text: text.as_str().into(), module }];
-        let program = compile(&units, Options::default()).unwrap();
+        let program = compiled(body);
         program.locality(program.document(&["p", "v"]).unwrap())
     }
 

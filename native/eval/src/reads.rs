@@ -327,16 +327,11 @@ fn step(operand: &Operand) -> Step {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use fleetgate_rego::{Capabilities, Release, Version, parse_module};
-
     use super::*;
-    use crate::{Options, Unit, compile};
+    use crate::testing::compiled;
 
     fn reads(body: &str) -> Vec<String> {
-        let text = format!("package p\n{body}");
-        let module = parse_module(&text, &Capabilities::of(Release::Opa1_17, Version::V0)).unwrap();
-        let units = [Unit { name: "p.rego".into(), text: text.as_str().into(), module }];
-        let reads = compile(&units, Options::default()).unwrap().inventory_reads();
+        let reads = compiled(body).inventory_reads();
         let shown = |name: &Option<Str>| name.as_ref().map_or("*", |name| &**name).to_owned();
         let patterns = reads.patterns().map(|pattern| {
             format!("{} {} {}", pattern.scope.name(), shown(&pattern.group_version), shown(&pattern.kind))

@@ -255,10 +255,11 @@ impl<'p> Machine<'p> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use fleetgate_rego::{Capabilities, Release, Version, parse_module};
+    use fleetgate_rego::Release;
 
     use super::*;
-    use crate::{Budget, Documents, Options, Settings, Unit, Workspace, compile, read_document};
+    use crate::testing::compiled;
+    use crate::{Budget, Documents, Settings, Workspace, read_document};
 
     const DATA: &str = r#"{
         "inventory": {
@@ -272,10 +273,7 @@ mod tests {
     }"#;
 
     fn trace(body: &str) -> Trace {
-        let text = format!("package p\n{body}");
-        let module = parse_module(&text, &Capabilities::of(Release::Opa1_17, Version::V0)).unwrap();
-        let units = [Unit { name: "p.rego".into(), text: text.as_str().into(), module }];
-        let program = compile(&units, Options::default()).unwrap();
+        let program = compiled(body);
         let document = program.document(&["p", "x"]).unwrap();
         let data = read_document("", DATA.as_bytes()).unwrap().as_object().unwrap().clone();
         let documents = || Documents { input: None, data: data.clone(), stored: None };
