@@ -38,6 +38,7 @@ use crate::wire::{self, ErrorReason, review_request::Subject};
 pub(crate) use answer::unique_id;
 use answer::{Answer, Point};
 pub use batch::BatchDecision;
+pub(crate) use batch::STACK_BYTES;
 pub use call::{CallError, Caller};
 pub(crate) use compared::{Both, Comparer};
 pub use cross_check::{Comparison, CrossCheck, Disagreement};

@@ -8,10 +8,11 @@ use super::courtesy;
 use super::plan::{ClusterPlan, KindPlan};
 use super::scope::Scope;
 use super::summary::Tally;
+use crate::config::GroupVersionKind;
 use crate::decide::{Auditor, Engine, Judgement};
 use crate::evaluate::Context;
 use crate::inventory::{CachedObject, Slice, kind_name};
-use crate::json;
+use crate::json::{self, KeyCache, Numbers};
 use crate::policy::{PolicySet, Scoped};
 use crate::wire::{self, audit_error};
 
@@ -50,13 +51,7 @@ impl Judge<'_> {
             if !go_on() {
                 break;
             }
-            let named = wire::AuditedObject {
-                cluster: cluster.snapshot.cluster().to_string(),
-                kind: Some(kind_name(&planned.kind)),
-                namespace: cached.namespace.to_owned(),
-                name: cached.name.to_owned(),
-                ..Default::default()
-            };
+            let named = audited(cluster.snapshot.cluster(), &planned.kind, cached.namespace, cached.name);
             match self.object(&cached, planned, context) {
                 Ok((object, judgement)) => self.add(identified(named, &object), judgement, &mut findings),
                 Err(message) => {
@@ -75,18 +70,10 @@ impl Judge<'_> {
         planned: &KindPlan,
         context: &mut Context,
     ) -> Result<(Value, Judgement), String> {
-        let text = cached.json.as_ref().ok_or("the cached object cannot be read back")?;
-        let numbers = self.engine.compatibility.numbers;
-        let object = json::parse(text, &mut context.keys, numbers).map_err(|error| error.to_string())?;
-        // A defect of the core is one of this object's; what the context holds after it is nobody's.
-        let judged = catch_unwind(AssertUnwindSafe(|| self.auditor.judge(object.clone(), &planned.positions, context)));
-        match judged {
-            Ok(judgement) => Ok((object, judgement)),
-            Err(_) => {
-                *context = Context::default();
-                Err("the review ended in a defect of the core".to_owned())
-            }
-        }
+        let object = parsed(cached, &mut context.keys, self.engine.compatibility.numbers)?;
+        let judged = guarded(|| self.auditor.judge(object.clone(), &planned.positions, context));
+        // What the context holds after a defect is nobody's.
+        Ok((object, judged.inspect_err(|_| *context = Context::default())?))
     }
 
     fn add(&self, object: wire::AuditedObject, judgement: Judgement, findings: &mut Findings) {
@@ -157,6 +144,28 @@ fn zipped<'a>(
 
 fn size(object: &wire::AuditedObject) -> usize {
     object.cluster.len() + object.namespace.len() + object.name.len() + object.owner.len() + 64
+}
+
+/// The name of an object of a cluster, as findings have it.
+pub(crate) fn audited(cluster: &str, kind: &GroupVersionKind, namespace: &str, name: &str) -> wire::AuditedObject {
+    wire::AuditedObject {
+        cluster: cluster.to_owned(),
+        kind: Some(kind_name(kind)),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// A cached object, read.
+pub(super) fn parsed(cached: &CachedObject<'_>, keys: &mut KeyCache, numbers: Numbers) -> Result<Value, String> {
+    let text = cached.json.as_ref().ok_or("the cached object cannot be read back")?;
+    json::parse(text, keys, numbers).map_err(|error| error.to_string())
+}
+
+/// Judges one object: a defect of the core that it meets is this object's, and ends nothing else.
+pub(super) fn guarded<T>(judge: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(judge)).map_err(|_| "the review ended in a defect of the core".to_owned())
 }
 
 /// With its UID, and with what controls it.

@@ -10,6 +10,7 @@
 
 mod continuous;
 mod courtesy;
+mod crew;
 mod findings;
 mod plan;
 mod queue;
@@ -21,5 +22,6 @@ mod tests;
 pub mod what_if;
 
 pub use continuous::{ContinuousAudit, ContinuousSettings, Listing};
-pub(crate) use findings::identified;
-pub use run::{AuditRun, start};
+pub use crew::AuditRun;
+pub(crate) use findings::{audited, identified};
+pub use run::start;

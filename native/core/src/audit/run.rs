@@ -1,16 +1,14 @@
 //! A run: threads that judge slice after slice, and hand over what they find in the order of the slices.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
 
-use super::courtesy;
+use super::crew::{self, AuditRun, Crew, PROGRESS};
 use super::findings::{Findings, Judge};
 use super::plan::{ClusterPlan, Plan};
-use super::queue::Queue;
 use super::scope::Scope;
 use super::summary::{Tally, summary};
 use crate::clock;
@@ -28,58 +26,6 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Slices that are done and wait for one before them, at most.
 const AHEAD: usize = 32;
 
-/// Progress is said as often as this.
-const PROGRESS: Duration = Duration::from_millis(500);
-
-/// How long a thread that stands aside sleeps before it looks again.
-const ASIDE: Duration = Duration::from_millis(20);
-
-/// As much as the threads of a server have: evaluation nests as deep on them.
-const STACK_BYTES: usize = 8 << 20;
-
-/// A run in progress. It goes on until it is read to its end, cancelled or dropped.
-#[derive(Debug)]
-pub struct AuditRun {
-    queue: Arc<Queue>,
-    missed: Arc<AtomicBool>,
-}
-
-impl AuditRun {
-    /// `missed` says that the caller's deadline has passed.
-    pub(super) const fn new(queue: Arc<Queue>, missed: Arc<AtomicBool>) -> Self {
-        Self { queue, missed }
-    }
-
-    /// Encoded messages, in order. Waits for the first one until `deadline`; none came in time, or none will come any more
-    /// (see [`Self::is_finished`]).
-    ///
-    /// # Errors
-    /// [`CallError::DeadlineExceeded`] once what was found before the caller's deadline was taken.
-    pub fn take(&self, deadline: Instant) -> Result<Vec<Vec<u8>>, CallError> {
-        let messages = self.queue.take(deadline);
-        if messages.is_empty() && self.missed.load(Ordering::Acquire) && self.queue.is_finished() {
-            return Err(CallError::DeadlineExceeded);
-        }
-        Ok(messages)
-    }
-
-    /// Whether the last message was taken.
-    pub fn is_finished(&self) -> bool {
-        self.queue.is_finished()
-    }
-
-    /// Ends the run: no message comes any more, and no summary.
-    pub fn cancel(&self) {
-        self.queue.close();
-    }
-}
-
-impl Drop for AuditRun {
-    fn drop(&mut self) {
-        self.cancel();
-    }
-}
-
 /// Starts a run that an encoded `fleetgate.v1.RunAuditRequest` asks for; its messages are encoded `RunAuditResponse`s.
 ///
 /// # Errors
@@ -90,8 +36,8 @@ pub fn start(engine: &Arc<Engine>, request: &[u8], caller: &Caller<'_>) -> Resul
     let scope = Scope::of(request.scope);
     let plan = Plan::new(engine, &scope, caller.cluster, None)?;
     let run_id = unique_id();
-    let (queue, missed) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(false)));
-    queue.push(encoded(Message::Started(plan.started(&run_id))));
+    let crew = Crew::new(engine, plan.places.len(), caller);
+    crew.push(encoded(Message::Started(plan.started(&run_id))));
     let tallies = plan.clusters.iter().map(|cluster| Tally::of(plan.generation.of_cluster(cluster.snapshot.cluster())));
     let handed = Handed {
         slices: 0,
@@ -103,36 +49,17 @@ pub fn start(engine: &Arc<Engine>, request: &[u8], caller: &Caller<'_>) -> Resul
         said: Instant::now(),
         cpu: Duration::ZERO,
     };
-    let threads = engine.pool.size().min(plan.places.len()).max(1);
-    let work = Arc::new(Work {
+    crew::start(Work {
         engine: engine.clone(),
         scope,
         run_id,
         without_details: request.without_details,
         batch: usize::try_from(request.batch_size).ok().filter(|size| *size > 0).unwrap_or(BATCH),
-        deadline: caller.deadline,
-        started: Instant::now(),
-        next: AtomicUsize::new(0),
-        running: AtomicUsize::new(threads),
         handed: Mutex::new(handed),
         room: Condvar::new(),
-        queue: queue.clone(),
-        missed: missed.clone(),
+        crew,
         plan,
-    });
-    for thread in 0..threads {
-        let own = work.clone();
-        let spawned =
-            std::thread::Builder::new().name("audit".to_owned()).stack_size(STACK_BYTES).spawn(move || own.run(thread));
-        if spawned.is_err() {
-            // A run with fewer threads is a run; without any there is none.
-            if thread == 0 {
-                return Err(CallError::Overloaded { retry_after: Duration::from_secs(1) });
-            }
-            work.leave();
-        }
-    }
-    Ok(AuditRun::new(queue, missed))
+    })
 }
 
 /// What the threads of a run share.
@@ -143,17 +70,11 @@ struct Work {
     run_id: String,
     without_details: bool,
     batch: usize,
-    deadline: Option<Instant>,
-    started: Instant,
-    /// The slice that is taken next.
-    next: AtomicUsize,
-    /// Threads that have not left.
-    running: AtomicUsize,
+    /// Slices are its tasks.
+    crew: Crew,
     handed: Mutex<Handed>,
     /// Slices were handed over.
     room: Condvar,
-    queue: Arc<Queue>,
-    missed: Arc<AtomicBool>,
 }
 
 /// How far findings were handed over.
@@ -173,21 +94,17 @@ struct Handed {
     cpu: Duration,
 }
 
-impl Work {
+impl crew::Work for Work {
+    const NAME: &'static str = "audit";
+
+    fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
     fn run(&self, thread: usize) {
-        let leaving = Leaving(self);
-        courtesy::lower_priority();
         let mut context = Context::default();
         let mut judge: Option<(usize, Judge<'_>)> = None;
-        while self.goes_on() {
-            if courtesy::stands_aside(&self.engine.pool, thread) {
-                if self.next.load(Ordering::Relaxed) >= self.plan.places.len() {
-                    break;
-                }
-                std::thread::sleep(ASIDE);
-                continue;
-            }
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
+        while let Some(number) = self.crew.next_task(&self.engine.pool, thread) {
             let Some(place) = self.plan.places.get(number) else { break };
             let Some(cluster) = self.plan.clusters.get(place.cluster) else { break };
             let Some(kind) = cluster.kinds.get(place.kind) else { break };
@@ -195,14 +112,24 @@ impl Work {
                 Some((of, current)) if *of == place.cluster => current,
                 _ => &mut judge.insert((place.cluster, self.judge(cluster))).1,
             };
-            let findings = current.slice(cluster, kind, &place.slice, &mut context, || self.goes_on());
+            let findings = current.slice(cluster, kind, &place.slice, &mut context, || self.crew.goes_on());
             self.hand_over(number, findings);
         }
-        drop(judge);
         self.lock().cpu += clock::thread_cpu();
-        drop(leaving);
     }
 
+    fn finish(&self) {
+        let mut handed = self.lock();
+        let rest = handed.has_batch().then(|| handed.take_batch());
+        let summary = summary(&self.engine, &self.plan, &self.scope, &handed.tallies, &self.run_id, handed.cpu);
+        drop(handed);
+        if rest.is_none_or(|rest| self.crew.push(rest)) {
+            self.crew.push(encoded(Message::Summary(summary)));
+        }
+    }
+}
+
+impl Work {
     fn judge<'a>(&'a self, cluster: &'a ClusterPlan) -> Judge<'a> {
         let (plan, snapshot) = (&self.plan, &cluster.snapshot);
         Judge {
@@ -218,17 +145,10 @@ impl Work {
         self.handed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn goes_on(&self) -> bool {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            self.missed.store(true, Ordering::Release);
-        }
-        !self.missed.load(Ordering::Acquire) && !self.queue.is_closed()
-    }
-
     /// Hands over what was found in a slice once all before it is handed over.
     fn hand_over(&self, number: usize, findings: Findings) {
         let mut handed = self.lock();
-        while number >= handed.slices + AHEAD && self.goes_on() {
+        while number >= handed.slices + AHEAD && self.crew.goes_on() {
             handed = self.room.wait_timeout(handed, PROGRESS).unwrap_or_else(PoisonError::into_inner).0;
         }
         handed.done.insert(number, findings);
@@ -243,7 +163,7 @@ impl Work {
             let messages = self.add(&mut handed, slice, findings);
             drop(handed);
             // A slow reader slows the run here, and the others once they are far enough ahead.
-            let is_read = messages.into_iter().all(|message| self.queue.push(message));
+            let is_read = messages.into_iter().all(|message| self.crew.push(message));
             self.room.notify_all();
             handed = self.lock();
             if !is_read {
@@ -277,41 +197,10 @@ impl Work {
                 objects_done: handed.tallies.iter().map(|tally| tally.objects).sum(),
                 objects: self.plan.objects,
                 violations: handed.tallies.iter().map(Tally::violations).sum(),
-                elapsed: Some(duration(self.started.elapsed())),
+                elapsed: Some(duration(self.crew.elapsed())),
             })));
         }
         messages
-    }
-
-    /// The last thread that leaves says what came of it all.
-    fn leave(&self) {
-        if self.running.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        if self.goes_on() {
-            let mut handed = self.lock();
-            let rest = handed.has_batch().then(|| handed.take_batch());
-            let summary = summary(&self.engine, &self.plan, &self.scope, &handed.tallies, &self.run_id, handed.cpu);
-            drop(handed);
-            let is_read = rest.is_none_or(|rest| self.queue.push(rest));
-            if is_read {
-                self.queue.push(encoded(Message::Summary(summary)));
-            }
-        }
-        self.queue.end();
-    }
-}
-
-/// A thread that leaves, whatever makes it leave. After a panic the run has no summary, by which the reader sees that it was
-/// cut off.
-struct Leaving<'a>(&'a Work);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.queue.close();
-        }
-        self.0.leave();
     }
 }
 

@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 8 << 20;
 const ITEMS_PER_THREAD: usize = 16;
 
 /// As much as the threads of a server have: evaluation nests as deep on them.
-const STACK_BYTES: usize = 8 << 20;
+pub(crate) const STACK_BYTES: usize = 8 << 20;
 
 /// The answers of a batch.
 #[derive(Debug, Clone, Default)]

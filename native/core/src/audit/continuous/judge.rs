@@ -1,7 +1,6 @@
 //! One object: what is known of it → what is to be known of it.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fleetgate_eval::Locality;
 use fleetgate_value::Value;
@@ -9,12 +8,11 @@ use fleetgate_value::Value;
 use super::results::{Counts, Results, UnitResult};
 use super::units::{Unit, UnitName};
 use super::work::{ClusterWork, Fate, KindWork, Pinned};
-use crate::audit::findings::identified;
+use crate::audit::findings::{audited, guarded, identified, parsed};
 use crate::audit::plan::{KindPlan, is_none};
 use crate::decide::{Auditor, Engine};
 use crate::evaluate::Context;
-use crate::inventory::{Blob, CachedObject, Key, kind_name};
-use crate::json;
+use crate::inventory::{Blob, CachedObject, Key};
 use crate::policy::{PolicySet, Scoped};
 use crate::review::Review;
 use crate::wire::{self, violation_change::Direction};
@@ -73,11 +71,10 @@ impl<'a> Judge<'a> {
         let old = before.map(Results::unpack);
         let (new, reviews) = match (planned, cached) {
             (Some(planned), Some(cached)) => {
-                let judged =
-                    catch_unwind(AssertUnwindSafe(|| self.results(kind, planned, key, &cached, old.as_ref(), context)));
-                judged.unwrap_or_else(|_| {
+                let judged = guarded(|| self.results(kind, planned, key, &cached, old.as_ref(), context));
+                judged.unwrap_or_else(|unread| {
+                    // What the context holds after a defect is nobody's.
                     *context = Context::default();
-                    let unread = "the review ended in a defect of the core".to_owned();
                     (Some(Results { unread, ..Results::default() }), 1)
                 })
             }
@@ -96,13 +93,7 @@ impl<'a> Judge<'a> {
 
     fn named(&self, kind: &KindWork, key: &Key) -> wire::AuditedObject {
         let (namespace, name) = key.parts();
-        wire::AuditedObject {
-            cluster: self.work.plan.snapshot.cluster().to_string(),
-            kind: Some(kind_name(&kind.kind)),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            ..Default::default()
-        }
+        audited(self.work.plan.snapshot.cluster(), &kind.kind, namespace, name)
     }
 
     /// The results, and how many reviews were made for them; none where they are what they were.
@@ -168,9 +159,7 @@ impl<'a> Judge<'a> {
     }
 
     fn read(&mut self, cached: &CachedObject<'_>, context: &mut Context) -> Result<(Value, Review), String> {
-        let text = cached.json.as_ref().ok_or("the cached object cannot be read back")?;
-        let numbers = self.engine.compatibility.numbers;
-        let object = json::parse(text, &mut context.keys, numbers).map_err(|error| error.to_string())?;
+        let object = parsed(cached, &mut context.keys, self.engine.compatibility.numbers)?;
         let review = self.auditor.review(object.clone())?;
         Ok((object, review))
     }

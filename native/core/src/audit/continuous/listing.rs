@@ -8,11 +8,12 @@ use prost::Message as _;
 
 use super::results::Results;
 use super::{ClusterState, ContinuousAudit};
+use crate::audit::findings::audited;
 use crate::audit::scope::Scope;
 use crate::audit::summary::{coverage_audit, unknown};
 use crate::config::GroupVersionKind;
 use crate::decide::{CallError, Caller};
-use crate::inventory::{Blob, Key, duration, kind_name};
+use crate::inventory::{Blob, Key, duration};
 use crate::wire::{self, audit_error};
 
 /// Violations of a batch at most; one object's are never parted.
@@ -167,12 +168,9 @@ impl Listing {
         }
         let results = Results::unpack(blob);
         let named = wire::AuditedObject {
-            cluster: part.cluster.to_string(),
-            kind: Some(kind_name(&part.kind)),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
             uid: results.uid.clone(),
             owner: results.owner.clone(),
+            ..audited(&part.cluster, &part.kind, namespace, name)
         };
         if let Some(failure) = results.failure() {
             let error = Some(audit_error::Error::Review(failure));

@@ -33,7 +33,7 @@ use super::courtesy;
 use super::plan::Coverage;
 use crate::clock;
 use crate::config::GroupVersionKind;
-use crate::decide::Engine;
+use crate::decide::{Engine, STACK_BYTES};
 use crate::evaluate::Context;
 use crate::inventory::{Blob, Key, Snapshot, State as KindState};
 use crate::policy::Generation;
@@ -55,9 +55,6 @@ const PARALLEL: usize = 256;
 
 /// How often it looks whether something changed.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// As much as the threads of a server have: evaluation nests as deep on them.
-const STACK_BYTES: usize = 8 << 20;
 
 /// How a continuous audit works.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,8 @@
 //! The threads of a what-if: they take slices of existing objects, or objects that would be written, and hand over what
 //! differs as they find it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -12,31 +10,22 @@ use prost::bytes::Bytes;
 use super::compare::{Found, Saying, Which};
 use super::counts::Counts;
 use super::written::{self, Written};
+use crate::audit::courtesy;
+use crate::audit::crew::{self, AuditRun, Crew, PROGRESS};
+use crate::audit::findings::{self, audited, guarded, identified};
 use crate::audit::plan::{ClusterPlan, Place, Plan};
-use crate::audit::queue::Queue;
 use crate::audit::scope::Scope;
-use crate::audit::summary::{Tally, cluster_audit};
-use crate::audit::{AuditRun, courtesy, findings};
+use crate::audit::summary::{Tally, cluster_audit, unknown};
 use crate::decide::{Auditor, Both, CallError, Caller, Comparer, Engine, Pinned, unique_id};
 use crate::evaluate::Context;
-use crate::inventory::{duration, kind_name};
-use crate::json;
+use crate::inventory::duration;
 use crate::policy::Generation;
 use crate::report;
 use crate::wire::{self, audit_error, what_if_response::Message};
 
-/// Progress is said as often as this.
-const PROGRESS: Duration = Duration::from_millis(500);
-
 /// Findings of a message at most, and objects that would be written that one thread takes at a time.
 const BATCH: usize = 200;
 const WRITTEN: usize = 16;
-
-/// How long a thread that stands aside sleeps before it looks again.
-const ASIDE: Duration = Duration::from_millis(20);
-
-/// As much as the threads of a server have: evaluation nests as deep on them.
-const STACK_BYTES: usize = 8 << 20;
 
 /// What is asked.
 pub(super) struct Question {
@@ -55,19 +44,18 @@ pub(super) fn start(
     question: Question,
     caller: &Caller<'_>,
 ) -> Result<AuditRun, CallError> {
-    let (queue, missed) = (Arc::new(Queue::default()), Arc::new(AtomicBool::new(false)));
     let written: Vec<Result<Written, String>> = question.objects.iter().cloned().map(Written::of).collect();
     let together: Vec<Written> = written.iter().flatten().cloned().collect();
     let batches = written.len().div_ceil(WRITTEN);
     let tasks = if written.is_empty() { plan.places.len() } else { batches * plan.clusters.len() };
-    let threads = engine.pool.size().min(tasks).max(1);
     let mut started = plan.started(&unique_id());
     if !written.is_empty() {
         started.objects = (written.len() * plan.clusters.len()) as u64;
     }
     let objects = started.objects;
-    queue.push(encoded(Message::Started(started)));
-    let work = Arc::new(Work {
+    let crew = Crew::new(engine, tasks, caller);
+    crew.push(encoded(Message::Started(started)));
+    crew::start(Work {
         engine: engine.clone(),
         totals: Mutex::new(Totals {
             counts: Counts::default(),
@@ -79,27 +67,9 @@ pub(super) fn start(
         written,
         together,
         batches,
-        tasks,
         objects,
-        deadline: caller.deadline,
-        started: Instant::now(),
-        next: AtomicUsize::new(0),
-        running: AtomicUsize::new(threads),
-        queue: queue.clone(),
-        missed: missed.clone(),
-    });
-    for thread in 0..threads {
-        let own = work.clone();
-        let builder = std::thread::Builder::new().name("what-if".to_owned()).stack_size(STACK_BYTES);
-        if builder.spawn(move || own.run(thread)).is_err() {
-            // Fewer threads are enough; without any there is no answer.
-            if thread == 0 {
-                return Err(CallError::Overloaded { retry_after: Duration::from_secs(1) });
-            }
-            work.leave();
-        }
-    }
-    Ok(AuditRun::new(queue, missed))
+        crew,
+    })
 }
 
 /// What the threads share.
@@ -113,18 +83,10 @@ struct Work {
     together: Vec<Written>,
     /// Batches of them.
     batches: usize,
-    /// Slices, or batches of each cluster.
-    tasks: usize,
     objects: u64,
-    deadline: Option<Instant>,
-    started: Instant,
-    /// The task that is taken next.
-    next: AtomicUsize,
-    /// Threads that have not left.
-    running: AtomicUsize,
+    /// Its tasks are slices, or batches of each cluster.
+    crew: Crew,
     totals: Mutex<Totals>,
-    queue: Arc<Queue>,
-    missed: Arc<AtomicBool>,
 }
 
 /// What was found so far.
@@ -136,24 +98,17 @@ struct Totals {
     said: Instant,
 }
 
-impl Work {
+impl crew::Work for Work {
+    const NAME: &'static str = "what-if";
+
+    fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
     fn run(&self, thread: usize) {
-        let leaving = Leaving(self);
-        courtesy::lower_priority();
         let mut contexts = Both::<Context>::default();
         let mut comparer: Option<(usize, Comparer<'_>)> = None;
-        while self.goes_on() {
-            if courtesy::stands_aside(&self.engine.pool, thread) {
-                if self.next.load(Ordering::Relaxed) >= self.tasks {
-                    break;
-                }
-                std::thread::sleep(ASIDE);
-                continue;
-            }
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.tasks {
-                break;
-            }
+        while let Some(number) = self.crew.next_task(&self.engine.pool, thread) {
             let (cluster, found) = if self.written.is_empty() {
                 let Some(place) = self.plan.places.get(number) else { break };
                 (place.cluster, self.slice(place, &mut comparer, &mut contexts))
@@ -166,10 +121,25 @@ impl Work {
                 break;
             }
         }
-        drop(comparer);
-        drop(leaving);
     }
 
+    fn finish(&self) {
+        let mut totals = self.lock();
+        let counts = std::mem::take(&mut totals.counts).into_message();
+        let clusters = self.plan.clusters.iter().zip(&totals.tallies);
+        let mut clusters: Vec<wire::ClusterAudit> =
+            clusters.map(|(cluster, tally)| cluster_audit(cluster, tally)).collect();
+        drop(totals);
+        clusters.extend(self.plan.unknown.iter().map(|name| unknown(name)));
+        clusters.sort_by(|a, b| a.cluster.cmp(&b.cluster));
+        let before = report::named(&self.plan.generation);
+        let after = self.question.after.as_ref().map_or_else(|| before.clone(), |after| report::named(after));
+        let summary = wire::WhatIfSummary { before: Some(before), after: Some(after), counts, clusters };
+        self.crew.push(encoded(Message::Summary(summary)));
+    }
+}
+
+impl Work {
     /// Judges a slice of the objects that are there.
     fn slice<'a>(
         &'a self,
@@ -190,31 +160,16 @@ impl Work {
         let mut found = Found::default();
         for cached in known.objects_of(&place.slice) {
             courtesy::let_pass(&self.engine.pool);
-            if !self.goes_on() {
+            if !self.crew.goes_on() {
                 return None;
             }
-            let named = wire::AuditedObject {
-                cluster: cluster.snapshot.cluster().to_string(),
-                kind: Some(kind_name(&planned.kind)),
-                namespace: cached.namespace.to_owned(),
-                name: cached.name.to_owned(),
-                ..Default::default()
-            };
+            let named = audited(cluster.snapshot.cluster(), &planned.kind, cached.namespace, cached.name);
             let numbers = self.engine.compatibility.numbers;
-            let parsed = cached.json.as_ref().ok_or_else(|| "the cached object cannot be read back".to_owned());
-            let parsed = parsed.and_then(|text| {
-                json::parse(text, &mut contexts.before.keys, numbers).map_err(|error| error.to_string())
-            });
-            let judged = parsed.and_then(|object| {
-                let named = findings::identified(named.clone(), &object);
-                // A defect of the core is one of this object's; what the contexts hold after it is nobody's.
-                match catch_unwind(AssertUnwindSafe(|| comparer.judge(object, among, contexts))) {
-                    Ok(judged) => Ok((named, judged)),
-                    Err(_) => {
-                        *contexts = Both::default();
-                        Err("the review ended in a defect of the core".to_owned())
-                    }
-                }
+            let judged = findings::parsed(&cached, &mut contexts.before.keys, numbers).and_then(|object| {
+                let named = identified(named.clone(), &object);
+                // What the contexts hold after a defect is nobody's.
+                let judged = guarded(|| comparer.judge(object, among, contexts));
+                Ok((named, judged.inspect_err(|_| *contexts = Both::default())?))
             });
             match judged {
                 Ok((named, judged)) => found.add(named, judged, saying),
@@ -239,7 +194,7 @@ impl Work {
         let mut found = Found::default();
         let first = batch * WRITTEN;
         for (number, one) in self.written.iter().enumerate().skip(first).take(WRITTEN) {
-            if !self.goes_on() {
+            if !self.crew.goes_on() {
                 return None;
             }
             let written = match one {
@@ -274,13 +229,6 @@ impl Work {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn goes_on(&self) -> bool {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            self.missed.store(true, Ordering::Release);
-        }
-        !self.missed.load(Ordering::Acquire) && !self.queue.is_closed()
-    }
-
     /// Hands over what was found; a slow reader slows the threads here. Gives false where nobody reads any more.
     fn hand_over(&self, cluster: usize, found: Found) -> bool {
         let Found { message: wire::WhatIfFindings { mut findings, errors }, counts, objects } = found;
@@ -295,7 +243,7 @@ impl Work {
             wire::AuditProgress {
                 objects_done: totals.tallies.iter().map(|tally| tally.objects).sum(),
                 objects: self.objects,
-                elapsed: Some(duration(self.started.elapsed())),
+                elapsed: Some(duration(self.crew.elapsed())),
                 ..Default::default()
             }
         });
@@ -309,46 +257,7 @@ impl Work {
             findings = rest;
         }
         messages.extend(progress.map(Message::Progress));
-        messages.into_iter().all(|message| self.queue.push(encoded(message)))
-    }
-
-    /// The last thread that leaves says what came of it all.
-    fn leave(&self) {
-        if self.running.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        if self.goes_on() {
-            let mut totals = self.lock();
-            let counts = std::mem::take(&mut totals.counts).into_message();
-            let clusters = self.plan.clusters.iter().zip(&totals.tallies);
-            let mut clusters: Vec<wire::ClusterAudit> =
-                clusters.map(|(cluster, tally)| cluster_audit(cluster, tally)).collect();
-            drop(totals);
-            clusters.extend(self.plan.unknown.iter().map(|name| wire::ClusterAudit {
-                cluster: name.clone(),
-                reason: "there is no cluster of this name".to_owned(),
-                ..Default::default()
-            }));
-            clusters.sort_by(|a, b| a.cluster.cmp(&b.cluster));
-            let before = report::named(&self.plan.generation);
-            let after = self.question.after.as_ref().map_or_else(|| before.clone(), |after| report::named(after));
-            let summary = wire::WhatIfSummary { before: Some(before), after: Some(after), counts, clusters };
-            self.queue.push(encoded(Message::Summary(summary)));
-        }
-        self.queue.end();
-    }
-}
-
-/// A thread that leaves, whatever makes it leave. After a panic there is no summary, by which the reader sees that the answer
-/// was cut off.
-struct Leaving<'a>(&'a Work);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.queue.close();
-        }
-        self.0.leave();
+        messages.into_iter().all(|message| self.crew.push(encoded(message)))
     }
 }
 

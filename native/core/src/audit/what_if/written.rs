@@ -4,6 +4,7 @@ use fleetgate_value::Value;
 use prost::bytes::Bytes;
 use serde_json::json;
 
+use crate::audit::findings::audited;
 use crate::config::GroupVersionKind;
 use crate::inventory::Snapshot;
 use crate::json::{self, KeyCache, Numbers};
@@ -32,13 +33,7 @@ impl Written {
 
     /// As findings name it in a cluster.
     pub(super) fn named(&self, cluster: &str) -> wire::AuditedObject {
-        wire::AuditedObject {
-            cluster: cluster.to_owned(),
-            kind: Some(crate::inventory::kind_name(&self.kind)),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-            ..Default::default()
-        }
+        audited(cluster, &self.kind, &self.namespace, &self.name)
     }
 
     /// The review that the API server of a cluster would ask for: a CREATE, or an UPDATE of the object that is cached there. Who

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use fleetgate_value::Value;
 
-use crate::audit::identified;
+use crate::audit::{audited, identified};
 use crate::config::GroupVersionKind;
 use crate::decide::{CallError, Caller};
-use crate::inventory::{Snapshot, kind_name};
+use crate::inventory::Snapshot;
 use crate::json::{self, KeyCache, Numbers};
 use crate::matching::Facts;
 use crate::wire::{self, review_request::Subject};
@@ -80,12 +80,5 @@ pub(super) fn named(review: &wire::ReviewRequest, cluster: &str) -> Option<wire:
     };
     let facts = Facts::of(&object)?;
     let kind = GroupVersionKind { group: facts.group.into(), version: facts.version.into(), kind: facts.kind.into() };
-    let named = wire::AuditedObject {
-        cluster: cluster.to_owned(),
-        kind: Some(kind_name(&kind)),
-        namespace: facts.namespace.to_owned(),
-        name: facts.name.to_owned(),
-        ..Default::default()
-    };
-    Some(identified(named, &object))
+    Some(identified(audited(cluster, &kind, facts.namespace, facts.name), &object))
 }
