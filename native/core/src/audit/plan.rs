@@ -173,7 +173,7 @@ impl ClusterPlan {
 }
 
 impl Coverage {
-    fn of(snapshot: &Snapshot, kinds: &[KindPlan], at: SystemTime) -> Self {
+    pub(super) fn of(snapshot: &Snapshot, kinds: &[KindPlan], at: SystemTime) -> Self {
         let facts = snapshot.facts();
         let is_needed = |known: &&Kind| {
             // Constraints select by the labels of Namespaces, whichever kinds they match.

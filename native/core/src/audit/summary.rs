@@ -86,7 +86,7 @@ pub(super) fn summary(
         ..Default::default()
     };
     for (cluster, tally) in plan.clusters.iter().zip(tallies) {
-        summary.clusters.push(cluster_audit(cluster, tally));
+        summary.clusters.push(cluster_audit(engine, cluster, tally));
         summary.constraints.extend(constraints(engine, plan, scope, cluster, tally));
     }
     summary.clusters.extend(plan.unknown.iter().map(|name| unknown(name)));
@@ -94,8 +94,18 @@ pub(super) fn summary(
     summary
 }
 
-pub(super) fn cluster_audit(cluster: &ClusterPlan, tally: &Tally) -> wire::ClusterAudit {
-    coverage_audit(&cluster.snapshot, cluster.coverage.clone(), tally.objects, tally.errors)
+/// What was judged is what was pinned; a cluster that was lost meanwhile is not complete all the same, for nobody knows what
+/// it has become.
+pub(super) fn cluster_audit(engine: &Engine, cluster: &ClusterPlan, tally: &Tally) -> wire::ClusterAudit {
+    let judged = coverage_audit(&cluster.snapshot, cluster.coverage.clone(), tally.objects, tally.errors);
+    let current = engine.inventories.pin(cluster.snapshot.cluster());
+    let now = coverage_audit(&current, Coverage::of(&current, &cluster.kinds, SystemTime::now()), 0, 0);
+    if !judged.complete || now.complete {
+        return judged;
+    }
+    let is_removed = current.cluster() != cluster.snapshot.cluster();
+    let reason = if is_removed { "it was removed" } else { &now.reason };
+    wire::ClusterAudit { complete: false, reason: format!("lost during the audit: {reason}"), ..judged }
 }
 
 /// How complete a cluster's part is, in which so many reviews gave no answer.

@@ -413,6 +413,30 @@ fn a_run_that_nobody_reads_waits_and_ends_when_it_is_cancelled() {
 }
 
 #[test]
+fn a_cluster_that_is_lost_during_a_run_is_not_complete() {
+    let engine = many_pods(3_000);
+    for cluster in ["d", "e"] {
+        give(&engine, cluster, &[pod("n", "p")]);
+    }
+    let request = wire::RunAuditRequest { batch_size: 1, ..Default::default() }.encode_to_vec();
+    let run = start(&engine, &request, &Caller::default()).unwrap();
+    let lost =
+        ClusterFacts { connection: ConnectionState::Disconnected, reason: "refused".into(), ..Default::default() };
+    engine.inventories.shard("c").describe(lost);
+    engine.inventories.remove("e");
+    let said = read(&run);
+    assert_eq!(said.violations.len(), 3_002, "what was pinned is judged");
+    for (cluster, complete, reason) in [
+        ("c", false, "lost during the audit: refused"),
+        ("d", true, ""),
+        ("e", false, "lost during the audit: it was removed"),
+    ] {
+        let audit = said.cluster(cluster);
+        assert_eq!((audit.complete, &*audit.reason), (complete, reason), "{cluster}");
+    }
+}
+
+#[test]
 fn a_deadline_ends_a_run_with_an_error() {
     let engine = many_pods(3_000);
     let passed = Caller { cluster: None, deadline: Some(Instant::now()) };

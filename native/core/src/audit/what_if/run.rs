@@ -128,7 +128,7 @@ impl crew::Work for Work {
         let counts = std::mem::take(&mut totals.counts).into_message();
         let clusters = self.plan.clusters.iter().zip(&totals.tallies);
         let mut clusters: Vec<wire::ClusterAudit> =
-            clusters.map(|(cluster, tally)| cluster_audit(cluster, tally)).collect();
+            clusters.map(|(cluster, tally)| cluster_audit(&self.engine, cluster, tally)).collect();
         drop(totals);
         clusters.extend(self.plan.unknown.iter().map(|name| unknown(name)));
         clusters.sort_by(|a, b| a.cluster.cmp(&b.cluster));
