@@ -148,7 +148,25 @@ def violation_of(
     message: audit_pb2.AuditViolation, places: Mapping[tuple[str, str, str, str], Place] | None = None
 ) -> Violation:
     """One violation."""
-    found, said = object_of(message.object), message.violation
+    found = object_of(message.object)
+    return result_of(
+        found,
+        message.violation,
+        first_seen=moment(message, "first_seen"),
+        last_seen=moment(message, "last_seen"),
+        place=places.get((found.group, found.kind, found.namespace, found.name)) if places else None,
+    )
+
+
+def result_of(
+    found: ObjectName,
+    said: review_pb2.Violation,
+    *,
+    first_seen: str = "",
+    last_seen: str = "",
+    place: Place | None = None,
+) -> Violation:
+    """One result of a Constraint on an object."""
     return Violation(
         found,
         ConstraintName(said.constraint_kind, said.constraint_name, said.scope),
@@ -156,9 +174,9 @@ def violation_of(
         tuple(said.scoped_enforcement_actions),
         said.message,
         details_of(said.details),
-        moment(message, "first_seen"),
-        moment(message, "last_seen"),
-        place=places.get((found.group, found.kind, found.namespace, found.name)) if places else None,
+        first_seen,
+        last_seen,
+        place=place,
     )
 
 

@@ -78,8 +78,6 @@ Exit codes: 0 clean; 1 violations with the action deny; 2 wrong usage, no answer
 --exit-zero turns 1 and 4 into 0. With --baseline only new violations count. 130 if interrupted.
 """
 
-EXIT_INTERRUPTED = 130
-
 
 def audit(  # noqa: PLR0917 (one parameter per option)
     server: ServerOption = "",
@@ -113,7 +111,7 @@ def audit(  # noqa: PLR0917 (one parameter per option)
     color: ColorOption = Color.AUTO,
 ) -> None:
     """Audit; see HELP."""
-    from fleetgate_clients.audit.exit_codes import exit_code  # noqa: PLC0415 (help and completion do without)
+    from fleetgate_clients.audit.exit_codes import INTERRUPTED, exit_code  # noqa: PLC0415 (help and completion do without)
     from fleetgate_clients.audit.writing import ReportWriter  # noqa: PLC0415
 
     _check(server, filename, context, since=since, watch=watch, output=output)
@@ -130,7 +128,7 @@ def audit(  # noqa: PLR0917 (one parameter per option)
             where = _Where(context or [], str(kubeconfig or ""), exec_command or [], timeout)
             report = _of_local(filename or [], where, cluster_name, scope, writer)
     except KeyboardInterrupt:
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(exit_code(report, fail_on_warn=fail_on_warn, exit_zero=exit_zero))
 
 
@@ -187,9 +185,7 @@ def _take_existing(collector: Collector, service: Audits, scope: audit_pb2.Audit
     """Take what is violated now. What the run was is only known at the end: without it there is no report."""
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
-    from fleetgate_clients.audit.exit_codes import PARTIAL  # noqa: PLC0415
     from fleetgate_clients.audit.service import CutOff  # noqa: PLC0415
-    from fleetgate_clients.output.terminal import printable  # noqa: PLC0415
 
     existing, reason = [], "it ended early"
     try:
@@ -204,8 +200,7 @@ def _take_existing(collector: Collector, service: Audits, scope: audit_pb2.Audit
                 return
     except CutOff as cut:
         reason = str(cut)
-    typer.echo(f"error: {printable(f'the answer was cut off: {reason}')}", err=True)
-    raise typer.Exit(PARTIAL)
+    _fail_partly(f"the answer was cut off: {reason}")
 
 
 def _seen_since(text: str) -> Callable[[Violation], bool]:
@@ -217,7 +212,6 @@ def _seen_since(text: str) -> Callable[[Violation], bool]:
 
 
 def _follow(connection: Connection, scope: audit_pb2.AuditScope, output: Format, color: Color) -> NoReturn:
-    from fleetgate_clients.audit.exit_codes import PARTIAL  # noqa: PLC0415
     from fleetgate_clients.audit.service import CutOff, audits  # noqa: PLC0415
     from fleetgate_clients.audit.watch import followed  # noqa: PLC0415
 
@@ -229,9 +223,14 @@ def _follow(connection: Connection, scope: audit_pb2.AuditScope, output: Format,
             reason = "the service ended the stream"
         except CutOff as cut:
             reason = str(cut)
+    _fail_partly(f"the watch was cut off: {reason}")
+
+
+def _fail_partly(words: str) -> NoReturn:
+    from fleetgate_clients.audit.exit_codes import PARTIAL  # noqa: PLC0415
     from fleetgate_clients.output.terminal import printable  # noqa: PLC0415
 
-    typer.echo(f"error: {printable(f'the watch was cut off: {reason}')}", err=True)
+    typer.echo(f"error: {printable(words)}", err=True)
     raise typer.Exit(PARTIAL)
 
 
@@ -250,17 +249,18 @@ def _of_local(
 ) -> Report:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
-    from fleetgate_clients.audit.files_as_cluster import load, read_files  # noqa: PLC0415
+    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files_as_cluster import load  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
     engine = local_engine()
     try:
         read = None
-        manifests = read_files(engine, filename) if filename else None
+        manifests = read_manifests(filename, engine.documents) if filename else None
         if where.contexts:
             if manifests is not None:
-                if len(manifests.objects) != sum(1 for item in manifests.objects if item.is_policy):
+                if not all(item.is_policy for item in manifests.objects):
                     fail("with --context the files are policies: the objects are those of the clusters")
                 engine.load_policies(manifests.policies)
             engine.connect(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fleetgate_proto.v1 import audit_pb2, review_pb2
+from fleetgate_proto.v1 import audit_pb2
 
-from fleetgate_clients.audit.collect import object_of, problem_of
-from fleetgate_clients.audit.document import details_of
-from fleetgate_clients.audit.report import ConstraintName, ObjectName, Problem, Violation
+from fleetgate_clients.audit.collect import object_of, problem_of, result_of
+from fleetgate_clients.audit.report import ObjectName, Problem, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +86,6 @@ def _verdict(message: audit_pb2.WhatIfFinding) -> Verdict:
         found,
         message.allowed_before,
         message.allowed_after,
-        tuple(_violation(found, said) for said in message.violations),
-        tuple(_violation(found, said) for said in message.gone),
-    )
-
-
-def _violation(found: ObjectName, said: review_pb2.Violation) -> Violation:
-    return Violation(
-        found,
-        ConstraintName(said.constraint_kind, said.constraint_name, said.scope),
-        said.enforcement_action,
-        tuple(said.scoped_enforcement_actions),
-        said.message,
-        details_of(said.details),
+        tuple(result_of(found, said) for said in message.violations),
+        tuple(result_of(found, said) for said in message.gone),
     )

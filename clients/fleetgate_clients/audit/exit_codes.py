@@ -14,6 +14,7 @@ VIOLATED = 1
 UNUSABLE = 2
 PARTIAL = 3
 WARNED = 4
+INTERRUPTED = 130
 
 
 def exit_code(report: Report, *, fail_on_warn: bool = False, exit_zero: bool = False) -> int:

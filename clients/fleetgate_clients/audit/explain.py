@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fleetgate_proto.v1 import audit_pb2
 
     from fleetgate_clients.manifests.objects import Manifest
+    from fleetgate_clients.manifests.reading import YamlReader
 
 EXAMPLES = """\
 Examples:
@@ -75,6 +76,7 @@ def explain(  # noqa: PLR0917 (one parameter per option)
     color: ColorOption = Color.AUTO,
 ) -> None:
     """Explain; see HELP."""
+    from fleetgate_clients.audit.exit_codes import CLEAN, PARTIAL, VIOLATED  # noqa: PLC0415
     from fleetgate_clients.output.audit.explain_text import explanation_document, explanation_lines  # noqa: PLC0415
     from fleetgate_clients.output.documents import json_text, yaml_text  # noqa: PLC0415
     from fleetgate_clients.output.terminal import wants_color, width_of  # noqa: PLC0415
@@ -94,22 +96,18 @@ def explain(  # noqa: PLR0917 (one parameter per option)
         sys.stdout.write(json_text(document) if output is Output.JSON else yaml_text(document))
     decision = answer.decision
     if decision.HasField("review_error") or decision.constraint_errors:
-        raise typer.Exit(3)
-    raise typer.Exit(0 if decision.allowed else 1)
+        raise typer.Exit(PARTIAL)
+    raise typer.Exit(CLEAN if decision.allowed else VIOLATED)
 
 
 def _of_service(connection: Connection, subject: str, cluster: str) -> audit_pb2.ExplainResponse:
-    from fleetgate_proto.v1 import audit_pb2, review_pb2  # noqa: PLC0415 (help and completion do without)
+    from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415 (help and completion do without)
 
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
     from fleetgate_clients.manifests.yaml_documents import yaml_documents  # noqa: PLC0415
 
     if _is_file(subject):
-        found = _object(subject, yaml_documents)
-        review = review_pb2.ReviewRequest(
-            cluster=cluster, object=found.json, source=review_pb2.SOURCE_ORIGINAL, explain=True
-        )
-        request = audit_pb2.ExplainRequest(review=review)
+        request = _reviewed(_object(subject, yaml_documents), cluster)
     else:
         request = audit_pb2.ExplainRequest(cached=_cached(subject))
     with audits(connection) as service:
@@ -117,21 +115,18 @@ def _of_service(connection: Connection, subject: str, cluster: str) -> audit_pb2
 
 
 def _of_local(subject: str, filename: list[str], cluster_name: str) -> audit_pb2.ExplainResponse:
-    from fleetgate_proto.v1 import audit_pb2, review_pb2  # noqa: PLC0415
+    from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
-    from fleetgate_clients.audit.files_as_cluster import load, read_files  # noqa: PLC0415
+    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files_as_cluster import load  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
     engine = local_engine()
     try:
         # What else the files hold is the cluster that the object would be in.
-        load(engine, read_files(engine, filename), cluster_name)
-        found = _object(subject, engine.documents)
-        review = review_pb2.ReviewRequest(
-            cluster=cluster_name, object=found.json, source=review_pb2.SOURCE_ORIGINAL, explain=True
-        )
-        request = audit_pb2.ExplainRequest(review=review)
+        load(engine, read_manifests(filename, engine.documents), cluster_name)
+        request = _reviewed(_object(subject, engine.documents), cluster_name)
         return audit_pb2.ExplainResponse.FromString(engine.explain(request.SerializeToString()))
     except LocalEngineError as error:
         fail(str(error))
@@ -139,21 +134,27 @@ def _of_local(subject: str, filename: list[str], cluster_name: str) -> audit_pb2
         engine.close()
 
 
+def _reviewed(found: Manifest, cluster: str) -> audit_pb2.ExplainRequest:
+    """An object of a file, as a review in a cluster."""
+    from fleetgate_proto.v1 import audit_pb2, review_pb2  # noqa: PLC0415
+
+    return audit_pb2.ExplainRequest(
+        review=review_pb2.ReviewRequest(
+            cluster=cluster, object=found.json, source=review_pb2.SOURCE_ORIGINAL, explain=True
+        )
+    )
+
+
 def _is_file(subject: str) -> bool:
     return subject == "-" or Path(subject).exists()
 
 
-def _object(subject: str, yaml: object) -> Manifest:
+def _object(subject: str, yaml: YamlReader) -> Manifest:
     """The one object of a file. Ends the command, exit code 2, where there is not just one."""
-    from fleetgate_clients.audit.local import LocalEngineError  # noqa: PLC0415
+    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
-    from fleetgate_clients.manifests.objects import ManifestError  # noqa: PLC0415
-    from fleetgate_clients.manifests.reading import read  # noqa: PLC0415
 
-    try:
-        found = read([subject], yaml).objects  # type: ignore[arg-type]
-    except (ManifestError, LocalEngineError) as error:
-        fail(str(error))
+    found = read_manifests([subject], yaml).objects
     if len(found) != 1:
         fail(f"{subject}: it holds {len(found)} objects: one is explained at a time")
     return found[0]

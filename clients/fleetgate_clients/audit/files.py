@@ -1,19 +1,28 @@
-"""Reports in files."""
+"""Files that a command is given: reports, and manifests. What cannot be used ends the command, exit code 2."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleetgate_clients.audit.document import ReportError, from_json
+from fleetgate_clients.audit.local import LocalEngineError
 from fleetgate_clients.audit.report import Report
 from fleetgate_clients.inventory.service import fail
+from fleetgate_clients.manifests.objects import ManifestError
+from fleetgate_clients.manifests.reading import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetgate_clients.manifests.reading import Manifests, YamlReader
 
 STANDARD_INPUT = "-"
 
 
 def read_report(name: str) -> Report:
-    """Read a report from a file, or from standard input. Ends the command, exit code 2, where there is none."""
+    """Read a report from a file, or from standard input."""
     try:
         text = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
     except OSError as error:
@@ -22,3 +31,11 @@ def read_report(name: str) -> Report:
         return from_json(text)
     except ReportError as error:
         fail(f"{'standard input' if name == STANDARD_INPUT else name}: {error}")
+
+
+def read_manifests(names: Sequence[str], yaml: YamlReader) -> Manifests:
+    """Read policies and objects from files, directories and standard input."""
+    try:
+        return read(names, yaml)
+    except (ManifestError, LocalEngineError) as error:
+        fail(str(error))

@@ -11,12 +11,11 @@ from msgspec.structs import replace
 from fleetgate_clients.audit.local import LocalEngineError
 from fleetgate_clients.audit.report import Cluster, NotAudited, ObjectName, Place, Problem, Report
 from fleetgate_clients.inventory.service import fail
-from fleetgate_clients.manifests.objects import Manifest, ManifestError
-from fleetgate_clients.manifests.reading import read
+from fleetgate_clients.manifests.objects import Manifest
 from fleetgate_clients.output.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from fleetgate_clients.audit.local import LocalEngine
     from fleetgate_clients.manifests.reading import Manifests
@@ -62,14 +61,6 @@ class FilesRead:
             errors=errors,
             not_audited=cluster.not_audited + self.not_reviewed,
         )
-
-
-def read_files(engine: LocalEngine, names: Sequence[str]) -> Manifests:
-    """Read files as the engine does. Ends the command, exit code 2, for those that cannot be used."""
-    try:
-        return read(names, engine.documents)
-    except (ManifestError, LocalEngineError) as error:
-        fail(str(error))
 
 
 def load(engine: LocalEngine, manifests: Manifests, cluster: str) -> FilesRead:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fleetgate_clients.inventory.text import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fleetgate_proto.v1 import audit_pb2
     from rich.progress import Progress, TaskID
+
+    _M = TypeVar("_M", audit_pb2.RunAuditResponse, audit_pb2.WhatIfResponse)
 
 LINE_SECONDS = 10.0
 """A log is not a terminal: so often is often enough."""
@@ -107,3 +109,15 @@ def reporter(*, quiet: bool, busy_terminal: bool) -> Iterator[Reporter]:
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             yield Bar(progress, progress.add_task("audit", total=None, violations="", rate=""))
+
+
+def reported(messages: Iterable[_M], *, quiet: bool, busy_terminal: bool) -> Iterator[_M]:
+    """Pass the messages of a run or a what-if on, and show how far it is."""
+    with reporter(quiet=quiet, busy_terminal=busy_terminal) as progress:
+        for message in messages:
+            which = message.WhichOneof("message")
+            if which == "progress":
+                progress.update(message.progress)
+            elif which == "started":
+                progress.start(message.started.objects)
+            yield message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,26 +51,25 @@ class Audits:
 
     def runs(self, request: audit_pb2.ListAuditRunsRequest, limit: int) -> Iterator[audit_pb2.AuditSummary]:
         """Earlier runs, newest first, at most so many. Raises grpc.RpcError."""
-        left = limit
-        while left > 0:
-            request.page_size = min(left, 1_000)
-            page = self._stub.ListAuditRuns(request, timeout=self._timeout)
-            yield from page.runs[:left]
-            left -= len(page.runs)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        return self._pages(self._stub.ListAuditRuns, request, lambda page: page.runs, limit, 1_000)
 
     def changes(
         self, request: audit_pb2.ListViolationChangesRequest, limit: int
     ) -> Iterator[audit_pb2.ViolationChange]:
         """When violations came and went, newest first, at most so many. Raises grpc.RpcError."""
+        return self._pages(self._stub.ListViolationChanges, request, lambda page: page.changes, limit, 5_000)
+
+    def _pages(
+        self, method: Any, request: Any, items: Callable[[Any], Sequence[Any]], limit: int, largest: int
+    ) -> Iterator[Any]:
+        """What pages of at most ``largest`` hold, until there are ``limit`` of it."""
         left = limit
         while left > 0:
-            request.page_size = min(left, 5_000)
-            page = self._stub.ListViolationChanges(request, timeout=self._timeout)
-            yield from page.changes[:left]
-            left -= len(page.changes)
+            request.page_size = min(left, largest)
+            page = method(request, timeout=self._timeout)
+            found = items(page)
+            yield from found[:left]
+            left -= len(found)
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fleetgate_proto.v1 import audit_pb2
 
     from fleetgate_clients.audit.comparison import Comparison
-    from fleetgate_clients.manifests.reading import Manifests, YamlReader
+    from fleetgate_clients.manifests.reading import Manifests
 
 EXAMPLES = """\
 Examples:
@@ -64,8 +64,6 @@ that there are, and --published names the policies of today.
 Exit codes: 0 nothing would be newly denied, 1 something would, or an object that was asked about; 2 wrong usage, no
 answer, or a policy is refused; 3 the answer is partial. 130 if interrupted.
 """
-
-EXIT_INTERRUPTED = 130
 
 
 class Output(StrEnum):
@@ -104,6 +102,8 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
     """Compare; see HELP."""
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415 (help and completion do without)
 
+    from fleetgate_clients.audit.exit_codes import CLEAN, INTERRUPTED, PARTIAL, VIOLATED  # noqa: PLC0415
+
     if not filename:
         raise typer.BadParameter("name policies, or objects, with -f")
     if server and published:
@@ -118,22 +118,23 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
         else:
             found = _of_local(filename, published or [], cluster_name, request, quiet=quiet)
     except KeyboardInterrupt:
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     sys.stdout.write(_text(found, output, color))
     if not found.complete:
-        raise typer.Exit(3)
+        raise typer.Exit(PARTIAL)
     # Objects that are asked about are denied whether or not they were before.
     is_denied = found.denied if request.objects else found.newly_denied
-    raise typer.Exit(1 if is_denied else 0)
+    raise typer.Exit(VIOLATED if is_denied else CLEAN)
 
 
 def _of_service(
     connection: Connection, filename: list[str], request: audit_pb2.WhatIfRequest, *, quiet: bool
 ) -> Comparison:
+    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
     from fleetgate_clients.manifests.yaml_documents import yaml_documents  # noqa: PLC0415
 
-    manifests = _read(filename, yaml_documents)
+    manifests = read_manifests(filename, yaml_documents)
     _propose(request, manifests)
     request.objects.extend(item.json for item in manifests.objects if not item.is_policy)
     with audits(connection) as service:
@@ -145,15 +146,16 @@ def _of_local(
 ) -> Comparison:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
+    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
     engine = local_engine()
     try:
-        manifests = _read(filename, engine.documents)
+        manifests = read_manifests(filename, engine.documents)
         if not manifests.policies:
             fail("there are no policies among the files: --published are those of today, -f those of tomorrow")
-        engine.load_policies(_read(published, engine.documents).policies)
+        engine.load_policies(read_manifests(published, engine.documents).policies)
         engine.load_objects(cluster_name, (item.json for item in manifests.objects if item.name and not item.is_policy))
         _propose(request, manifests)
         messages = engine.what_if(request.SerializeToString())
@@ -164,18 +166,6 @@ def _of_local(
         engine.close()
 
 
-def _read(names: list[str], yaml: YamlReader) -> Manifests:
-    from fleetgate_clients.audit.local import LocalEngineError  # noqa: PLC0415
-    from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
-    from fleetgate_clients.manifests.objects import ManifestError  # noqa: PLC0415
-    from fleetgate_clients.manifests.reading import read  # noqa: PLC0415
-
-    try:
-        return read(names, yaml)
-    except (ManifestError, LocalEngineError) as error:
-        fail(str(error))
-
-
 def _propose(request: audit_pb2.WhatIfRequest, manifests: Manifests) -> None:
     for path, content in manifests.policies:
         request.files.add(path=path, content=content)
@@ -183,21 +173,15 @@ def _propose(request: audit_pb2.WhatIfRequest, manifests: Manifests) -> None:
 
 def _compared(messages: Iterable[audit_pb2.WhatIfResponse], *, quiet: bool) -> Comparison:
     from fleetgate_clients.audit.comparison import Comparison  # noqa: PLC0415
-    from fleetgate_clients.audit.progress import reporter  # noqa: PLC0415
+    from fleetgate_clients.audit.progress import reported  # noqa: PLC0415
     from fleetgate_clients.audit.service import CutOff  # noqa: PLC0415
 
     found = Comparison()
-    with reporter(quiet=quiet, busy_terminal=False) as progress:
-        try:
-            for message in messages:
-                which = message.WhichOneof("message")
-                if which == "progress":
-                    progress.update(message.progress)
-                elif which == "started":
-                    progress.start(message.started.objects)
-                found.take(message)
-        except CutOff as cut:
-            found.reason = str(cut)
+    try:
+        for message in reported(messages, quiet=quiet, busy_terminal=False):
+            found.take(message)
+    except CutOff as cut:
+        found.reason = str(cut)
     return found
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fleetgate_clients.audit.collect import Collector
-from fleetgate_clients.audit.progress import reporter
+from fleetgate_clients.audit.progress import reported
 from fleetgate_clients.audit.service import CutOff
 from fleetgate_clients.inventory.service import fail
 from fleetgate_clients.output.audit import Format, Look, line_writer, write
@@ -14,6 +14,8 @@ from fleetgate_clients.output.terminal import Color, wants_color, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from fleetgate_proto.v1 import audit_pb2
 
     from fleetgate_clients.audit.baseline import KnownViolations
     from fleetgate_clients.audit.files_as_cluster import FilesRead
@@ -42,20 +44,14 @@ class ReportWriter:
             wanted=wanted,
         )
 
-    def take_all(self, collector: Collector, messages: Iterable[Any]) -> str:
+    def take_all(self, collector: Collector, messages: Iterable[audit_pb2.RunAuditResponse]) -> str:
         """Take all messages and show progress; return why they ended early, "" where they did not."""
         busy = self._writer is not None and sys.stdout.isatty()
-        with reporter(quiet=self._quiet, busy_terminal=busy) as progress:
-            try:
-                for message in messages:
-                    which = message.WhichOneof("message")
-                    if which == "progress":
-                        progress.update(message.progress)
-                    elif which == "started":
-                        progress.start(message.started.objects)
-                    collector.take(message)
-            except CutOff as cut:
-                return str(cut)
+        try:
+            for message in reported(messages, quiet=self._quiet, busy_terminal=busy):
+                collector.take(message)
+        except CutOff as cut:
+            return str(cut)
         if collector.run is None:
             fail("no answer came, not even that a run has started")
         return ""
