@@ -88,6 +88,17 @@ def test_directories_are_read_to_the_bottom(tmp_path: Path) -> None:
     assert names(read([str(tmp_path)], yaml_documents)) == ["three", "one", "two"]
 
 
+def test_what_a_library_keeps_for_its_suites_is_left_out(tmp_path: Path) -> None:
+    for path in ("template.yaml", "samples/constraint.yaml", "more/samples/one.yaml", ".hidden/one.yaml", ".one.yaml"):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(pod(path)))
+    (tmp_path / "suite.yaml").write_text("apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nmetadata: {name: s}\n")
+    assert names(read([str(tmp_path)], yaml_documents)) == ["template.yaml"]
+    named = read([str(tmp_path / "samples" / "constraint.yaml")], yaml_documents)
+    assert names(named) == ["samples/constraint.yaml"]
+
+
 def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading.sys, "stdin", SimpleNamespace(buffer=io.BytesIO(json.dumps(pod("x")).encode())))
     (found,) = read(["-"], yaml_documents).objects

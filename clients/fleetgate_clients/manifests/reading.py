@@ -20,6 +20,8 @@ from .policy_files import only
 STANDARD_INPUT = "-"
 _SHOWN_STANDARD_INPUT = "<stdin>"
 _EXTENSIONS = frozenset({".yaml", ".yml", ".json", ".jsonl", ".ndjson"})
+_SAMPLES = "samples"
+_SUITES = "test.gatekeeper.sh"
 _WHITESPACE = b" \t\r\n"
 _MARKER = b"\n---"
 """Separates documents of YAML, of which JSON is a part; no JSON has it."""
@@ -44,7 +46,11 @@ class Manifests:
 
 
 def read(names: Iterable[str], yaml: YamlReader) -> Manifests:
-    """Read what is named: files, directories (all below them), ``-``. Raises ManifestError."""
+    """Read what is named: files, directories, ``-``. Raises ManifestError.
+
+    Of a directory everything below it is read but for hidden names and what a policy library keeps for its Suites:
+    these and their ``samples``. `fleetgate serve` publishes the same policies of it.
+    """
     found = Manifests()
     for path, data in _contents(names):
         _read_file(path, data, yaml, found)
@@ -69,7 +75,7 @@ def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests) -> No
                 objects += manifests_of(f"{path}[{address}]", line, manifest)
         else:
             objects += manifests_of(path, line, text)
-    found.objects += objects
+    found.objects += [item for item in objects if item.group != _SUITES]
     policies = [item for item in objects if item.is_policy]
     if policies and (is_json or len(objects) != len({item.line for item in objects})):
         found.policies += [(item.path, item.json) for item in policies]
@@ -131,9 +137,14 @@ def _bytes(path: Path) -> bytes:
 
 
 def _files_below(root: Path) -> list[Path]:
-    return sorted(
-        Path(directory, name)
-        for directory, _, names in os.walk(root)
-        for name in names
-        if Path(name).suffix in _EXTENSIONS
-    )
+    found: list[Path] = []
+    for directory, names, files in os.walk(root):
+        names[:] = [name for name in names if not _is_left_out(name)]
+        found += [
+            Path(directory, name) for name in files if Path(name).suffix in _EXTENSIONS and not _is_left_out(name)
+        ]
+    return sorted(found)
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name == _SAMPLES
