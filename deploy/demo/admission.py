@@ -114,6 +114,19 @@ def recorded_reviews(directory: Path) -> list[Review]:
     return reviews
 
 
+def created_objects(directory: Path) -> list[str]:
+    """Read the objects that the recordings would create, as JSON; not Namespaces, nor what has no name."""
+    requests = [json.loads(review.body)["request"] for review in recorded_reviews(directory)]
+    return [
+        json.dumps(request["object"])
+        for request in requests
+        if request["operation"] == "CREATE"
+        and not request.get("subResource")
+        and request["kind"]["kind"] != "Namespace"
+        and request["object"]["metadata"].get("name")
+    ]
+
+
 def _review(body: bytes) -> Review:
     request: dict[str, Any] = json.loads(body)["request"]
     subject = request.get("object") or request.get("oldObject") or {}

@@ -2,7 +2,8 @@
 
 Starts ``fleetgate serve`` with the policies of ``policies/`` and ``fleetgate webhook`` as a cluster called ``dev``,
 with certificates of an authority made for this run. Sends the AdmissionReviews that a real API server once sent
-(``tests/data/recorded``) to the webhook, as that API server would, and shows what it answers. Stops what it started.
+(``tests/data/recorded``) to the webhook, as that API server would, and shows what it answers. Stops what it started,
+then audits the same objects as if all of them existed, without a server.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from admission import Answer, Decision, Webhook, recorded_reviews
+from admission import Answer, Decision, Webhook, created_objects, recorded_reviews
 from fleetgate_clients.output.tables import Cell, Column, render_table
 from fleetgate_clients.output.terminal import Color, Paint, printable, wants_color, width_of
 from processes import DemoError, Process, free_port
@@ -23,11 +24,14 @@ FLEETGATE = Path(sys.executable).with_name("fleetgate")
 RECORDED = ROOT / "tests" / "data" / "recorded"
 POLICIES = ROOT / "policies"
 ALLOWED_SHOWN = 8
+AUDIT_FOUND_VIOLATIONS = 1
 STYLES = {Decision.ALLOWED: "green", Decision.WARNED: "yellow", Decision.DENIED: "red"}
 
 NEXT = """\
 Try next:
   .venv/bin/fleetgate verify policies/...   run the suites of these policies
+  .venv/bin/fleetgate explain -f policies/ FILE
+                                            why an object is denied, or why not
   make demo                                 again, after setting enforcementAction: deny in
                                             policies/constraints/required-limits.yaml
   .venv/bin/fleetgate --help                everything else
@@ -40,8 +44,9 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="fleetgate-demo-") as directory:
             answers = decide(Path(directory), paint)
-        show(answers, paint)
-        expect_all_decisions(answers)
+            show(answers, paint)
+            expect_all_decisions(answers)
+            audit(Path(directory), paint)
     except DemoError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"{printable(line)}\n")
@@ -112,6 +117,21 @@ def show(answers: list[Answer], paint: Paint) -> None:
     summary = ", ".join(f"{paint(str(counts[decision]), STYLES[decision], 'bold')} {decision}" for decision in Decision)
     hidden = len(allowed) - min(len(allowed), ALLOWED_SHOWN)
     sys.stdout.write(f"\n{summary}" + (f" ({hidden} of the allowed ones not shown)\n" if hidden else "\n"))
+
+
+def audit(directory: Path, paint: Paint) -> None:
+    """Audit what was asked to be created, in its Namespaces."""
+    objects = directory / "objects.ndjson"
+    objects.write_text("".join(f"{one}\n" for one in created_objects(RECORDED)))
+    files = (POLICIES, objects.name, RECORDED / "namespaces.yaml")
+    command = [FLEETGATE, "audit", "--quiet", *(f"--filename={path}" for path in files)]
+    sys.stdout.write("\n")
+    say(paint, "audit", "the same objects, as if they existed: fleetgate audit -f policies/ -f objects.ndjson")
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    done = subprocess.run(command, cwd=directory, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != AUDIT_FOUND_VIOLATIONS:
+        raise DemoError(f"the audit ended with exit code {done.returncode}:\n{done.stderr}")
 
 
 def head(answer: Answer) -> tuple[Cell | str, ...]:

@@ -41,6 +41,9 @@ def test_demo_shows_every_decision_and_stops_what_it_started() -> None:
     assert decisions["create Namespace unowned"][:2] == ["denied", "namespaces-have-an-owner"]
     assert decisions["create Service payments/not-internal"][:2] == ["denied", "load-balancers-are-internal"]
     assert re.search(r"^\d+ allowed, \d+ warned, \d+ denied", done.stdout, re.MULTILINE)
+    audited = done.stdout.partition("fleetgate audit")[2]
+    assert "Pod storefront/foreign-image" in audited
+    assert re.search(r"our-registries-only +deny", audited), audited
     assert "Try next:" in done.stdout
     started = [int(pid) for pid in re.findall(r"pid (\d+)", done.stdout)]
     assert len(started) == 2
