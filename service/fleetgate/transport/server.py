@@ -75,6 +75,9 @@ class Limits:
             ("grpc.max_metadata_size", self.max_metadata_bytes),
             ("grpc.absolute_max_metadata_size", self.max_metadata_bytes),
             ("grpc.max_concurrent_streams", self.max_concurrent_streams),
+            # gRPC would refuse streams while finished ones are not freed, which Python does a moment late: on a busy
+            # connection every other call. What callers give up at once is bounded by `max_concurrent_rpcs`.
+            ("grpc.http.overload_protection", 0),
             ("grpc.max_allowed_incoming_connections", self.max_connections),
             ("grpc.max_connection_age_ms", round(self.max_connection_age * 1000)),
             ("grpc.max_connection_age_grace_ms", round(self.max_connection_age_grace * 1000)),
