@@ -23,7 +23,7 @@ VERIFY_EXAMPLES = """Examples:
 fleetgate verify policies/...                      # every suite below a directory
 fleetgate verify policies/required-labels          # the suites in one directory
 fleetgate verify suite.yaml -v                     # one file, every case named
-fleetgate verify policies/... --run 'labels//deny' # tests matching labels, of these the cases matching deny
+fleetgate verify policies/... --run '^owner//^no' # tests matching ^owner, of these the cases matching ^no
 fleetgate verify policies/... -o junit > suites.xml
 """
 
