@@ -88,6 +88,8 @@ def run_suites(
     reports = run_files(files, selection)
     if not reports:
         typer.echo(f"warning: no Suite in {printable(', '.join(paths))}", err=True)
+    elif run and all(report.outcome.value == "skipped" for report in reports):
+        typer.echo(f"warning: no case to run matches --run {printable(run)}", err=True)
     sys.stdout.write(_verified(reports, output, verbose=verbose, color=color))
     if any(report.outcome.value == "failed" for report in reports):
         raise typer.Exit(VIOLATED)

@@ -127,6 +127,19 @@ def test_run_selects_tests_and_cases() -> None:
     assert done.returncode == 0
     ran = [line for line in without_times(done.stdout) if "RUN" in line]
     assert ran == ["=== RUN   counts", "    === RUN   exactly"]
+    outcomes = {line.partition("\t")[0] for line in done.stdout.splitlines() if "suite.yaml" in line}
+    assert outcomes == {"ok", "SKIP"}  # the other suites ran nothing
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("run", ["^no-such-test$//", "^counts$//^no-such-case$", "no-such-name", "^counts$//^skipped$"])
+def test_run_that_selects_nothing_is_said(run: str) -> None:
+    done = verify("suites/...", "--run", run)
+    assert done.returncode == 0  # as gator
+    assert done.stderr == f"warning: no case to run matches --run {run}\n"
+    lines = without_times(done.stdout)
+    assert lines[-1] == "SKIP"
+    assert all(line.startswith("SKIP") for line in lines)
 
 
 def test_every_format_tells_the_same() -> None:
@@ -151,7 +164,7 @@ def test_a_suite_that_does_not_parse_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"{head}tests: {{}}\n")
     (tmp_path / "b.yaml").write_text(f"{head}tests: []\n")
     done = verify(".", cwd=tmp_path)
-    assert without_times(done.stdout) == ["FAIL\ta.yaml", "  a.yaml:3:8: tests: must be a list", "ok\tb.yaml", "FAIL"]
+    assert without_times(done.stdout) == ["FAIL\ta.yaml", "  a.yaml:3:8: tests: must be a list", "SKIP\tb.yaml", "FAIL"]
     assert done.returncode == 1
 
 
@@ -184,4 +197,5 @@ def test_wrong_usage_ends_with_2(arguments: list[str], said: str) -> None:
 def test_no_suite_at_all_is_said(tmp_path: Path) -> None:
     done = verify(".", cwd=tmp_path)
     assert done.returncode == 0
-    assert "warning: no Suite in ." in done.stderr
+    assert done.stderr == "warning: no Suite in .\n"
+    assert done.stdout == ""

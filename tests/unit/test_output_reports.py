@@ -45,7 +45,7 @@ def test_text_is_gators() -> None:
         "--- FAIL: broken\t(0.001s)",
         "  adding template: a.yaml:3:1: no",
         "FAIL\tpolicies/a/suite.yaml\t0.052s",
-        "ok\tpolicies/b/suite.yaml\t0.000s",
+        "SKIP\tpolicies/b/suite.yaml\t0.000s",
         "FAIL\tpolicies/c/suite.yaml\t0.000s",
         "  policies/c/suite.yaml:2:1: tests: must be a list",
         "FAIL",
@@ -62,6 +62,12 @@ def test_verbose_text_names_what_ran_and_what_did_not() -> None:
 def test_passing_text_ends_with_pass() -> None:
     passing = SuiteReport("s.yaml", Outcome.PASSED, 0.5)
     assert list(suite_lines([passing], verbose=False, paint=Paint(enabled=False))) == ["ok\ts.yaml\t0.500s", "PASS"]
+
+
+def test_text_calls_nothing_passed_where_nothing_ran() -> None:
+    skipped = SuiteReport("s.yaml", Outcome.SKIPPED)
+    assert list(suite_lines([skipped], verbose=False, paint=Paint(enabled=False))) == ["SKIP\ts.yaml\t0.000s", "SKIP"]
+    assert list(suite_lines([], verbose=False, paint=Paint(enabled=False))) == []
 
 
 def test_junit_counts_and_keeps_every_message() -> None:

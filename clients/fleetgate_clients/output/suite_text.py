@@ -1,4 +1,7 @@
-"""Suites the way ``gator verify`` prints them, which is the way ``go test`` does."""
+"""Suites the way ``gator verify`` prints them, which is the way ``go test`` does.
+
+One thing differs: a suite of which nothing ran is SKIP, where gator calls it ok.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,24 @@ if TYPE_CHECKING:
 
 
 def suite_lines(suites: Iterable[SuiteReport], *, verbose: bool, paint: Paint) -> Iterator[str]:
-    """Yield lines without newlines: failures (``verbose``: everything), a line per suite, PASS or FAIL."""
-    failed = False
+    """Yield lines without newlines: failures (``verbose``: everything), a line per suite, and how all of it ended."""
+    outcomes = set()
     for suite in suites:
+        outcomes.add(suite.outcome)
         for test in suite.tests:
             yield from _test_lines(test, verbose=verbose, paint=paint)
         if suite.outcome is Outcome.FAILED:
-            failed = True
             yield f"{paint('FAIL', 'red')}\t{paint(suite.path)}\t{_duration(suite.seconds)}"
             yield from _problem_lines(suite.problem, 2, paint)
         else:
-            yield f"{paint('ok', 'green')}\t{paint(suite.path)}\t{_duration(suite.seconds)}"
-    yield paint("FAIL", "red", "bold") if failed else paint("PASS", "green", "bold")
+            word = paint("ok", "green") if suite.outcome is Outcome.PASSED else paint("SKIP", "yellow")
+            yield f"{word}\t{paint(suite.path)}\t{_duration(suite.seconds)}"
+    if Outcome.FAILED in outcomes:
+        yield paint("FAIL", "red", "bold")
+    elif Outcome.PASSED in outcomes:
+        yield paint("PASS", "green", "bold")
+    elif outcomes:
+        yield paint("SKIP", "yellow", "bold")
 
 
 def _test_lines(test: TestReport, *, verbose: bool, paint: Paint) -> Iterator[str]:

@@ -57,8 +57,17 @@ def run_suite(suite: Suite, selection: Selection) -> SuiteReport:
         else _run_test(test, suite.path.parent, selection)
         for test in suite.tests
     )
-    failed = any(test.outcome is Outcome.FAILED for test in tests)
-    return SuiteReport(suite.shown, Outcome.FAILED if failed else Outcome.PASSED, perf_counter() - started, tests=tests)
+    if any(test.outcome is Outcome.FAILED for test in tests):
+        outcome = Outcome.FAILED
+    else:
+        outcome = Outcome.PASSED if any(map(_ran, tests)) else Outcome.SKIPPED
+    return SuiteReport(suite.shown, outcome, perf_counter() - started, tests=tests)
+
+
+def _ran(test: TestReport) -> bool:
+    """Whether a case of the test ran, or the test itself where it has none."""
+    cases = test.cases or (test,)
+    return any(case.outcome is not Outcome.SKIPPED for case in cases)
 
 
 def _run_test(test: Test, directory: Path, selection: Selection) -> TestReport:
