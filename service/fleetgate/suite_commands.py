@@ -121,9 +121,11 @@ def review_files(
     try:
         manifests = read_manifests(names)
         if not manifests.objects:
+            if not filenames:
+                _fail("nothing to review: standard input is empty; name files with -f")
             _fail("no input data identified: the files hold no objects")
-        for later, earlier in manifests.duplicates():
-            typer.echo(f"warning: {printable(f'{later.place}: {later} is already in {earlier.place}')}", err=True)
+        for warning in manifests.warnings():
+            typer.echo(f"warning: {printable(warning)}", err=True)
         results = review_manifests(manifests)
     except (ObjectError, EngineError) as error:
         _fail(str(error))

@@ -93,6 +93,46 @@ POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 
 
 @pytest.mark.parametrize(
+    ("kind", "of"),
+    [("List", "a List is one object to gator"), ("PodList", "a PodList is one object to gator")],
+)
+def test_items_of_a_list_are_not_reviewed_as_by_gator_which_is_said(kind: str, of: str) -> None:
+    """gator's reader (pkg/gator/reader/read_resources.go, ReadK8sResources) takes every document for one object."""
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "a"}} for name in "pq"]
+    text = json.dumps({"apiVersion": "v1", "kind": kind, "metadata": {"resourceVersion": ""}, "items": pods}).encode()
+    done = review("-f", "-", stdin=text)
+    said = f"warning: <stdin>:1: {of}: its 2 items are not reviewed (fleetgate audit reviews them)\n"
+    assert (done.stdout, done.stderr.decode(), done.returncode) == (b"", said, 0)
+    named = review("-f", "manifests", "-f", "-", stdin=text)
+    assert {line for line in named.stdout.splitlines() if f"v1/{kind}".encode() not in line} == set(
+        review("-f", "manifests").stdout.splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "effect"),
+    [
+        ("mutations.gatekeeper.sh/v1", "Assign", "mutates nothing here"),
+        ("mutations.gatekeeper.sh/v1", "AssignMetadata", "mutates nothing here"),
+        ("mutations.gatekeeper.sh/v1alpha1", "AssignImage", "mutates nothing here"),
+        ("mutations.gatekeeper.sh/v1", "ModifySet", "mutates nothing here"),
+        ("externaldata.gatekeeper.sh/v1beta1", "Provider", "is not asked here"),
+    ],
+)
+def test_mutators_and_providers_are_objects_as_in_gator_which_is_said(group: str, kind: str, effect: str) -> None:
+    """gator mutates only what an ExpansionTemplate expands to (pkg/gator/expand), which is refused here."""
+    done = review("-f", "-", stdin=f"apiVersion: {group}\nkind: {kind}\nmetadata: {{name: m}}\n".encode())
+    assert done.stderr.decode() == f"warning: <stdin>:1: {group}/{kind} m {effect}: it is an object like others\n"
+    assert (done.stdout, done.returncode) == (b"", 0)
+
+
+def test_without_files_and_input_it_says_what_is_missing() -> None:
+    done = review()
+    assert done.stderr == b"error: nothing to review: standard input is empty; name files with -f\n"
+    assert (done.stdout, done.returncode) == (b"", 2)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "said"),
     [
         ("a.yaml", "a: [\n", "a.yaml:"),

@@ -13,7 +13,15 @@ from fleetgate_clients.manifests.policy_files import only
 from fleetgate.engine import EngineError
 
 from .defaults import with_defaults
-from .objects import EXPANSION_GROUP, KubernetesObject, ObjectError, objects_of, read_bytes
+from .objects import (
+    EXPANSION_GROUP,
+    MUTATION_GROUP,
+    PROVIDER_GROUP,
+    KubernetesObject,
+    ObjectError,
+    objects_of,
+    read_bytes,
+)
 from .reviewing import Found, Reviewer, ReviewFailed
 
 if TYPE_CHECKING:
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 _SHOWN_STANDARD_INPUT = "<stdin>"
 _EXTENSIONS = frozenset({".yaml", ".yml", ".json"})
+_WITHOUT_EFFECT = {MUTATION_GROUP: "mutates nothing here", PROVIDER_GROUP: "is not asked here"}
+"""Groups of objects that do something in a cluster, and nothing in ``gator test``."""
+
 _DEFAULT_NAMESPACE = b'{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}'
 
 
@@ -41,14 +52,25 @@ class Manifests:
     objects: tuple[KubernetesObject, ...]
     policy_files: tuple[tuple[str, bytes], ...]
 
-    def duplicates(self) -> Iterator[tuple[KubernetesObject, KubernetesObject]]:
-        """Yield (later, earlier) objects of the same identity: only the last one is in the inventory."""
+    def warnings(self) -> Iterator[str]:
+        """Say, in the objects' order, what of them is hardly as it was meant. The verdicts are gator's all the same."""
         seen: dict[tuple[str, ...], KubernetesObject] = {}
         for item in self.objects:
             identity = (item.api_version, item.kind, item.namespace, item.name)
             if item.name and identity in seen:
-                yield item, seen[identity]
+                # Only the last one is in the inventory.
+                yield f"{item.place}: {item} is already in {seen[identity].place}"
             seen[identity] = item
+            if item.list_items:
+                count = len(item.list_items)
+                items = f"{count} items are" if count > 1 else "item is"
+                them = "them" if count > 1 else "it"
+                yield (
+                    f"{item.place}: a {item.kind} is one object to gator: its {items} not reviewed "
+                    f"(fleetgate audit reviews {them})"
+                )
+            if item.group in _WITHOUT_EFFECT:
+                yield f"{item.place}: {item} {_WITHOUT_EFFECT[item.group]}: it is an object like others"
 
 
 def read_manifests(names: Sequence[str]) -> Manifests:

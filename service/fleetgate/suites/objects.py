@@ -17,6 +17,8 @@ TEMPLATE_GROUP = "templates.gatekeeper.sh"
 TEMPLATE_KIND = "ConstraintTemplate"
 CONSTRAINT_GROUP = "constraints.gatekeeper.sh"
 EXPANSION_GROUP = "expansion.gatekeeper.sh"
+MUTATION_GROUP = "mutations.gatekeeper.sh"
+PROVIDER_GROUP = "externaldata.gatekeeper.sh"
 
 
 class ObjectError(Exception):
@@ -75,6 +77,12 @@ class KubernetesObject:
     @property
     def is_constraint(self) -> bool:
         return self.group == CONSTRAINT_GROUP
+
+    @property
+    def list_items(self) -> list[Any] | None:
+        """What a List holds, ``kind: List`` or one of a kind (PodList); None for what is no list."""
+        items = self.fields.get("items")
+        return items if self.kind.endswith("List") and isinstance(items, list) else None
 
     @property
     def is_namespace(self) -> bool:
