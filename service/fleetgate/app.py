@@ -322,7 +322,7 @@ class _PolicyMetrics:
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         self._engine, self._metrics = engine, metrics
         self.listeners: list[Callable[[], None]] = []
-        self.loaded, self.reload_failed = metrics.loaded, metrics.reload_failed
+        self.loaded, self.reloaded = metrics.loaded, metrics.reloaded
 
     def published(self, generation: Generation) -> None:
         """Count Constraints by action and templates by engine."""

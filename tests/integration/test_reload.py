@@ -97,7 +97,30 @@ def test_a_bad_change_keeps_the_last_good_policies_and_a_good_one_mends_it(serve
     (labels / "second.yaml").unlink()
     (labels / "labels.yaml").write_text(text.replace("is missing", "is lacking"))
     eventually(lambda: server.generation() != good, "the mended policies are published")
+    assert "as published again" not in server.process.log.read_text()
     assert messages(server.review.Review(question(), timeout=TIMEOUT))[0] == "deny owner: label owner is lacking"
+
+
+def test_a_bad_change_that_is_taken_back_is_told_once(serve: Serve, labels: Path) -> None:
+    server = serve(f"--policies={labels}", FAST, "--reload-rescan-seconds=0.2")
+    good = server.generation()
+    text = (labels / "labels.yaml").read_text()
+    assert "fleetgate_policy_sources_refused 0.0" in server.get("/metrics")[1]
+
+    def told() -> list[dict[str, object]]:
+        return [line for line in server.log_lines() if line["message"] == "policies are as published again"]
+
+    (labels / "labels.yaml").write_text(text.replace("sprintf(", "sprintf(("))
+    eventually(lambda: "fleetgate_policy_sources_refused 1.0" in server.get("/metrics")[1], "the refusal is shown")
+    assert told() == []
+    (labels / "labels.yaml").write_text(text)
+    eventually(lambda: "fleetgate_policy_sources_refused 0.0" in server.get("/metrics")[1], "and that it is over")
+    (labels / "labels.yaml").touch()
+    time.sleep(0.5)  # further looks have nothing new to tell
+    (line,) = told()
+    assert (line["level"], line["generation"], line["digest"]) == ("info", good.number, good.digest)
+    assert "fleetgate_policy_reload_failures_total 1.0" in server.get("/metrics")[1]
+    assert server.generation() == good
 
 
 def test_a_directory_that_vanishes_keeps_the_last_good_policies(serve: Serve, labels: Path) -> None:
@@ -123,6 +146,7 @@ def test_a_directory_that_becomes_empty_keeps_the_last_good_policies(serve: Serv
     (message,) = told()
     assert f"{labels} holds no policy file any more" in message
     assert "fleetgate_policy_reload_failures_total 1.0" in server.get("/metrics")[1]
+    assert "fleetgate_policy_sources_refused 1.0" in server.get("/metrics")[1]
     assert server.generation() == good
     assert not server.review.Review(question(), timeout=TIMEOUT).allowed
 

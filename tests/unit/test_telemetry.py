@@ -59,6 +59,7 @@ def test_prometheus_names_are_gatekeepers() -> None:
         "fleetgate_core_cpu_seconds_total 0.0015",
         "fleetgate_policy_generation 7.0",
         "fleetgate_policy_reload_failures_total 0.0",
+        "fleetgate_policy_sources_refused 0.0",
         'rpc_server_call_duration_seconds_count{rpc_method="fleetgate.v1.ReviewService/Review",'
         'rpc_response_status_code="OK",rpc_system_name="grpc"} 1.0',
     ):

@@ -30,8 +30,8 @@ class Observer(Protocol):
     def loaded(self, published: bool, seconds: float) -> None:
         """A bundle was loaded, or refused."""
 
-    def reload_failed(self) -> None:
-        """A change of the directories was refused."""
+    def reloaded(self, refused: bool) -> None:
+        """Changed directories were read, and taken or refused."""
 
     def published(self, generation: Generation) -> None:
         """Another generation is published."""
@@ -57,6 +57,8 @@ class Policies:
         self._lock = threading.Lock()
         self._seen: directory.Fingerprint | None = None
         self._published: directory.Fingerprint = ()
+        self._refused = False
+        """Whether what was read last was refused."""
 
     def restore(self) -> None:
         """Publish the directories' policies and the stored bundles, which may refer to each other.
@@ -102,13 +104,14 @@ class Policies:
                 before = self._engine.generation.number
                 generation = self._publish(directory.bundle_name(self._paths), snapshot.files)
                 self._published = snapshot.fingerprint
+                self._taken(generation, changed=generation.number != before)
                 return generation.number != before
             except SourceFailed as error:
                 self._seen = None
-                self._observer.reload_failed()
+                self._refuse()
                 _LOGGER.error("policies not reloaded, the last good ones stay: %s", error)  # noqa: TRY400 (no defect of ours)
             except PolicyError as error:
-                self._observer.reload_failed()
+                self._refuse()
                 for diagnostic in error.diagnostics:
                     _LOGGER.error("policy refused: %s", diagnostic, extra=_fields(diagnostic))  # noqa: TRY400
                 facts = {"errors": len(error.diagnostics), "generation": self._engine.generation.number}
@@ -125,8 +128,20 @@ class Policies:
                 path,
             )
         if emptied:
-            self._observer.reload_failed()
+            self._refuse()
         return bool(emptied)
+
+    def _refuse(self) -> None:
+        self._refused = True
+        self._observer.reloaded(refused=True)
+
+    def _taken(self, generation: Generation, *, changed: bool) -> None:
+        if self._refused and not changed:
+            # A bad change that was taken back publishes nothing, so nothing else says that it is over.
+            facts = {"generation": generation.number, "digest": generation.digest}
+            _LOGGER.info("policies are as published again", extra={"fields": facts})
+        self._refused = False
+        self._observer.reloaded(refused=False)
 
     def apply(self, name: str, files: Files, *, dry_run: bool) -> tuple[Generation, bool]:
         """Replace an applied bundle: validate, store, publish, in this order. Returns the published generation and

@@ -118,9 +118,11 @@ class Metrics:
         """Count an evaluation of a template's Constraint on which the engines differ."""
         self._instruments[names.ENGINE_DISAGREEMENTS.name].labels(template).inc()
 
-    def reload_failed(self) -> None:
-        """Count a refused change of the policy directories."""
-        self._instruments[names.RELOAD_FAILURES.name].inc()
+    def reloaded(self, refused: bool) -> None:
+        """Say whether the policy directories, read again, were refused."""
+        self._instruments[names.SOURCES_REFUSED.name].set(refused)
+        if refused:
+            self._instruments[names.RELOAD_FAILURES.name].inc()
 
     def certificate_failed(self) -> None:
         """Count changed certificate files that could not be used."""

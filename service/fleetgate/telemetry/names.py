@@ -136,6 +136,11 @@ RELOAD_FAILURES = Metric(
     Kind.COUNTER,
     "Changes of policy directories that were refused; the generation before is kept.",
 )
+SOURCES_REFUSED = Metric(
+    "fleetgate_policy_sources_refused",
+    Kind.GAUGE,
+    "1 while what stands in the policy directories is refused and the generation before is kept, else 0.",
+)
 CERTIFICATE_FAILURES = Metric(
     "fleetgate_certificate_reload_failures",
     Kind.COUNTER,
@@ -195,6 +200,7 @@ METRICS: tuple[Metric, ...] = (
     GENERATION,
     GENERATION_TIME,
     RELOAD_FAILURES,
+    SOURCES_REFUSED,
     CERTIFICATE_FAILURES,
     CERTIFICATE_EXPIRY,
     RPC_DURATION,
