@@ -215,6 +215,28 @@ def test_describe(running: _Running) -> None:
     assert (missing.exit_code, missing.stderr) == (2, "error: there is no cluster 'nowhere'\n")
 
 
+@pytest.mark.parametrize(("verb", "shown"), [("list", "NAME"), ("describe", ""), ("doctor", "")])
+def test_without_clusters_it_says_what_registers_them(running: _Running, verb: str, shown: str) -> None:
+    done = running.run("clusters", verb)
+    assert done.exit_code == 0
+    assert (done.stdout[:4], done.stderr) == (
+        shown,
+        "no cluster is registered, or none that you may see: the settings clusters.kubeconfigs, hub.kubeconfig and "
+        "feed.listen of fleetgate serve register clusters (docs/clusters.md)\n",
+    )
+    assert running.run("clusters", verb, "-l", "a=b").stderr == "no cluster matches -l a=b\n"
+
+
+def test_a_kind_that_is_not_cached_is_no_trouble_of_the_cluster(fleet: _Running) -> None:
+    for page in fleet.service.pages:
+        page.answers[0].CopyFrom(_answer("east", PENDING, reason="the kind is not cached"))
+    done = fleet.run("get", "ingresses")
+    assert done.exit_code == 3  # what there is of it in east is unknown
+    assert done.stderr == (
+        "warning: east caches no such kind: only kinds that a policy needs are cached, as clusters describe shows\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [

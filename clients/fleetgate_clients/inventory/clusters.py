@@ -115,7 +115,8 @@ def doctor(  # noqa: PLR0917
         for line in lines:
             typer.echo(f"  {printable(line)}")
         sick += state != "SYNCED"
-    typer.echo(f"{len(found) - sick} of {len(found)} clusters are up to date")
+    if found:
+        typer.echo(f"{len(found) - sick} of {len(found)} clusters are up to date")
     if sick:
         raise typer.Exit(EXIT_PARTIAL)
 
@@ -132,9 +133,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _clusters(connection: Connection, names: list[str], selector: str) -> list[inventory_pb2.ClusterInfo]:
-    """The chosen clusters. Ends the command where a name is of none."""
+    """The chosen clusters; that there are none is told. Ends the command where a name is of none."""
     from fleetgate_proto.v1 import inventory_pb2  # noqa: PLC0415
 
+    from fleetgate_clients.inventory import text  # noqa: PLC0415
     from fleetgate_clients.output.terminal import printable  # noqa: PLC0415
 
     with inventory(connection) as service:
@@ -145,6 +147,8 @@ def _clusters(connection: Connection, names: list[str], selector: str) -> list[i
         typer.echo(f"error: there is no cluster {printable(name)!r}", err=True)
     if missing:
         raise typer.Exit(EXIT_UNUSABLE)
+    if not found:
+        typer.echo(printable(text.no_cluster(selector)), err=True)
     return found
 
 

@@ -114,6 +114,9 @@ def _warning(answer: inventory_pb2.ClusterAnswer) -> str:
     from fleetgate_clients.inventory import text  # noqa: PLC0415
     from fleetgate_clients.output.terminal import printable  # noqa: PLC0415
 
+    if answer.reason == text.NOT_CACHED:
+        words = "caches no such kind: only kinds that a policy needs are cached, as clusters describe shows"
+        return printable(f"warning: {answer.cluster} {words}")
     old = f", {text.age(answer)} old" if text.age(answer) else ""
     why = f": {answer.reason}" if answer.reason else ""
     return printable(f"warning: {answer.cluster} is {text.state_of(answer.state)}{old}{why}")

@@ -9,6 +9,9 @@ from fleetgate_proto.v1 import inventory_pb2
 from google.protobuf.duration_pb2 import Duration
 
 SYNCED = inventory_pb2.INVENTORY_STATE_SYNCED
+NOT_CACHED = "the kind is not cached"
+"""The reason that the service gives for a kind that it does not cache; the state is PENDING."""
+
 _STYLES = {"SYNCED": "green", "STALE": "yellow", "LISTING": "yellow", "PENDING": "yellow", "GONE": "red"}
 
 _ADVICE: Sequence[tuple[str, str]] = (
@@ -27,6 +30,16 @@ _ADVICE: Sequence[tuple[str, str]] = (
     (r"^invalid\b|kubeconfig", "its kubeconfig cannot be used as it is"),
     (r"nothing registers", "the source that registered it has not been read yet, or it was removed"),
 )
+
+
+def no_cluster(selector: str) -> str:
+    """Why there is no cluster to show, of those that a selector chooses."""
+    if selector:
+        return f"no cluster matches -l {selector}"
+    return (
+        "no cluster is registered, or none that you may see: the settings clusters.kubeconfigs, hub.kubeconfig and "
+        "feed.listen of fleetgate serve register clusters (docs/clusters.md)"
+    )
 
 
 def state_of(state: inventory_pb2.InventoryState.ValueType) -> str:
