@@ -31,6 +31,8 @@ spec:
         }
 """
 
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+
 CONSTRAINT = """\
 apiVersion: constraints.gatekeeper.sh/v1beta1
 kind: NoHostNetwork
@@ -56,7 +58,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "constraint.yaml").write_text(CONSTRAINT)
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "broken.yaml").write_text("]")
-    (tmp_path / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n")
+    (tmp_path / "suite.yaml").write_text("apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests: []\n")
     return tmp_path
 
 
@@ -88,6 +90,50 @@ def test_what_is_refused_is_found_with_its_place(files: Path) -> None:
     ]
     assert found[1]["severity"] == "error"
     assert done.returncode == 1
+
+
+KUSTOMIZATION = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+
+
+@pytest.mark.parametrize("directory", [".", "./..."])
+def test_a_directory_with_what_serve_refuses_is_refused_in_its_words(files: Path, directory: str) -> None:
+    (files / "chart").mkdir()
+    (files / "chart" / "values.yaml").write_text("replicas: 3\n")
+    (files / "kustomization.yaml").write_text(KUSTOMIZATION)
+    (files / "pods.yaml").write_text(f"{TEMPLATE.replace('host', 'guest').replace('Host', 'Guest')}---\n{POD}")
+    done = lint(directory, "-o", "json", "--fail-on", "error", cwd=files)
+    found = [one for one in json.loads(done.stdout)["findings"] if one["code"] != "FG102"]
+    assert [(one["code"], one["severity"], one["path"], one["line"], one["message"]) for one in found] == [
+        ("FG002", "error", "chart/values.yaml", 1, "Object 'apiVersion' is missing"),
+        ("FG002", "error", "kustomization.yaml", 2, "Kustomization (kustomize.config.k8s.io/v1beta1) is not a policy"),
+        ("FG002", "error", "pods.yaml", 19, "Pod (v1) is not a policy"),
+    ]
+    assert done.returncode == 1
+    served = subprocess.run(
+        [FLEETGATE, "serve", "--insecure", "--policies=.", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0"],
+        capture_output=True, text=True, timeout=100, check=False, cwd=files,
+    )  # fmt: skip
+    assert served.returncode == 2
+    told = " ".join(served.stderr.split())
+    for one in found:
+        assert f"error[unsupported_kind]: {one['message']} --> {one['path']}:{one['line']}:{one['column']} " in told
+    assert lint(directory, "--ignore", "FG002", "--ignore", "FG102", cwd=files).returncode == 0
+
+
+def test_a_refused_document_is_found_once(files: Path) -> None:
+    (files / "wrong.yaml").write_text("apiVersion: mutations.gatekeeper.sh/v1\nkind: Assign\nmetadata: {name: a}\n")
+    (files / "pod.yaml").write_text(POD)
+    found = json.loads(lint(".", "-o", "json", cwd=files).stdout)["findings"]
+    assert [one["path"] for one in found if one["code"] == "FG002"] == ["pod.yaml", "wrong.yaml"]
+
+
+def test_files_that_are_named_may_hold_other_things(files: Path) -> None:
+    """What ``kustomize build`` or ``helm template`` renders."""
+    (files / "rendered.yaml").write_text(f"{TEMPLATE}---\n{POD}---\n{KUSTOMIZATION}")
+    (files / "empty").mkdir()
+    for arguments in (["rendered.yaml"], ["rendered.yaml", "empty"]):
+        assert lint(*arguments, cwd=files).returncode == 0
+    assert lint("-", cwd=files, stdin=(files / "rendered.yaml").read_text()).returncode == 0
 
 
 @pytest.mark.parametrize(
