@@ -107,7 +107,8 @@ def credentials(options: ServiceOptions) -> grpc.ChannelCredentials | None:
         )
     except (OSError, ValueError) as error:
         names = ", ".join(map(str, options.files()))
-        raise ChannelError(f"the certificates for the service ({names}) cannot be used: {error}") from error
+        reason = error if isinstance(error, ssl.SSLError | ValueError) else error.strerror
+        raise ChannelError(f"the certificates for the service ({names}) cannot be used: {reason}") from error
 
 
 def channel_arguments(options: ServiceOptions) -> list[tuple[str, str | int]]:

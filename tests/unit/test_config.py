@@ -81,6 +81,13 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, proble
     assert refused.value.problems[0].endswith(problem) or problem == "expected"
 
 
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    file = tmp_path / "gone.yaml"
+    with pytest.raises(ConfigurationError) as refused:
+        load({}, {}, file)
+    assert refused.value.problems == [f"{file}: No such file or directory"]
+
+
 def test_all_defects_are_told_at_once(tmp_path: Path) -> None:
     file = _file(tmp_path, "lisen: x\ntrace: {sampel_ratio: 1}\n")
     with pytest.raises(ConfigurationError) as refused:
@@ -133,8 +140,11 @@ def test_an_invalid_value_names_its_origin() -> None:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:9443", "10.0.0.1:9443", "[::]:9443", "example.com:9443", ":9443"])
 def test_plaintext_is_refused_beyond_this_machine(listen: str) -> None:
-    with pytest.raises(ConfigurationError, match="plaintext is for loopback"):
+    with pytest.raises(ConfigurationError) as refused:
         load({BY_KEY["insecure"]: True, BY_KEY["listen"]: listen}, {})
+    assert refused.value.problems == [
+        f"flag --insecure: insecure: plaintext is for loopback addresses and UNIX sockets only, not {listen!r}"
+    ]
 
 
 def test_certificates_come_in_pairs_and_exclude_plaintext() -> None:

@@ -81,6 +81,14 @@ def test_a_missed_objective_fails_the_test() -> None:
     assert ("objective max", "missed: at most 49.00 ms") in to_rows(verdict)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"), [("p99=1us", "1 us"), ("p99=0.5ms", "500 us"), ("p99=1ms", "1.00 ms"), ("p99=2s", "2000.00 ms")]
+)
+def test_an_objective_is_shown_in_a_unit_that_shows_it(text: str, shown: str) -> None:
+    rows = to_rows(Verdict(plan(), 1, tally([5]), 0.0, [Objective.parse(text)]))
+    assert dict(rows)["objective p99"].endswith(f": at most {shown}")
+
+
 def test_nothing_measured_is_no_success() -> None:
     verdict = Verdict(plan(), 1, Tally(), 0.0, [])
     assert not verdict.passed

@@ -61,16 +61,22 @@ FROM = ["--namespaces-from={namespaces}"]
         ([*NAMED, *PLAIN, "--context=x", *FROM], "give --kubeconfig too"),
         ([*NAMED, *PLAIN, "--namespaces-from=/does/not/exist"], "/does/not/exist: no such file"),
         ([*NAMED, *PLAIN, "--namespaces-from={broken}"], "broken.yaml"),
-        ([*NAMED, *PLAIN, "--kubeconfig=/does/not/exist"], "/does/not/exist"),
+        ([*NAMED, *PLAIN, "--kubeconfig=/does/not/exist"], "webhook: /does/not/exist: No such file"),
         ([*NAMED, *PLAIN, "--kubeconfig={namespaces}"], "no context is chosen"),
         ([*NAMED, "--insecure", "--listen=nowhere", *FROM], "write HOST:PORT"),
         ([*NAMED, *PLAIN, "--timeout=10", *FROM], "invalid duration '10'"),
         ([*NAMED, *PLAIN, "--trace-sample-ratio=2", *FROM], "not between 0 and 1"),
-        ([*NAMED, "--tls-cert=/does/not/exist", "--tls-key={key}", *FROM], "/does/not/exist"),
+        (
+            [*NAMED, "--tls-cert=/does/not/exist", "--tls-key={key}", *FROM],
+            "/does/not/exist: No such file or directory\n",
+        ),
         ([*NAMED, "--tls-cert={cert}", "--tls-key={other_key}", *FROM], "KEY_VALUES_MISMATCH"),
         (["--cluster=c", "--server=pdp:1", "--server-insecure", *PLAIN, *FROM], "pdp:1 is not"),
         (["--cluster=c", "--server=pdp:1", "--server-cert={cert}", *PLAIN, *FROM], "needs its key"),
-        (["--cluster=c", "--server=pdp:1", "--server-ca=/does/not/exist", *PLAIN, *FROM], "/does/not/exist"),
+        (
+            ["--cluster=c", "--server=pdp:1", "--server-ca=/does/not/exist", *PLAIN, *FROM],
+            "exist) cannot be used: No such file",
+        ),
     ],
 )
 def test_it_says_why_it_does_not_start(files: dict[str, str], arguments: list[str], says: str) -> None:

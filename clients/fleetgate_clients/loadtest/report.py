@@ -149,8 +149,13 @@ def to_rows(verdict: Verdict) -> list[tuple[str, str]]:
     rows.append(("generator", generator))
     for each in verdict.objectives:
         met = "missed" if each in verdict.missed else "met"
-        rows.append((f"objective {each.quantile}", f"{met}: at most {_milliseconds(each.seconds)}"))
+        rows.append((f"objective {each.quantile}", f"{met}: at most {_bound(each.seconds)}"))
     return rows
+
+
+def _bound(seconds: float) -> str:
+    # Two places of milliseconds would show an objective of microseconds as nothing.
+    return f"{seconds * 1e6:g} us" if seconds < 1e-3 else _milliseconds(seconds)
 
 
 def _milliseconds(seconds: float) -> str:

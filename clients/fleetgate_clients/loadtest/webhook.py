@@ -106,5 +106,6 @@ def _context(tls: Tls) -> ssl.SSLContext:
             context.load_cert_chain(tls.certificate, tls.key)
     except OSError as error:
         files = ", ".join(str(file) for file in (tls.ca, tls.certificate, tls.key) if file)
-        raise ConnectError(f"the certificates ({files}) cannot be used: {error}") from error
+        reason = error if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConnectError(f"the certificates ({files}) cannot be used: {reason}") from error
     return context

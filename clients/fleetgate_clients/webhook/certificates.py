@@ -37,7 +37,10 @@ class ServingCertificate:
     def _load(self) -> tuple[ssl.SSLContext, datetime]:
         for file in self.files():
             # For its error: OpenSSL's does not name the file.
-            file.read_bytes()
+            try:
+                file.read_bytes()
+            except OSError as error:
+                raise ValueError(f"{file}: {error.strerror}") from error
         try:
             return self._context()
         except (OSError, ValueError) as error:

@@ -88,5 +88,8 @@ def _describe(detail: Any, origins: Mapping[str, str]) -> str:
     origin = origins.get(key)
     place = f"{origin}: " if origin and origin != "default" else ""
     secret = any(setting.secret for setting in settings() if setting.key == key)
-    shown = f" (got {detail['input']!r})" if isinstance(detail["input"], str | int | float) and not secret else ""
+    given = detail["input"]
+    # Of a switch the message says which value is wrong, and nobody writes it as Python does.
+    is_shown = isinstance(given, str | int | float) and not isinstance(given, bool) and not secret
+    shown = f" (got {given!r})" if is_shown else ""
     return f"{place}{key + ': ' if key else ''}{reason}{shown}"

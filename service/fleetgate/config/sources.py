@@ -43,7 +43,10 @@ def from_file(path: Path) -> Layer:
     layer = Layer()
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        layer.problems.append(f"{path}: {error.strerror}")
+        return layer
+    except UnicodeDecodeError as error:
         layer.problems.append(f"{path}: {error}")
         return layer
     except yaml.MarkedYAMLError as error:

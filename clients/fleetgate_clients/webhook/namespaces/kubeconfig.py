@@ -139,7 +139,9 @@ def read_kubeconfig(path: Path, context: str = "") -> ApiServer:
     """Read a kubeconfig file; ``context`` "" means its current one. Raises KubeconfigError."""
     try:
         config = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise KubeconfigError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KubeconfigError(f"{path}: {error}") from error
     if not isinstance(config, dict):
         raise KubeconfigError(f"{path}: not a kubeconfig")
