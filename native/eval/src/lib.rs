@@ -6,7 +6,6 @@
 
 #![forbid(unsafe_code)]
 
-mod bookkeeping;
 mod compile;
 mod documents;
 mod error;
@@ -14,6 +13,8 @@ mod evaluation;
 mod input_reads;
 mod ir;
 mod locality;
+mod object_reads;
+mod projection;
 mod query;
 mod reads;
 mod run;
@@ -29,6 +30,7 @@ pub use error::{Error, Exhausted, Location, UNSUPPORTED};
 pub use evaluation::{Evaluation, Outcome, evaluate};
 pub use ir::Program;
 pub use locality::Locality;
+pub use projection::Projection;
 pub use query::{Answer, Expression, Query, QuerySource, query};
 pub use reads::{InventoryReads, InventoryScope, KindPattern};
 pub use run::{Budget, DocumentId, Documents, Part, ReadObject, Settings, Trace, Workspace};

@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetgate_value::{Str, Value};
 
-use crate::bookkeeping::Bookkeeping;
 use crate::ir::{Base, Block, Gather, Leaf, Op, Operand, Program, Replacement, Rule, Slot};
+use crate::object_reads::ObjectReads;
+use crate::projection::{Projection, Step};
 
 /// Which kinds of the inventory a program can read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct InventoryReads {
     patterns: BTreeSet<KindPattern>,
     reads_fleet: bool,
-    bookkeeping: Bookkeeping,
+    objects: ObjectReads,
 }
 
 /// Kinds that a program can read.
@@ -33,7 +34,7 @@ pub struct KindPattern {
 }
 
 impl KindPattern {
-    fn admits(&self, group_version: &str, kind: &str) -> bool {
+    pub(crate) fn admits(&self, group_version: &str, kind: &str) -> bool {
         let admits = |wanted: &Option<Str>, name: &str| wanted.as_ref().is_none_or(|wanted| **wanted == *name);
         admits(&self.group_version, group_version) && admits(&self.kind, kind)
     }
@@ -73,7 +74,7 @@ impl InventoryReads {
     /// All of the inventory, and the fleet.
     #[must_use]
     pub fn everything() -> Self {
-        let mut reads = Self { reads_fleet: true, bookkeeping: Bookkeeping::all(), ..Self::default() };
+        let mut reads = Self { reads_fleet: true, objects: ObjectReads::all(), ..Self::default() };
         reads.whole(&[]);
         reads
     }
@@ -101,16 +102,22 @@ impl InventoryReads {
         self.patterns.iter().any(|pattern| pattern.scope == scope && pattern.admits(group_version, kind))
     }
 
+    /// The parts of cached objects of a kind that can be read, wherever they stand.
+    #[must_use]
+    pub fn projection(&self, group_version: &str, kind: &str) -> Projection {
+        self.objects.projection(group_version, kind)
+    }
+
     /// Whether managedFields or the last-applied-configuration of cached objects of a kind can be read.
     #[must_use]
     pub fn covers_bookkeeping(&self, group_version: &str, kind: &str) -> bool {
-        self.bookkeeping.cached.iter().any(|pattern| pattern.admits(group_version, kind))
+        self.objects.cached_notes(group_version, kind)
     }
 
     /// Whether those of the object under review can be read.
     #[must_use]
     pub const fn covers_reviewed_bookkeeping(&self) -> bool {
-        self.bookkeeping.reviewed
+        self.objects.reviewed_notes
     }
 
     /// All that is below a path from `data`.
@@ -141,9 +148,6 @@ impl InventoryReads {
     }
 }
 
-/// A step of a path; none where it is no constant.
-type Step = Option<Str>;
-
 /// A path from `data`.
 type Path = Vec<Step>;
 
@@ -162,7 +166,7 @@ impl Program {
     /// What the program can read of the inventory.
     #[must_use]
     pub fn inventory_reads(&self) -> InventoryReads {
-        let mut reads = InventoryReads { bookkeeping: self.bookkeeping(), ..InventoryReads::default() };
+        let mut reads = InventoryReads { objects: self.object_reads(), ..InventoryReads::default() };
         if self.reads_data() {
             for rule in &self.rules {
                 Trace { program: self, slots: BTreeMap::new(), reads: &mut reads, has_grown: false }.rule(rule);

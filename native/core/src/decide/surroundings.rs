@@ -357,7 +357,14 @@ impl<'a> Surroundings<'a> {
             return Ok(Value::empty_object());
         };
         let own_only = shown == Shown::Own;
-        let value = self.fleet().value(self.cluster, requirements, declared, own_only, self.generation)?;
+        let value = self.fleet().value(
+            published.program.reads(),
+            self.cluster,
+            requirements,
+            declared,
+            own_only,
+            self.generation,
+        )?;
         *last = Some((published.program.clone(), shown, value.clone()));
         Ok(value)
     }

@@ -5,14 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetgate_eval::Projection;
+
 use super::inventories::{Shards, Shared};
 use super::{Kind, Snapshot, State};
 use crate::config::GroupVersionKind;
 
 /// What programs read.
 pub trait Demand: fmt::Debug + Send + Sync {
-    /// Whether one reads the objects of a kind in a cluster.
-    fn reads(&self, snapshot: &Snapshot, kind: &Kind) -> bool;
+    /// The parts that they read of the objects of a kind in a cluster; none where no program reads these.
+    fn reads(&self, snapshot: &Snapshot, kind: &Kind) -> Option<Projection>;
 
     /// Whether one can read managedFields or the last-applied-configuration of a cluster's objects of a kind.
     fn reads_bookkeeping(&self, cluster: &str, kind: &GroupVersionKind) -> bool;

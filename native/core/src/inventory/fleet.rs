@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use fleetgate_eval::InventoryReads;
 use fleetgate_value::{Number, Value};
 
 use super::{ClusterFacts, Extent, Inventories, Snapshot, ViewTooLarge};
@@ -71,7 +72,7 @@ impl PinnedFleet {
         self.clusters.get(self.own).into_iter()
     }
 
-    /// `data.fleet`: `{"clusters": {name: {labels, state, age, cluster, namespace}}}` with the kinds that a template
+    /// `data.fleet` of a program: `{"clusters": {name: {labels, state, age, cluster, namespace}}}` with the kinds that a template
     /// declares and no others, without what a cluster's Configs keep from `sync`. `state` and `age` (seconds) are those of
     /// the declared kinds; `age` is absent where one never was complete.
     ///
@@ -79,6 +80,7 @@ impl PinnedFleet {
     /// [`ViewTooLarge`] where the clusters together take more than one program may read.
     pub fn value(
         &self,
+        reads: &Arc<InventoryReads>,
         own_name: &str,
         requirements: &SyncRequirements,
         declared: &BTreeSet<GroupVersionKind>,
@@ -92,7 +94,8 @@ impl PinnedFleet {
             // A cluster that nobody registered has a snapshot without a name.
             let name = if snapshot.cluster().is_empty() { own_name } else { snapshot.cluster() };
             let excluder = excluders.sync_excluder(name);
-            let (cluster, namespace, bytes) = snapshot.fleet_trees(declared, excluders.generation(), excluder)?;
+            let (cluster, namespace, bytes) =
+                snapshot.fleet_trees(reads, declared, excluders.generation(), excluder)?;
             taken += bytes;
             if taken > self.limit {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use fleetgate_eval::Projection;
 
 use super::demand::{Demand, Demands, Relister};
 use super::persist::{DamagedFile, FlushError, Persister};
@@ -67,11 +68,11 @@ impl Shared {
         kind.is_stripped && !self.strips(snapshot.cluster(), kind.kind())
     }
 
-    /// The kinds of a snapshot that programs read.
-    pub(super) fn demanded<'s>(&self, snapshot: &'s Snapshot) -> Vec<&'s Arc<Kind>> {
+    /// The kinds of a snapshot that programs read, and the parts that they read of their objects.
+    pub(super) fn demanded<'s>(&self, snapshot: &'s Snapshot) -> Vec<(&'s Arc<Kind>, Projection)> {
         let demand = self.demand.load();
         let Some(demand) = &**demand else { return Vec::new() };
-        snapshot.shared_kinds().filter(|kind| demand.reads(snapshot, kind)).collect()
+        snapshot.shared_kinds().filter_map(|kind| Some((kind, demand.reads(snapshot, kind)?))).collect()
     }
 
     /// Called with each snapshot that was published, in the order of its cluster.
@@ -208,6 +209,12 @@ impl Inventories {
     #[must_use]
     pub fn demands(&self) -> Demands {
         Demands { shared: self.shared.clone(), shards: self.shards.clone() }
+    }
+
+    /// Bytes of what was made for programs, in all clusters.
+    #[cfg(test)]
+    pub(crate) fn made_bytes(&self) -> usize {
+        self.shared.ready.taken()
     }
 
     pub(super) fn view_bytes(&self) -> usize {

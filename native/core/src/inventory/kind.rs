@@ -7,7 +7,7 @@ use super::view;
 use super::{State, Watermark};
 use crate::compatibility::Compatibility;
 use crate::config::GroupVersionKind;
-use fleetgate_eval::InventoryReads;
+use fleetgate_eval::{InventoryReads, Projection};
 
 /// A kind of a cluster as a snapshot has it: how far it is known, and its objects.
 #[derive(Debug, Clone)]
@@ -76,6 +76,12 @@ impl Kind {
     #[must_use]
     pub fn is_read_by(&self, reads: &InventoryReads) -> bool {
         view::covers(reads, self)
+    }
+
+    /// The parts of its objects that a program reads.
+    #[must_use]
+    pub fn projection(&self, reads: &InventoryReads) -> Projection {
+        reads.projection(&self.kind.group_version(), &self.kind.kind)
     }
 
     /// Number of objects, terminating ones included.

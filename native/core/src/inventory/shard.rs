@@ -142,17 +142,17 @@ impl Shard {
         Ok(number)
     }
 
-    /// Makes the views of the current snapshot that programs read from now on.
+    /// Makes the views of the current snapshot that programs read from now on, without what they do not read any more.
     pub(super) fn ready(&self) {
         let _turn = self.turn();
         let snapshot = self.snapshot();
-        let prepared = snapshot.views.prepare(&snapshot, &self.shared.demanded(&snapshot));
+        let prepared = snapshot.views.prepare(&snapshot, self.shared.demanded(&snapshot), true);
         snapshot.views.install(&snapshot, prepared);
     }
 
     fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
-        let prepared = snapshot.views.prepare(&snapshot, &self.shared.demanded(&snapshot));
+        let prepared = snapshot.views.prepare(&snapshot, self.shared.demanded(&snapshot), false);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(snapshot.clone());
         if recent.len() >= MAX_RECENT {

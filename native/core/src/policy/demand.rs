@@ -1,5 +1,7 @@
 //! What the inventories are told of a generation.
 
+use fleetgate_eval::Projection;
+
 use super::generation::Generation;
 use super::set::{PolicySet, PublishedConstraint, PublishedTemplate};
 use super::watch_plan::AUDIT;
@@ -8,18 +10,21 @@ use crate::inventory::{self, Kind, Snapshot};
 use crate::template::Constraint;
 
 impl inventory::Demand for Generation {
-    fn reads(&self, snapshot: &Snapshot, kind: &Kind) -> bool {
+    fn reads(&self, snapshot: &Snapshot, kind: &Kind) -> Option<Projection> {
         let is_shown = kind.is_given() || self.synced(snapshot.cluster()).contains(kind.kind());
-        self.of_cluster(snapshot.cluster()).iter().any(|set| {
-            set.templates().iter().filter(|one| one.program.referential()).any(|published| {
-                let reads = published.program.reads();
-                // A Constraint of a fleet template reads this cluster wherever it applies.
-                let is_declared = reads.reads_fleet()
-                    && published.template.fleet.as_ref().is_some_and(|declared| declared.contains(kind.kind()));
-                (is_declared && !published.constraints.is_empty())
-                    || (is_shown && kind.is_read_by(reads) && applies(set, published, snapshot))
-            })
-        })
+        let read_by = |set: &PolicySet, published: &PublishedTemplate| {
+            let reads = published.program.reads();
+            // A Constraint of a fleet template reads this cluster wherever it applies.
+            let is_declared = reads.reads_fleet()
+                && published.template.fleet.as_ref().is_some_and(|declared| declared.contains(kind.kind()));
+            (is_declared && !published.constraints.is_empty())
+                || (is_shown && kind.is_read_by(reads) && applies(set, published, snapshot))
+        };
+        let read_of = |set: &PolicySet| {
+            let reading = set.templates().iter().filter(|one| one.program.referential() && read_by(set, one));
+            reading.map(|one| kind.projection(one.program.reads())).reduce(|parts, more| parts.and(&more))
+        };
+        self.of_cluster(snapshot.cluster()).iter().filter_map(|set| read_of(set)).reduce(|parts, more| parts.and(&more))
     }
 
     /// Whatever labels a cluster has: they change without anything being published.

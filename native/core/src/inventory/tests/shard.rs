@@ -313,9 +313,10 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let object = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}"#.into();
     inventories.shard("one").write([Change::Put { kind: node, object }]);
     let requirements = SyncRequirements(vec![declared.clone()]);
+    let everything = Arc::new(InventoryReads::everything());
     let seen_from = |cluster: &str, own_only: bool| {
         let pinned = inventories.pin_fleet(cluster, &inventories.pin(cluster), SystemTime::now());
-        pinned.value(cluster, &requirements, &declared, own_only, &Nothing(Excluder::default())).unwrap()
+        pinned.value(&everything, cluster, &requirements, &declared, own_only, &Nothing(Excluder::default())).unwrap()
     };
     let fleet = seen_from("one", false);
     let text = String::from_utf8(crate::json::to_vec(&fleet)).unwrap();

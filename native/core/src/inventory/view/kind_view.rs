@@ -1,8 +1,9 @@
-//! The objects of a kind as values.
+//! The objects of a kind as values, as far as programs read them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fleetgate_eval::Projection;
 use fleetgate_value::{Object, Value};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
@@ -21,13 +22,31 @@ pub(super) struct KindView {
     /// What it was made of.
     entries: OrdMap<Key, Packed>,
     namespaces: BTreeMap<Arc<str>, Object>,
+    /// The parts that are kept of each.
+    projection: Arc<Projection>,
     bytes: usize,
 }
 
 /// What becomes of the objects of a namespace, by name; none where one goes.
 type Edits = BTreeMap<Arc<str>, Option<Value>>;
 
+/// Objects that are looked at to find out what all of them take.
+const SAMPLE: usize = 16;
+
 impl KindView {
+    /// About how many bytes a view with these parts takes.
+    pub(super) fn estimate(known: &Kind, projection: &Projection, compatibility: Compatibility) -> usize {
+        let mut keys = KeyCache::default();
+        let (mut json_bytes, mut bytes) = (0, 0);
+        for packed in known.objects.entries().values().take(SAMPLE) {
+            let Ok(json) = known.objects.json(packed) else { continue };
+            let Ok(value) = json::parse(&json, &mut keys, compatibility.numbers) else { continue };
+            json_bytes += json.len();
+            bytes += footprint::of(&projection.of(&value));
+        }
+        known.json_bytes().saturating_mul(bytes) / json_bytes.max(1)
+    }
+
     pub(super) const fn changed(&self) -> u64 {
         self.changed
     }
@@ -41,18 +60,30 @@ impl KindView {
         self.namespaces.get(namespace).map_or_else(Value::empty_object, |objects| Value::Object(objects.clone()))
     }
 
-    pub(super) fn is_of(&self, known: &Kind) -> bool {
-        self.changed == known.changed
+    /// Whether it is of these objects, and holds these parts.
+    pub(super) fn serves(&self, known: &Kind, projection: &Projection) -> bool {
+        self.changed == known.changed && self.projection.includes(projection)
     }
 
-    /// The view of other objects of the kind. Only what differs is made.
+    pub(super) fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// The view of other objects of the kind, with these parts besides those that it has. Only what differs is made, unless
+    /// parts are missing.
     pub(super) fn following(
         &self,
         known: &Kind,
+        projection: &Projection,
         compatibility: Compatibility,
         limit: usize,
         keys: &mut KeyCache,
     ) -> Result<Self, ViewTooLarge> {
+        if !self.projection.includes(projection) {
+            let projection = Arc::new(Projection::clone(&self.projection).and(projection));
+            let empty = Self { projection: projection.clone(), ..Self::default() };
+            return empty.following(known, &projection, compatibility, limit, keys);
+        }
         let mut after = Self { changed: known.changed, entries: known.objects.entries().clone(), ..self.clone() };
         let mut edits: BTreeMap<Arc<str>, Edits> = BTreeMap::new();
         for difference in self.entries.diff(known.objects.entries()) {
@@ -66,7 +97,9 @@ impl KindView {
                 .filter(|packed| !hides(packed))
                 .map(|packed| {
                     let json = known.objects.json(packed).map_err(|_| ViewTooLarge::Unreadable)?;
-                    json::parse(&json, keys, compatibility.numbers).map_err(|_| ViewTooLarge::Unreadable)
+                    let value =
+                        json::parse(&json, keys, compatibility.numbers).map_err(|_| ViewTooLarge::Unreadable)?;
+                    Ok(self.projection.of(&value))
                 })
                 .transpose()?;
             let (namespace, name) = key.parts();

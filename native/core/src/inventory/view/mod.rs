@@ -1,7 +1,8 @@
 //! What Rego sees of a cluster's objects.
 //!
 //! Values take many times the memory of the objects as they are kept, so they are made for the kinds that a program can
-//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. They are made by the
+//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. Of the objects of a kind
+//! they have the parts that some program can read ([`Projection`]). They are made by the
 //! writer before a snapshot is published, or before a program is ([`super::Demand`]); with the next snapshot only what
 //! changed is made anew. A decision makes what nobody foresaw. What one program reads may take so many bytes and no more;
 //! beyond that the program is refused.
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use fleetgate_eval::InventoryReads;
+use fleetgate_eval::{InventoryReads, Projection};
 use fleetgate_value::Value;
 
 use super::kind::Kind;
@@ -39,9 +40,6 @@ const ASSEMBLED_IDLE: Duration = Duration::from_secs(20);
 
 /// What was put together for so many programs is kept.
 const MAX_ASSEMBLED: usize = 256;
-
-/// What values take for each byte of JSON, at most.
-const VALUES_PER_JSON: usize = 6;
 
 /// Which kinds and namespaces policies may see, by their generation.
 #[derive(Debug, Clone, Copy)]
@@ -84,8 +82,7 @@ pub(super) struct Views {
 /// Views of a snapshot that is about to be published.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// Of each kind the snapshot in which it changed last, and its view.
-    views: Vec<(Arc<GroupVersionKind>, u64, Outcome)>,
+    views: Vec<(Arc<GroupVersionKind>, Outcome)>,
     /// The kinds that programs read.
     demanded: Vec<Arc<GroupVersionKind>>,
 }
@@ -107,11 +104,12 @@ struct Slot {
     used: Instant,
 }
 
-/// A view that was too large stays so until its objects are fewer.
-#[derive(Debug, Clone, Copy)]
+/// A view that was too large stays so until its objects are fewer, or less of them is read.
+#[derive(Debug, Clone)]
 struct Refused {
     json_bytes: usize,
     changed: u64,
+    projection: Arc<Projection>,
     why: ViewTooLarge,
 }
 
@@ -120,8 +118,8 @@ struct Refused {
 enum Asked {
     /// A program of a generation.
     Program { generation: u64, reads: Arc<InventoryReads> },
-    /// A template of the fleet in a generation, by the kinds that it declares.
-    Fleet { generation: u64, declared: BTreeSet<GroupVersionKind> },
+    /// A program of a fleet template in a generation, by the kinds that it declares.
+    Fleet { generation: u64, reads: Arc<InventoryReads>, declared: BTreeSet<GroupVersionKind> },
 }
 
 impl Views {
@@ -141,47 +139,66 @@ impl Views {
     }
 
     /// Makes what programs read, and what is in use besides, of a snapshot that is about to be published, so that decisions
-    /// need not. They go on with what there is meanwhile.
-    pub(super) fn prepare(&self, snapshot: &Snapshot, demanded: &[&Arc<Kind>]) -> Prepared {
+    /// need not. They go on with what there is meanwhile. Parts of objects that nobody reads any more stay unless it `shrinks`.
+    pub(super) fn prepare(
+        &self,
+        snapshot: &Snapshot,
+        demanded: Vec<(&Arc<Kind>, Projection)>,
+        shrinks: bool,
+    ) -> Prepared {
         let demanded = self.affordable(demanded);
-        let is_demanded = |known: &Arc<Kind>| demanded.iter().any(|one| Arc::ptr_eq(one, known));
-        let in_use = |known: &Arc<Kind>| {
-            let view = self.lock().kinds.get(known.kind()).map(|slot| slot.view.clone());
-            let view = view.or_else(|| is_demanded(known).then(|| Slot::unbuilt().view))?;
-            let is_due = match &view {
-                Ok(view) => !view.is_of(known),
-                Err(refused) => !refused.holds_for(known),
+        let due = |known: &Arc<Kind>| {
+            let wanted = demanded.iter().find_map(|(one, wanted)| Arc::ptr_eq(one, known).then_some(wanted));
+            let made = self.lock().kinds.get(known.kind()).map(|slot| slot.view.clone());
+            let made = made.or_else(|| wanted.map(|_| Slot::unbuilt().view))?;
+            let is_due = match (&made, wanted) {
+                (Ok(view), Some(wanted)) if shrinks && view.projection() != wanted => true,
+                (Ok(view), Some(wanted)) => !view.serves(known, wanted),
+                (Ok(view), None) => !view.serves(known, view.projection()),
+                (Err(refused), _) => !refused.holds_for(known, wanted.unwrap_or(&refused.projection)),
             };
-            is_due.then(|| (known.clone(), view.unwrap_or_default()))
+            let start = made.unwrap_or_default();
+            let wanted = wanted.unwrap_or(start.projection()).clone();
+            let start = if shrinks && *start.projection() != wanted { Arc::default() } else { start };
+            is_due.then(|| (known.clone(), start, wanted))
         };
-        let due: Vec<(Arc<Kind>, Arc<KindView>)> = snapshot.shared_kinds().filter_map(in_use).collect();
-        let demanded = demanded.iter().map(|known| known.kind.clone()).collect();
+        let due: Vec<(Arc<Kind>, Arc<KindView>, Projection)> = snapshot.shared_kinds().filter_map(due).collect();
+        let demanded = demanded.into_iter().map(|(known, _)| known.kind.clone()).collect();
         if due.is_empty() {
             return Prepared { views: Vec::new(), demanded };
         }
         let mut keys = self.writer_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = |(known, before): (Arc<Kind>, Arc<KindView>)| {
-            let view = before.following(&known, self.compatibility, self.limit, &mut keys);
-            let view = view.map(Arc::new).map_err(|why| Refused::of(&known, why));
-            (known.kind.clone(), known.changed, view)
+        let made = |(known, start, wanted): (Arc<Kind>, Arc<KindView>, Projection)| {
+            (known.kind.clone(), self.following(&start, &known, &wanted, &mut keys))
         };
         Prepared { views: due.into_iter().map(made).collect(), demanded }
     }
 
+    fn following(&self, start: &KindView, known: &Kind, wanted: &Projection, keys: &mut KeyCache) -> Outcome {
+        let view = start.following(known, wanted, self.compatibility, self.limit, keys).map(Arc::new);
+        view.map_err(|why| Refused {
+            json_bytes: known.json_bytes(),
+            changed: known.changed,
+            projection: Arc::new(start.projection().clone().and(wanted)),
+            why,
+        })
+    }
+
     /// Of the kinds that programs read those for which there is room: what there is already, then what is new.
-    fn affordable<'k>(&self, demanded: &[&'k Arc<Kind>]) -> Vec<&'k Arc<Kind>> {
+    fn affordable<'k>(&self, demanded: Vec<(&'k Arc<Kind>, Projection)>) -> Vec<(&'k Arc<Kind>, Projection)> {
         let made = self.lock();
-        let (there, mut new): (Vec<_>, Vec<_>) =
-            demanded.iter().copied().partition(|known| made.kinds.contains_key(known.kind()));
+        let (mut there, mut new): (Vec<_>, Vec<_>) =
+            demanded.into_iter().partition(|(known, _)| made.kinds.contains_key(known.kind()));
         let mut more = 0;
-        new.retain(|known| {
-            let bytes = known.json_bytes().saturating_mul(VALUES_PER_JSON);
+        new.retain(|(known, projection)| {
+            let bytes = KindView::estimate(known, projection, self.compatibility);
             let fits = self.ready.has_room(more + bytes);
             more += if fits { bytes } else { 0 };
             fits
         });
-        let there = there.into_iter().filter(|_| self.ready.has_room(0));
-        there.chain(new).collect()
+        there.retain(|_| self.ready.has_room(0));
+        there.append(&mut new);
+        there
     }
 
     fn account(&self, kinds: &BTreeMap<Arc<GroupVersionKind>, Slot>) {
@@ -198,8 +215,8 @@ impl Views {
         }
         kinds.retain(|kind, slot| snapshot.kind(kind).is_some() && slot.used.elapsed() < IDLE);
         assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
-        for (kind, changed, view) in prepared.views {
-            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() < changed || slot.is_unbuilt()) {
+        for (kind, view) in prepared.views {
+            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() <= changed(&view)) {
                 slot.view = view;
             }
         }
@@ -212,7 +229,7 @@ impl Views {
         snapshot: &Snapshot,
         asked: Asked,
         shows: impl Fn(&Kind) -> bool,
-        covers: impl Fn(&Kind) -> bool,
+        reads: impl Fn(&Kind) -> Option<Projection>,
         excluder: &Excluder,
     ) -> Result<Trees, ViewTooLarge> {
         let mut made = self.lock();
@@ -223,9 +240,9 @@ impl Views {
             found.used = Instant::now();
             return found.trees.clone();
         }
-        let shown: Vec<(&Arc<Kind>, bool)> =
-            snapshot.shared_kinds().filter(|known| shows(known)).map(|known| (known, covers(known))).collect();
-        let stamps: Vec<_> = shown.iter().map(|(known, covered)| assembled::stamp(known, *covered)).collect();
+        let shown: Vec<(&Arc<Kind>, Option<Projection>)> =
+            snapshot.shared_kinds().filter(|known| shows(known)).map(|known| (known, reads(known))).collect();
+        let stamps: Vec<_> = shown.iter().map(|(known, read)| assembled::stamp(known, read.is_some())).collect();
         let same = at.and_then(|at| assembled.get_mut(at)).filter(|(_, found)| found.stamps == stamps);
         if let Some((_, found)) = same {
             (found.number, found.used) = (found.number.max(snapshot.number()), Instant::now());
@@ -250,21 +267,22 @@ impl Views {
 
     fn build(
         &self,
-        shown: &[(&Arc<Kind>, bool)],
+        shown: &[(&Arc<Kind>, Option<Projection>)],
         excluder: &Excluder,
         kinds: &mut BTreeMap<Arc<GroupVersionKind>, Slot>,
         keys: &mut KeyCache,
     ) -> Result<Trees, ViewTooLarge> {
         let mut bytes = 0;
         let mut parts = Vec::with_capacity(shown.len());
-        for (known, covered) in shown {
-            let view = if *covered {
-                let slot = kinds.entry(known.kind.clone()).or_insert_with(Slot::unbuilt);
-                let view = slot.view_of(known, self, keys)?;
-                bytes += view.bytes();
-                Some(view)
-            } else {
-                None
+        for (known, read) in shown {
+            let view = match read {
+                Some(projection) => {
+                    let slot = kinds.entry(known.kind.clone()).or_insert_with(Slot::unbuilt);
+                    let view = slot.view_of(known, projection, self, keys)?;
+                    bytes += view.bytes();
+                    Some(view)
+                }
+                None => None,
             };
             if bytes > self.limit {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });
@@ -287,43 +305,46 @@ impl Slot {
         Self { view: Ok(Arc::default()), used: Instant::now() }
     }
 
-    fn is_unbuilt(&self) -> bool {
-        self.changed() == 0
-    }
-
-    /// The view of a kind as a snapshot has it.
-    fn view_of(&mut self, known: &Kind, views: &Views, keys: &mut KeyCache) -> Result<Arc<KindView>, ViewTooLarge> {
+    /// The view of a kind as a snapshot has it, with parts of its objects.
+    fn view_of(
+        &mut self,
+        known: &Kind,
+        projection: &Projection,
+        views: &Views,
+        keys: &mut KeyCache,
+    ) -> Result<Arc<KindView>, ViewTooLarge> {
         self.used = Instant::now();
         let start = match &self.view {
-            Ok(view) if view.is_of(known) => return Ok(view.clone()),
+            Ok(view) if view.serves(known, projection) => return Ok(view.clone()),
             Ok(view) => view.clone(),
-            Err(refused) if refused.holds_for(known) => return Err(refused.why),
+            Err(refused) if refused.holds_for(known, projection) => return Err(refused.why),
             Err(_) => Arc::default(),
         };
-        let made = start.following(known, views.compatibility, views.limit, keys).map(Arc::new);
+        let made = views.following(&start, known, projection, keys);
         // Who pinned an earlier snapshot does not set back those who pinned the current one.
-        if known.changed >= start.changed() {
-            self.view = made.clone().map_err(|why| Refused::of(known, why));
+        if known.changed >= self.changed() {
+            self.view = made.clone();
         }
-        made
+        made.map_err(|refused| refused.why)
     }
 
-    /// The snapshot in which what it was made of changed last.
     fn changed(&self) -> u64 {
-        match &self.view {
-            Ok(view) => view.changed(),
-            Err(refused) => refused.changed,
-        }
+        changed(&self.view)
+    }
+}
+
+/// The snapshot in which what it was made of changed last.
+fn changed(view: &Outcome) -> u64 {
+    match view {
+        Ok(view) => view.changed(),
+        Err(refused) => refused.changed,
     }
 }
 
 impl Refused {
-    const fn of(known: &Kind, why: ViewTooLarge) -> Self {
-        Self { json_bytes: known.json_bytes(), changed: known.changed, why }
-    }
-
-    fn holds_for(&self, known: &Kind) -> bool {
-        known.changed == self.changed || known.json_bytes() >= self.json_bytes / 10 * 9
+    fn holds_for(&self, known: &Kind, projection: &Projection) -> bool {
+        (known.changed == self.changed || known.json_bytes() >= self.json_bytes / 10 * 9)
+            && projection.includes(&self.projection)
     }
 }
 
@@ -339,23 +360,25 @@ impl Snapshot {
             self,
             asked,
             |known| known.is_given || shown.synced.contains(known.kind()),
-            |known| assembled::covers(reads, known),
+            |known| assembled::covers(reads, known).then(|| known.projection(reads)),
             shown.excluder,
         )?;
         Ok(trees.data)
     }
 
-    /// The trees of a cluster in `data.fleet`, and the bytes that they take. What is synced does not matter there, only what
-    /// is declared.
+    /// The trees of a cluster in `data.fleet` for a program, and the bytes that they take. What is synced does not matter there,
+    /// only what is declared.
     pub(super) fn fleet_trees(
         &self,
+        reads: &Arc<InventoryReads>,
         declared: &BTreeSet<GroupVersionKind>,
         generation: u64,
         excluder: &Excluder,
     ) -> Result<(Option<Value>, Option<Value>, usize), ViewTooLarge> {
         let is_declared = |known: &Kind| declared.contains(known.kind());
-        let asked = Asked::Fleet { generation, declared: declared.clone() };
-        let trees = self.views.assemble(self, asked, is_declared, is_declared, excluder)?;
+        let asked = Asked::Fleet { generation, reads: reads.clone(), declared: declared.clone() };
+        let read = |known: &Kind| Some(known.projection(reads));
+        let trees = self.views.assemble(self, asked, is_declared, read, excluder)?;
         Ok((trees.cluster, trees.namespace, trees.bytes))
     }
 }

@@ -20,6 +20,11 @@ impl Ready {
         self.taken.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit
     }
 
+    #[cfg(test)]
+    pub(in crate::inventory) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// One cluster's views took `before` bytes and take `now`.
     pub(super) fn changes(&self, before: usize, now: usize) {
         self.taken.fetch_add(now, Ordering::Relaxed);
