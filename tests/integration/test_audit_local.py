@@ -157,6 +157,16 @@ def test_a_policy_that_is_refused_is_told_with_its_place(tmp_path: Path) -> None
     assert done.stdout == ""
 
 
+def test_a_constraint_or_kind_that_is_nowhere_is_told() -> None:
+    given = stream(TEMPLATE, constraint(), pod("a"))
+    wrong = audit("-f", "-", "--constraint", "NeedOwner", "-o", "json", given=given)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: no Constraint matches --constraint NeedOwner; did you mean NeedsOwner?\n"
+    none = audit("-f", "-", "--kind", "Pode", given=given)
+    assert none.returncode == 0
+    assert "warning: no object that a Constraint could match is chosen by --kind Pode" in none.stderr
+
+
 @pytest.mark.parametrize("text", ["", "a: [", '{"kind": "Pod"}'])
 def test_what_cannot_be_read_is_exit_code_2(text: str) -> None:
     assert audit("-f", "-", given=text).returncode == 2

@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
-from fleetgate_proto.v1 import audit_pb2, audit_pb2_grpc
+from fleetgate_proto.v1 import audit_pb2, audit_pb2_grpc, policy_pb2, policy_pb2_grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 
-class ScriptedAudits(audit_pb2_grpc.AuditServiceServicer):
-    """``answers`` are what every call streams; then ``error`` ends it, or ``holds`` keeps it open until cancelled."""
+class ScriptedAudits(audit_pb2_grpc.AuditServiceServicer, policy_pb2_grpc.PolicyServiceServicer):
+    """``answers`` are what every call streams; then ``error`` ends it, or ``holds`` keeps it open until cancelled.
+
+    ``constraints`` are the published ones; None: nobody may list them.
+    """
 
     def __init__(self) -> None:
         self.address = ""
@@ -25,6 +28,7 @@ class ScriptedAudits(audit_pb2_grpc.AuditServiceServicer):
         self.holds = False
         self.ended = threading.Event()
         self.asked: list[Any] = []
+        self.constraints: list[tuple[str, str, str]] | None = None
 
     def _stream(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         self.asked.append(request)
@@ -71,6 +75,12 @@ class ScriptedAudits(audit_pb2_grpc.AuditServiceServicer):
     def ListViolationChanges(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._unary(request, context)
 
+    def ListConstraints(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002 (gRPC's)
+        if self.constraints is None:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "not yours")
+        infos = [policy_pb2.ConstraintInfo(kind=kind, name=name) for kind, name, _ in self.constraints or ()]
+        return policy_pb2.ListConstraintsResponse(constraints=infos)
+
 
 @contextmanager
 def scripted_audits() -> Iterator[ScriptedAudits]:
@@ -78,6 +88,7 @@ def scripted_audits() -> Iterator[ScriptedAudits]:
     service = ScriptedAudits()
     server = grpc.server(futures.ThreadPoolExecutor(4))
     audit_pb2_grpc.add_AuditServiceServicer_to_server(service, server)
+    policy_pb2_grpc.add_PolicyServiceServicer_to_server(service, server)
     service.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:

@@ -121,6 +121,67 @@ def test_nobody_there_is_exit_code_2() -> None:
     assert (done.exit_code, "UNAVAILABLE" in done.stderr) == (2, True)
 
 
+# --- what chooses nothing is no clean bill ---------------------------------------------------------------------------
+
+NO_CLUSTER = [
+    audit_pb2.RunAuditResponse(started=audit_pb2.AuditStarted(run_id=runs.RUN_ID, started_at=runs.STARTED)),
+    audit_pb2.RunAuditResponse(summary=audit_pb2.AuditSummary(run_id=runs.RUN_ID, ended_at=runs.ENDED)),
+]
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl", "csv"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--clusters", "stage=prodution"), "error: no cluster matches --clusters stage=prodution\n"),
+        ((), "error: the service knows no cluster\n"),
+        (("--exit-zero",), "error: the service knows no cluster\n"),
+    ],
+)
+def test_no_cluster_is_exit_code_2(
+    service: ScriptedAudits, arguments: tuple[str, ...], words: str, output: str
+) -> None:
+    service.answers = NO_CLUSTER
+    done = ask(service, *arguments, "-o", output)
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", words)
+
+
+@pytest.mark.parametrize("arguments", [("--watch",), ("--since", "1h")])
+def test_no_cluster_to_follow_is_exit_code_2(service: ScriptedAudits, arguments: tuple[str, ...]) -> None:
+    service.answers = of_watch(NO_CLUSTER)
+    done = ask(service, *arguments, "--clusters", "stage=prodution")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no cluster matches --clusters stage=prodution" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_a_constraint_that_is_nowhere_is_exit_code_2(service: ScriptedAudits, output: str) -> None:
+    service.answers = runs.messages(violations=())
+    service.constraints = [runs.REGISTRIES, runs.LABELS]
+    done = ask(service, "--constraint", runs.HOSTS[0], "--constraint", "AllowedRegistries/our-only", "-o", output)
+    assert (done.exit_code, done.stdout) == (2, "")
+    words = "no Constraint matches --constraint AllowedRegistries/our-only; did you mean AllowedRegistries/ours-only?"
+    assert done.stderr == f"error: {words}\n"
+
+
+def test_a_constraint_that_an_unreadable_cluster_may_have_is_partial(service: ScriptedAudits) -> None:
+    reasons = dict.fromkeys(("prod-eu1", "stage"), "nothing of it was judged yet")
+    service.answers = runs.messages(violations=(), incomplete=reasons)
+    done = ask(service, "--constraint", "Other")
+    assert done.exit_code == 3
+    assert "warning: no Constraint matches --constraint Other" in done.stderr
+
+
+def test_a_kind_or_namespace_without_objects_is_told(service: ScriptedAudits) -> None:
+    *first, last = runs.messages(violations=())
+    for cluster in last.summary.clusters:
+        cluster.objects = 0
+    service.answers = [*first, last]
+    done = ask(service, "--kind", "Pode", "-n", "team-x")
+    assert done.exit_code == 0
+    assert "warning: no object that a Constraint could match is chosen by --kind Pode --namespace team-x" in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -129,6 +190,7 @@ def test_nobody_there_is_exit_code_2() -> None:
         ("--server", "127.0.0.1:1", "--context", "x"),
         ("-f", "x.yaml", "--since", "1h"),
         ("-f", "x.yaml", "--watch"),
+        ("-f", "x.yaml", "--clusters", "stage=prod"),
         ("--server", "127.0.0.1:1", "--watch", "--since", "1h"),
         ("--server", "127.0.0.1:1", "--watch", "-o", "json"),
         ("--server", "127.0.0.1:1", "-o", "pdf"),

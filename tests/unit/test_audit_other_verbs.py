@@ -128,6 +128,25 @@ def test_an_object_that_is_asked_about_is_denied_even_where_it_was_before(servic
     assert ask(service, "whatif", "-f", "-", given=json.dumps(TEMPLATE)).exit_code == 0
 
 
+def test_whatif_of_no_cluster_is_exit_code_2(service: ScriptedAudits) -> None:
+    service.answers = [audit_pb2.WhatIfResponse(summary=audit_pb2.WhatIfSummary())]
+    done = ask(service, "whatif", "-f", "-", "--clusters", "stage=prodution", "-o", "json", given=json.dumps(TEMPLATE))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "error: no cluster matches --clusters stage=prodution\n"
+
+
+def test_whatif_of_a_constraint_that_is_nowhere_is_exit_code_2(service: ScriptedAudits) -> None:
+    service.answers, service.constraints = comparison(), [runs.HOSTS]
+    done = ask(service, "whatif", "-f", "-", "--constraint", "K8sUniqueIngresHost", given=json.dumps(TEMPLATE))
+    assert (done.exit_code, "did you mean K8sUniqueIngressHost?" in done.stderr) == (2, True)
+    assert ask(service, "whatif", "-f", "-", "--constraint", runs.HOSTS[0], given=json.dumps(TEMPLATE)).exit_code == 1
+
+
+def test_clusters_of_files_cannot_be_selected() -> None:
+    done = CliRunner().invoke(build_app(), ["whatif", "-f", "x.yaml", "--clusters", "stage=prod"])
+    assert (done.exit_code, "--server" in done.stderr) == (2, True)
+
+
 def test_whatif_tells_where_policies_are_refused(service: ScriptedAudits) -> None:
     service.error, service.defects = grpc.StatusCode.INVALID_ARGUMENT, [("a.yaml:3:1", "no such field")]
     done = ask(service, "whatif", "-f", "-", given=json.dumps(TEMPLATE))

@@ -231,14 +231,11 @@ def test_what_is_streamed_is_what_convert_makes(wanted: Format, name: str) -> No
     writer = line_writer(wanted)
     assert writer is not None
     out: list[str] = []
-    collector = Collector(
-        begin=lambda run: out.append(writer.begin(run)),
-        emit=lambda violation: out.append(writer.violation(violation)),
-    )
+    collector = Collector(emit=lambda violation: out.append(writer.violation(violation)))
     for message in runs.messages(**options):
         collector.take(message)
     streamed = collector.report()
-    out.append(writer.end(streamed))
+    out = [writer.begin(streamed.run), *out, writer.end(streamed)]
     assert not streamed.violations
     assert "".join(out) == text_of(from_json(text_of(REPORTS[name])), wanted)
 

@@ -106,6 +106,19 @@ def test_an_answer_that_is_whole_ends_with_zero(fleet: _Running) -> None:
     assert done.stdout == "east/team-a/Ingress.networking.k8s.io/web\nwest/team-b/Ingress.networking.k8s.io/api\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--clusters", "stage=prodution"), "error: no cluster matches --clusters stage=prodution\n"),
+        ((), "error: the service knows no cluster\n"),
+    ],
+)
+def test_no_cluster_is_no_answer(running: _Running, arguments: tuple[str, ...], words: str) -> None:
+    running.service.pages = [inventory_pb2.QueryInventoryResponse()]
+    done = running.run("get", "pods", "-o", "json", *arguments)
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", words)
+
+
 @pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_documents(fleet: _Running, form: str, read: Any) -> None:
     done = fleet.run("get", "ingresses", "-o", form)

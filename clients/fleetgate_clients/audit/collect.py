@@ -39,11 +39,9 @@ class Collector:
     """Takes the messages of one run, in order, and makes the report.
 
     With ``emit`` each violation is handed on as it comes and not kept: memory then grows with errors and Constraints
-    only. ``begin`` is called once, when the run has started. ``wanted`` says which violations are of interest; the
-    others are as if they were not there. Not thread-safe.
+    only. ``wanted`` says which violations are of interest; the others are as if they were not there. Not thread-safe.
     """
 
-    begin: Callable[[Run], object] | None = None
     emit: Callable[[Violation], object] | None = None
     known: KnownViolations | None = None
     places: Mapping[tuple[str, str, str, str], Place] = field(default_factory=dict)
@@ -82,8 +80,6 @@ class Collector:
             started.policy_generation.digest,
             tuple(cluster.name for cluster in started.clusters),
         )
-        if self.begin is not None:
-            self.begin(self.run)
 
     def find(self, findings: audit_pb2.AuditFindings) -> None:
         """Something was found."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from fleetgate_clients.audit.options import (
+    FILES_HAVE_NO_LABELS,
     LOCAL_CLUSTER,
     ClusterNameOption,
     ClusterOption,
@@ -73,9 +74,10 @@ Say which objects violate which Constraints: of the fleet that a service caches,
 Objects are reviewed as Gatekeeper's audit does. A cluster, kind or object that could not be looked at is named and
 makes the exit code 3: what is missing is unknown, and never counts as clean.
 
-Exit codes: 0 clean; 1 violations with the action deny; 2 wrong usage, no answer, or a policy is refused; 3 partial;
-4 violations with the action warn, with --fail-on-warn. Where several apply 2 goes before 3, 3 before 1, 1 before 4.
---exit-zero turns 1 and 4 into 0. With --baseline only new violations count. 130 if interrupted.
+Exit codes: 0 clean; 1 violations with the action deny; 2 wrong usage, no answer, a policy is refused, or no cluster or
+Constraint is what --clusters or --constraint says; 3 partial; 4 violations with the action warn, with --fail-on-warn.
+Where several apply 2 goes before 3, 3 before 1, 1 before 4. --exit-zero turns 1 and 4 into 0. With --baseline only new
+violations count. 130 if interrupted.
 """
 
 
@@ -114,7 +116,7 @@ def audit(  # noqa: PLR0917 (one parameter per option)
     from fleetgate_clients.audit.exit_codes import INTERRUPTED, exit_code  # noqa: PLC0415 (help and completion do without)
     from fleetgate_clients.audit.writing import ReportWriter  # noqa: PLC0415
 
-    _check(server, filename, context, since=since, watch=watch, output=output)
+    _check(server, filename, context, clusters, since=since, watch=watch, output=output)
     scope = scope_of(clusters, cluster, constraint, namespace, kind)
     known = _known(baseline)
     writer = ReportWriter(output, color, known, quiet=quiet)
@@ -136,6 +138,7 @@ def _check(
     server: str,
     filename: list[str] | None,
     context: list[str] | None,
+    clusters: str,
     *,
     since: str,
     watch: bool,
@@ -145,6 +148,8 @@ def _check(
         raise typer.BadParameter("say what to audit: --server, -f or --context")
     if server and (filename or context):
         raise typer.BadParameter("--server has its own policies and objects: leave -f and --context out")
+    if clusters and not server and not context:
+        raise typer.BadParameter(FILES_HAVE_NO_LABELS)
     if (since or watch) and not server:
         raise typer.BadParameter("--since and --watch need a --server, which remembers and follows")
     if since and watch:
@@ -165,6 +170,7 @@ def _known(baseline: Path | None) -> KnownViolations | None:
 def _of_service(connection: Connection, scope: audit_pb2.AuditScope, since: str, writer: ReportWriter) -> Report:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
+    from fleetgate_clients.audit.chosen import check_chosen  # noqa: PLC0415
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
 
     with audits(connection) as service:
@@ -176,7 +182,8 @@ def _of_service(connection: Connection, scope: audit_pb2.AuditScope, since: str,
             collector = writer.collector(wanted=_seen_since(since))
             reason = ""
             _take_existing(collector, service, scope)
-    report = collector.report(reason)
+        report = collector.report(reason)
+        check_chosen(report, scope, service.constraints)
     writer.write(report)
     return report
 
@@ -249,6 +256,7 @@ def _of_local(
 ) -> Report:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
+    from fleetgate_clients.audit.chosen import check_chosen  # noqa: PLC0415
     from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.files_as_cluster import load  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
@@ -258,6 +266,7 @@ def _of_local(
     try:
         read = None
         manifests = read_manifests(filename, engine.documents) if filename else None
+        names = manifests.constraints if manifests is not None else []
         if where.contexts:
             if manifests is not None:
                 if not all(item.is_policy for item in manifests.objects):
@@ -284,6 +293,7 @@ def _of_local(
         report = collector.report(reason)
         if read is not None:
             report = read.complete(report)
+        check_chosen(report, scope, lambda: names)
         writer.write(report)
     except LocalEngineError as error:
         fail(str(error))

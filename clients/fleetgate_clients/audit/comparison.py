@@ -46,6 +46,16 @@ class Comparison:
             self.summary = message.summary
 
     @property
+    def clusters(self) -> list[str]:
+        """Clusters that were looked at, or should have been."""
+        return [cluster.cluster for cluster in self.summary.clusters] if self.summary is not None else []
+
+    @property
+    def objects(self) -> int:
+        """Objects that were judged."""
+        return sum(cluster.objects for cluster in self.summary.clusters) if self.summary is not None else 0
+
+    @property
     def newly_denied(self) -> int:
         """Objects that would be."""
         counts = self.summary.counts if self.summary is not None else ()

@@ -52,6 +52,7 @@ ExecCommandOption = Annotated[
 ]
 
 LOCAL_CLUSTER = "local"
+FILES_HAVE_NO_LABELS = "--clusters chooses among a --server's clusters: those of files have no labels"
 
 
 def scope_of(

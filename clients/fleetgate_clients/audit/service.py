@@ -29,8 +29,8 @@ class Audits:
     A call that is refused before it answers anything raises grpc.RpcError.
     """
 
-    def __init__(self, stub: Any, timeout: float) -> None:
-        self._stub, self._timeout = stub, timeout
+    def __init__(self, stub: Any, policies: Any, timeout: float) -> None:
+        self._stub, self._policies, self._timeout = stub, policies, timeout
 
     def run(self, request: audit_pb2.RunAuditRequest) -> Iterator[audit_pb2.RunAuditResponse]:
         """Audit once."""
@@ -48,6 +48,17 @@ class Audits:
         """Explain one object. Raises grpc.RpcError."""
         answer: audit_pb2.ExplainResponse = self._stub.Explain(request, timeout=self._timeout)
         return answer
+
+    def constraints(self) -> set[str]:
+        """The published Constraints, as ``KIND/NAME``; none where they cannot be listed."""
+        import grpc  # noqa: PLC0415
+        from fleetgate_proto.v1 import policy_pb2  # noqa: PLC0415
+
+        try:
+            answer = self._policies.ListConstraints(policy_pb2.ListConstraintsRequest(), timeout=self._timeout)
+        except grpc.RpcError:
+            return set()
+        return {f"{one.kind}/{one.name}" for one in answer.constraints}
 
     def runs(self, request: audit_pb2.ListAuditRunsRequest, limit: int) -> Iterator[audit_pb2.AuditSummary]:
         """Earlier runs, newest first, at most so many. Raises grpc.RpcError."""
@@ -96,7 +107,8 @@ class Audits:
 @contextmanager
 def audits(connection: Connection) -> Iterator[Audits]:
     """Connect. What is refused ends the command with a sentence, exit code 2."""
-    from fleetgate_proto.v1 import audit_pb2_grpc  # noqa: PLC0415 (help and completion do without)
+    from fleetgate_proto.v1 import audit_pb2_grpc, policy_pb2_grpc  # noqa: PLC0415 (help and completion do without)
 
     with connect(connection) as channel:
-        yield Audits(audit_pb2_grpc.AuditServiceStub(channel), connection.timeout)
+        policies = policy_pb2_grpc.PolicyServiceStub(channel)
+        yield Audits(audit_pb2_grpc.AuditServiceStub(channel), policies, connection.timeout)

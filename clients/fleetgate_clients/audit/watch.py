@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fleetgate_proto.v1 import audit_pb2
 
+from fleetgate_clients.audit.chosen import check_chosen
 from fleetgate_clients.audit.collect import Collector, moment, violation_of
 from fleetgate_clients.audit.document import violation_json
 from fleetgate_clients.output.audit import Format, Look, line_writer, write
@@ -31,6 +32,7 @@ def followed(service: Audits, scope: audit_pb2.AuditScope, output: Format, color
                 collector.find(message.existing)
             case "synced":
                 collector.end(message.synced)
+                check_chosen(collector.report(), scope, service.constraints)
                 yield from _existing(collector, output, look)
             case "changes":
                 yield from (change_text(change, output, look) for change in message.changes.changes)

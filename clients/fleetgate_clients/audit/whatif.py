@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleetgate_clients.audit.options import (
+    FILES_HAVE_NO_LABELS,
     LOCAL_CLUSTER,
     ClusterNameOption,
     ClusterOption,
@@ -106,6 +107,8 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
 
     if not filename:
         raise typer.BadParameter("name policies, or objects, with -f")
+    if clusters and not server:
+        raise typer.BadParameter(FILES_HAVE_NO_LABELS)
     if server and published:
         raise typer.BadParameter("--published is for files: a --server knows what is published")
     request = audit_pb2.WhatIfRequest(
@@ -119,6 +122,7 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
             found = _of_local(filename, published or [], cluster_name, request, quiet=quiet)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    _check_chosen(found, request.scope)
     sys.stdout.write(_text(found, output, color))
     if not found.complete:
         raise typer.Exit(PARTIAL)
@@ -127,9 +131,20 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
     raise typer.Exit(VIOLATED if is_denied else CLEAN)
 
 
+def _check_chosen(found: Comparison, scope: audit_pb2.AuditScope) -> None:
+    from fleetgate_clients.audit.chosen import warn_of_no_objects  # noqa: PLC0415
+    from fleetgate_clients.inventory.service import fail, no_cluster_words  # noqa: PLC0415
+
+    if found.summary is not None and not found.clusters:
+        fail(no_cluster_words(scope.cluster_selector))
+    if found.complete and found.objects == 0:
+        warn_of_no_objects(scope)
+
+
 def _of_service(
     connection: Connection, filename: list[str], request: audit_pb2.WhatIfRequest, *, quiet: bool
 ) -> Comparison:
+    from fleetgate_clients.audit.chosen import check_constraints  # noqa: PLC0415
     from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
     from fleetgate_clients.manifests.yaml_documents import yaml_documents  # noqa: PLC0415
@@ -138,6 +153,9 @@ def _of_service(
     _propose(request, manifests)
     request.objects.extend(item.json for item in manifests.objects if not item.is_policy)
     with audits(connection) as service:
+        published = service.constraints() if request.scope.constraints else set()
+        if published:
+            check_constraints(request.scope.constraints, published | set(manifests.constraints))
         return _compared(service.what_if(request), quiet=quiet)
 
 
@@ -146,6 +164,7 @@ def _of_local(
 ) -> Comparison:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
+    from fleetgate_clients.audit.chosen import check_constraints  # noqa: PLC0415
     from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
@@ -155,7 +174,9 @@ def _of_local(
         manifests = read_manifests(filename, engine.documents)
         if not manifests.policies:
             fail("there are no policies among the files: --published are those of today, -f those of tomorrow")
-        engine.load_policies(read_manifests(published, engine.documents).policies)
+        today = read_manifests(published, engine.documents)
+        check_constraints(request.scope.constraints, {*today.constraints, *manifests.constraints})
+        engine.load_policies(today.policies)
         engine.load_objects(cluster_name, (item.json for item in manifests.objects if item.name and not item.is_policy))
         _propose(request, manifests)
         messages = engine.what_if(request.SerializeToString())

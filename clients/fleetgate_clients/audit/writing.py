@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from fleetgate_clients.audit.baseline import KnownViolations
     from fleetgate_clients.audit.files_as_cluster import FilesRead
-    from fleetgate_clients.audit.report import Report, Violation
+    from fleetgate_clients.audit.report import Report, Run, Violation
+    from fleetgate_clients.output.audit import LineWriter
 
 
 class ReportWriter:
@@ -29,20 +30,27 @@ class ReportWriter:
         self._output, self._known, self._out = output, known, sys.stdout
         self._look = Look(width_of(sys.stdout), wants_color(color, sys.stdout))
         self._writer = line_writer(output)
-        self._quiet = quiet
+        self._quiet, self._has_begun = quiet, False
 
     def collector(self, read: FilesRead | None = None, wanted: Callable[[Violation], bool] | None = None) -> Collector:
         """What takes the messages."""
         writer, places = self._writer, read.places if read is not None else {}
         if writer is None:
             return Collector(known=self._known, places=places, wanted=wanted)
-        return Collector(
-            begin=lambda run: self._out.write(writer.begin(run)),
-            emit=lambda violation: self._out.write(writer.violation(violation)),
-            known=self._known,
-            places=places,
-            wanted=wanted,
-        )
+
+        def emit(violation: Violation) -> None:
+            if collector.run is not None:
+                self._begin(writer, collector.run)
+            self._out.write(writer.violation(violation))
+
+        collector = Collector(emit=emit, known=self._known, places=places, wanted=wanted)
+        return collector
+
+    def _begin(self, writer: LineWriter, run: Run) -> None:
+        """Not before there is a violation, or the end: a run that turns out to look at nothing writes no report."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._out.write(writer.begin(run))
 
     def take_all(self, collector: Collector, messages: Iterable[audit_pb2.RunAuditResponse]) -> str:
         """Take all messages and show progress; return why they ended early, "" where they did not."""
@@ -59,6 +67,7 @@ class ReportWriter:
     def write(self, report: Report) -> None:
         """Write the report, or what of it is left to write."""
         if self._writer is not None:
+            self._begin(self._writer, report.run)
             self._out.write(self._writer.end(report))
             return
         for part in write(report, self._output, self._look):

@@ -20,7 +20,9 @@ from fleetgate_clients.inventory.service import (
     ServerNameOption,
     ServerOption,
     TimeoutOption,
+    fail,
     inventory,
+    no_cluster_words,
 )
 from fleetgate_clients.output.terminal import Color, ColorOption
 
@@ -42,7 +44,7 @@ Show cached objects of all clusters, or of some.
 What is shown comes from the service's cache: only kinds that a policy needs are there. A cluster whose cache is not up
 to date is named on standard error with its state and age, and the exit code is 3: what is missing of it is unknown.
 
-Exit codes: 0 every chosen cluster is up to date, 2 wrong usage or no answer, 3 the answer is partial.
+Exit codes: 0 every chosen cluster is up to date, 2 wrong usage, no answer or no such cluster, 3 the answer is partial.
 """
 
 
@@ -98,13 +100,13 @@ def get(  # noqa: PLR0917 (one parameter per option)
                 before = answers.get(answer.cluster)
                 if before is None or before.state == text.SYNCED:
                     answers[answer.cluster] = answer
+    if not answers:
+        fail(no_cluster_words(clusters))
     typer.echo(_render(objects, list(answers.values()), output, color), nl=False)
     partial = [answer for answer in answers.values() if answer.state != text.SYNCED]
     for answer in partial:
         typer.echo(_warning(answer), err=True)
-    if not answers:
-        typer.echo("no cluster matches", err=True)
-    elif not objects and not partial and output in {Output.TABLE, Output.WIDE}:
+    if not objects and not partial and output in {Output.TABLE, Output.WIDE}:
         typer.echo("no objects found", err=True)
     if partial:
         raise typer.Exit(EXIT_PARTIAL)

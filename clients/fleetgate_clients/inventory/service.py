@@ -125,6 +125,11 @@ def failure_words(error: grpc.RpcError) -> str:
     return words
 
 
+def no_cluster_words(selector: str) -> str:
+    """What to say where no cluster is chosen."""
+    return f"no cluster matches --clusters {selector}" if selector else "the service knows no cluster"
+
+
 def fail(words: str) -> NoReturn:
     """End the command: nothing can be answered."""
     from fleetgate_clients.output.terminal import printable  # noqa: PLC0415

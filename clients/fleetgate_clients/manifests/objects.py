@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+CONSTRAINTS = "constraints.gatekeeper.sh"
+"""The group of Constraints."""
+
 _POLICY_GROUPS = (
     "templates.gatekeeper.sh",
-    "constraints.gatekeeper.sh",
+    CONSTRAINTS,
     "config.gatekeeper.sh",
     "syncset.gatekeeper.sh",
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from . import terraform
-from .objects import Manifest, ManifestError, manifests_of
+from .objects import CONSTRAINTS, Manifest, ManifestError, manifests_of
 from .policy_files import only
 
 STANDARD_INPUT = "-"
@@ -43,6 +43,11 @@ class Manifests:
     objects: list[Manifest] = field(default_factory=list)
     policies: list[tuple[str, bytes]] = field(default_factory=list)
     not_reviewed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def constraints(self) -> list[str]:
+        """The Constraints, as ``KIND/NAME``."""
+        return [f"{item.kind}/{item.name}" for item in self.objects if item.group == CONSTRAINTS]
 
 
 def read(names: Iterable[str], yaml: YamlReader) -> Manifests:
