@@ -79,7 +79,7 @@ def stream(*objects: dict[str, Any]) -> str:
         ([constraint(), pod("a")], ["--constraint", "NeedsOwner/all"], 1),
         ([constraint(), {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-"}}], [], 3),
         ([{**constraint(), "spec": {"match": 7}}, pod("a")], [], 2),
-        ([pod("a")], [], 0),
+        ([pod("a")], [], 2),
     ],
 )
 def test_exit_codes(objects: list[dict[str, Any]], arguments: list[str], code: int) -> None:
@@ -165,6 +165,21 @@ def test_a_constraint_or_kind_that_is_nowhere_is_told() -> None:
     none = audit("-f", "-", "--kind", "Pode", given=given)
     assert none.returncode == 0
     assert "warning: no object that a Constraint could match is chosen by --kind Pode" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("objects", "words"),
+    [
+        ([], "no Constraints among the files: standard input"),
+        ([pod("a")], "no Constraints among the files: standard input"),
+        ([TEMPLATE, pod("a")], "no Constraints among the files: standard input"),
+        ([TEMPLATE, constraint()], "no objects among the files: standard input"),
+    ],
+)
+def test_files_without_policies_or_objects_are_never_clean(objects: list[dict[str, Any]], words: str) -> None:
+    done = audit("-f", "-", "-o", "json", given=stream(*objects))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "a: [", '{"kind": "Pod"}'])

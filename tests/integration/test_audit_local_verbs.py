@@ -51,6 +51,13 @@ def test_explain_wants_one_object(policies: Path) -> None:
     assert (done.returncode, "2 objects" in done.stderr) == (2, True)
 
 
+def test_explain_without_constraints_allows_nothing(tmp_path: Path) -> None:
+    template = proposal(tmp_path, TEMPLATE)
+    done = run("explain", "-", "-f", str(template), given=stream(pod("a")))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no Constraints among the files: {template}" in done.stderr
+
+
 def proposal(tmp_path: Path, *objects: dict[str, Any]) -> Path:
     path = tmp_path / "proposed.json"
     path.write_text(stream(*objects))
@@ -78,8 +85,28 @@ def test_whatif_compares_what_is_published_with_what_is_proposed(
     assert total in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("published", "proposed", "words"),
+    [
+        ([TEMPLATE, constraint()], [TEMPLATE, constraint()], "no objects among the files: "),
+        ([TEMPLATE, constraint()], [TEMPLATE, pod("a")], "no Constraints among the files: "),
+        ([TEMPLATE, constraint()], [pod("a")], "no Constraints among the files: "),
+        ([], [TEMPLATE, constraint(), pod("a")], "no Constraints among the files: "),
+        ([pod("b")], [TEMPLATE, constraint(), pod("a")], "no Constraints among the files: "),
+    ],
+)
+def test_whatif_needs_policies_on_both_sides_and_objects(
+    tmp_path: Path, published: list[dict[str, Any]], proposed: list[dict[str, Any]], words: str
+) -> None:
+    today = tmp_path / "today.jsonl"
+    today.write_text(stream(*published))
+    done = run("whatif", "--published", str(today), "-f", str(proposal(tmp_path, *proposed)))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
 def test_whatif_refuses_what_publishing_would_refuse(tmp_path: Path, policies: Path) -> None:
     broken = {**constraint(), "spec": {"match": 7}}
-    done = run("whatif", "--published", str(policies), "-f", str(proposal(tmp_path, TEMPLATE, broken)))
+    done = run("whatif", "--published", str(policies), "-f", str(proposal(tmp_path, TEMPLATE, broken, pod("a"))))
     assert done.returncode == 2
     assert "proposed.json" in done.stderr

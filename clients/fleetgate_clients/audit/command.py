@@ -257,7 +257,7 @@ def _of_local(
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
     from fleetgate_clients.audit.chosen import check_chosen  # noqa: PLC0415
-    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files import need_constraints, need_objects, read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.files_as_cluster import load  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
@@ -272,6 +272,7 @@ def _of_local(
                 if not all(item.is_policy for item in manifests.objects):
                     fail("with --context the files are policies: the objects are those of the clusters")
                 engine.load_policies(manifests.policies)
+                need_constraints(manifests, filename)
             engine.connect(
                 where.contexts,
                 kubeconfig=where.kubeconfig,
@@ -280,9 +281,9 @@ def _of_local(
                 timeout_seconds=where.timeout,
             )
         elif manifests is not None:
-            if not manifests.policies:
-                fail("there are no policies among the files: with no Constraint nothing is against one")
             read = load(engine, manifests, cluster_name)
+            need_constraints(manifests, filename)
+            need_objects(manifests, filename)
             del manifests
         collector = writer.collector(read)
         messages = map(

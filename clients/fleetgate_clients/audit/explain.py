@@ -117,7 +117,7 @@ def _of_service(connection: Connection, subject: str, cluster: str) -> audit_pb2
 def _of_local(subject: str, filename: list[str], cluster_name: str) -> audit_pb2.ExplainResponse:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
-    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files import need_constraints, read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.files_as_cluster import load  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
@@ -125,7 +125,9 @@ def _of_local(subject: str, filename: list[str], cluster_name: str) -> audit_pb2
     engine = local_engine()
     try:
         # What else the files hold is the cluster that the object would be in.
-        load(engine, read_manifests(filename, engine.documents), cluster_name)
+        manifests = read_manifests(filename, engine.documents)
+        load(engine, manifests, cluster_name)
+        need_constraints(manifests, filename)
         request = _reviewed(_object(subject, engine.documents), cluster_name)
         return audit_pb2.ExplainResponse.FromString(engine.explain(request.SerializeToString()))
     except LocalEngineError as error:

@@ -39,3 +39,19 @@ def read_manifests(names: Sequence[str], yaml: YamlReader) -> Manifests:
         return read(names, yaml)
     except (ManifestError, LocalEngineError) as error:
         fail(str(error))
+
+
+def need_constraints(manifests: Manifests, names: Sequence[str], hint: str = "") -> None:
+    """End the command where there is no Constraint: with none, nothing is against one. Templates alone ask nothing."""
+    if not manifests.constraints:
+        fail(f"there are no Constraints among the files: {_shown(names)}{hint and f'; {hint}'}")
+
+
+def need_objects(manifests: Manifests, names: Sequence[str]) -> None:
+    """End the command where there is nothing to look at. What Terraform has beside manifests is named as not reviewed."""
+    if not manifests.not_reviewed and all(item.is_policy for item in manifests.objects):
+        fail(f"there are no objects among the files: {_shown(names)}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join("standard input" if name == STANDARD_INPUT else name for name in names)

@@ -165,16 +165,18 @@ def _of_local(
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
     from fleetgate_clients.audit.chosen import check_constraints  # noqa: PLC0415
-    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files import need_constraints, need_objects, read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
     engine = local_engine()
     try:
         manifests = read_manifests(filename, engine.documents)
-        if not manifests.policies:
-            fail("there are no policies among the files: --published are those of today, -f those of tomorrow")
+        need_constraints(manifests, filename, "-f names the policies of tomorrow, --published those of today")
+        need_objects(manifests, filename)
         today = read_manifests(published, engine.documents)
+        if published:
+            need_constraints(today, published)
         check_constraints(request.scope.constraints, {*today.constraints, *manifests.constraints})
         engine.load_policies(today.policies)
         engine.load_objects(cluster_name, (item.json for item in manifests.objects if item.name and not item.is_policy))
