@@ -144,6 +144,20 @@ def test_a_baseline_of_an_unchanged_run_is_clean_and_one_more_violation_is_not(t
     assert "1 new, 2 known by the baseline, 0 fixed since" in more.stdout
 
 
+def test_a_directory_may_hold_its_own_baseline(tmp_path: Path) -> None:
+    (tmp_path / "all.jsonl").write_text(stream(TEMPLATE, constraint(), pod("a")))
+    (tmp_path / "values.yaml").write_text("replicas: 1\n")
+    baseline = tmp_path / "baseline.json"
+    first = audit("-f", str(tmp_path), "-o", "json")
+    assert f"warning: 1 document is no Kubernetes object and passed over: {tmp_path}/values.yaml:1\n" in first.stderr
+    baseline.write_text(first.stdout)
+    for _ in range(2):
+        done = audit("-f", str(tmp_path), "--baseline", str(baseline), "-o", "json")
+        assert done.returncode == 0, done.stderr
+        baseline.write_text(done.stdout)
+    assert audit("-f", str(tmp_path)).returncode == 1
+
+
 def test_a_policy_that_is_refused_is_told_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "policies.yaml"
     broken = {

@@ -99,6 +99,59 @@ def test_what_a_library_keeps_for_its_suites_is_left_out(tmp_path: Path) -> None
     assert names(named) == ["samples/constraint.yaml"]
 
 
+def test_what_else_lies_in_a_directory_is_passed_over(tmp_path: Path) -> None:
+    others = {
+        "package.json": '{"name": "x", "version": "1.0.0", "metadata": ["a"]}',
+        "chart/Chart.yaml": "apiVersion: v2\nname: x\n",
+        "chart/values.yaml": "replicas: 1\n",
+        "list.json": "[1, 2]",
+        "lines.jsonl": '{"type":"run","apiVersion":"fleetgate.dev/v1","kind":"X"}\n{"kind":"Pod","name":"a"}\n',
+        "empty.yaml": "",
+    }
+    unsaid = {
+        "baseline.json": '{"apiVersion":"fleetgate.dev/v1","kind":"AuditReport","run":{},\n"violations":[]}',
+        "kustomization.yaml": "resources: [pod.yaml]\n",
+        "component.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n",
+    }
+    for path, text in {**others, **unsaid, "pod.yaml": json.dumps(pod("a"))}.items():
+        file = tmp_path / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    found = read([str(tmp_path)], yaml_documents)
+    assert names(found) == ["a"]
+    assert [place.removeprefix(f"{tmp_path}/") for place in found.passed_over] == [
+        "chart/Chart.yaml:1",
+        "chart/values.yaml:1",
+        "lines.jsonl:2",
+        "list.json",
+        "package.json:1",
+    ]
+    with pytest.raises(ManifestError, match="needs apiVersion and kind"):
+        read([str(tmp_path / "chart/values.yaml")], yaml_documents)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Pod\nmetadata: {name: a}\n",
+        "apiVersion: v1\nmetadata: {name: a}\n",
+        "apiVersion: v1\nkind: Pod\nmetadata: 7\n",
+        "apiVersion: v1\nkind: List\nitems: [{a: b}]\n",
+        "a: [",
+    ],
+)
+def test_a_broken_object_is_not_passed_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ManifestError):
+        read([str(tmp_path)], yaml_documents)
+
+
+def test_policies_beside_what_is_passed_over_are_cut_out(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(f"replicas: 1\n---\n{json.dumps(TEMPLATE)}\n---\nreplicas: 2\n")
+    ((_, content),) = read([str(tmp_path)], yaml_documents).policies
+    assert content.decode() == f"\n---\n{json.dumps(TEMPLATE)}\n---\n\n"
+
+
 def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading.sys, "stdin", SimpleNamespace(buffer=io.BytesIO(json.dumps(pod("x")).encode())))
     (found,) = read(["-"], yaml_documents).objects

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from fleetgate_clients.audit.document import ReportError, from_json
 from fleetgate_clients.audit.local import LocalEngineError
 from fleetgate_clients.audit.report import Report
 from fleetgate_clients.inventory.service import fail
 from fleetgate_clients.manifests.objects import ManifestError
 from fleetgate_clients.manifests.reading import read
+from fleetgate_clients.output.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from fleetgate_clients.manifests.reading import Manifests, YamlReader
 
 STANDARD_INPUT = "-"
+_SHOWN_PASSED_OVER = 3
 
 
 def read_report(name: str) -> Report:
@@ -36,9 +40,19 @@ def read_report(name: str) -> Report:
 def read_manifests(names: Sequence[str], yaml: YamlReader) -> Manifests:
     """Read policies and objects from files, directories and standard input."""
     try:
-        return read(names, yaml)
+        found = read(names, yaml)
     except (ManifestError, LocalEngineError) as error:
         fail(str(error))
+    if found.passed_over:
+        _warn_of_passed_over(found.passed_over)
+    return found
+
+
+def _warn_of_passed_over(places: Sequence[str]) -> None:
+    count, shown = len(places), ", ".join(places[:_SHOWN_PASSED_OVER])
+    what = "1 document is no Kubernetes object" if count == 1 else f"{count:,} documents are no Kubernetes objects"
+    more = f" and {count - _SHOWN_PASSED_OVER:,} more" if count > _SHOWN_PASSED_OVER else ""
+    typer.echo(f"warning: {what} and passed over: {printable(shown)}{more}", err=True)
 
 
 def need_constraints(manifests: Manifests, names: Sequence[str], hint: str = "") -> None:
@@ -48,7 +62,7 @@ def need_constraints(manifests: Manifests, names: Sequence[str], hint: str = "")
 
 
 def need_objects(manifests: Manifests, names: Sequence[str]) -> None:
-    """End the command where there is nothing to look at. What Terraform has beside manifests is named as not reviewed."""
+    """End the command where there is nothing to look at. Resources of Terraform are something: not reviewed."""
     if not manifests.not_reviewed and all(item.is_policy for item in manifests.objects):
         fail(f"there are no objects among the files: {_shown(names)}")
 

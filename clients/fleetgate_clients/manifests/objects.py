@@ -21,6 +21,10 @@ class ManifestError(Exception):
     """A file that does not hold what it should; the text says where and why."""
 
 
+class NoObjectError(ManifestError):
+    """A document that does not even look like a Kubernetes object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """One object; ``line`` is the 1-based line of its document in ``path``, ``json`` what it is."""
@@ -73,20 +77,34 @@ _DECODER = msgspec.json.Decoder(_Envelope)
 
 
 def manifests_of(path: str, line: int, text: bytes) -> list[Manifest]:
-    """The object that a JSON text is, or those of the List that it is. Raises ManifestError."""
+    """The object that a JSON text is, or those of the List that it is. Raises ManifestError, or NoObjectError."""
     try:
         envelope = _DECODER.decode(text)
     except msgspec.ValidationError as error:
-        raise ManifestError(f"{path}:{line}: it is no Kubernetes object: {error}") from error
+        raise _refused(text)(f"{path}:{line}: it is no Kubernetes object: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise ManifestError(f"{path}:{line}: it is no JSON: {error}") from error
     if envelope.kind.endswith("List") and not isinstance(envelope.items, msgspec.UnsetType):
-        return [item for raw in envelope.items for item in manifests_of(path, line, _named(bytes(raw), envelope))]
+        try:
+            return [item for raw in envelope.items for item in manifests_of(path, line, _named(bytes(raw), envelope))]
+        except NoObjectError as error:
+            # Among objects it is a broken one.
+            raise ManifestError(str(error)) from error
     if not envelope.apiVersion or not envelope.kind:
-        raise ManifestError(f"{path}:{line}: an object needs apiVersion and kind")
+        raise _refused(text)(f"{path}:{line}: an object needs apiVersion and kind")
     group, _, version = envelope.apiVersion.rpartition("/")
     metadata = envelope.metadata or _Metadata()
     return [Manifest(path, line, text, group, version, envelope.kind, metadata.namespace, metadata.name)]
+
+
+def _refused(text: bytes) -> type[ManifestError]:
+    """What to raise: with metadata, or with both apiVersion and kind, somebody meant an object."""
+    try:
+        fields = set(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
+    except msgspec.DecodeError:
+        return NoObjectError
+    names = {"apiVersion", "kind"}
+    return ManifestError if names <= fields or (fields & names and "metadata" in fields) else NoObjectError
 
 
 def _named(item: bytes, of: _Envelope) -> bytes:

@@ -14,14 +14,17 @@ from pathlib import Path
 import msgspec
 
 from . import terraform
-from .objects import CONSTRAINTS, Manifest, ManifestError, manifests_of
+from .objects import CONSTRAINTS, Manifest, ManifestError, NoObjectError, manifests_of
 from .policy_files import only
 
 STANDARD_INPUT = "-"
 _SHOWN_STANDARD_INPUT = "<stdin>"
 _EXTENSIONS = frozenset({".yaml", ".yml", ".json", ".jsonl", ".ndjson"})
 _SAMPLES = "samples"
-_SUITES = "test.gatekeeper.sh"
+_NOT_OF_CLUSTERS = frozenset({"test.gatekeeper.sh", "kustomize.config.k8s.io", "fleetgate.dev"})
+"""Groups of what tools read or write: gator's Suites, kustomizations, our own reports."""
+
+_KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
 _WHITESPACE = b" \t\r\n"
 _MARKER = b"\n---"
 """Separates documents of YAML, of which JSON is a part; no JSON has it."""
@@ -37,12 +40,14 @@ class Manifests:
     """What was read.
 
     ``objects`` are all objects, policies among them; ``policies`` are (path, content) files of the policies alone;
-    ``not_reviewed`` counts resources of Terraform that are no Kubernetes manifests, by type.
+    ``not_reviewed`` counts resources of Terraform that are no Kubernetes manifests, by type. ``passed_over`` are the
+    places of documents in directories that are no Kubernetes objects.
     """
 
     objects: list[Manifest] = field(default_factory=list)
     policies: list[tuple[str, bytes]] = field(default_factory=list)
     not_reviewed: Counter[str] = field(default_factory=Counter)
+    passed_over: list[str] = field(default_factory=list)
 
     @property
     def constraints(self) -> list[str]:
@@ -54,21 +59,27 @@ def read(names: Iterable[str], yaml: YamlReader) -> Manifests:
     """Read what is named: files, directories, ``-``. Raises ManifestError.
 
     Of a directory everything below it is read but for hidden names and what a policy library keeps for its Suites:
-    these and their ``samples``. `fleetgate serve` publishes the same policies of it.
+    these and their ``samples``. `fleetgate serve` publishes the same policies of it. What else lies in a directory is
+    passed over; a file that is named is expected to hold objects.
     """
     found = Manifests()
-    for path, data in _contents(names):
-        _read_file(path, data, yaml, found)
+    for path, data, is_found in _contents(names):
+        try:
+            _read_file(path, data, yaml, found, may_pass_over=is_found)
+        except NoObjectError:
+            if not is_found:
+                raise
+            found.passed_over.append(path)
     return found
 
 
-def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests) -> None:
+def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests, *, may_pass_over: bool) -> None:
     start = data[:1024].lstrip(_WHITESPACE)[:1]
     if start == b"{" and _MARKER not in data:
         documents = _json_documents(path, data)
         is_json = True
     elif start == b"[":
-        raise ManifestError(f"{path}: an array: a List, or one object a line, is what can be read")
+        raise NoObjectError(f"{path}: an array: a List, or one object a line, is what can be read")
     else:
         documents, is_json = iter(yaml(path, data)), False
     objects: list[Manifest] = []
@@ -79,8 +90,15 @@ def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests) -> No
             for address, manifest in plan.manifests:
                 objects += manifests_of(f"{path}[{address}]", line, manifest)
         else:
-            objects += manifests_of(path, line, text)
-    found.objects += [item for item in objects if item.group != _SUITES]
+            try:
+                objects += manifests_of(path, line, text)
+            except NoObjectError:
+                if not may_pass_over:
+                    raise
+                found.passed_over.append(f"{path}:{line}")
+                # It still parts the documents around it.
+                objects.append(Manifest(path, line, text, "", "", "", "", ""))
+    found.objects += [item for item in objects if item.kind and item.group not in _NOT_OF_CLUSTERS]
     policies = [item for item in objects if item.is_policy]
     if policies and (is_json or len(objects) != len({item.line for item in objects})):
         found.policies += [(item.path, item.json) for item in policies]
@@ -123,15 +141,16 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _contents(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def _contents(names: Iterable[str]) -> Iterator[tuple[str, bytes, bool]]:
+    """Yield path, content, and whether the file was found in a directory."""
     for name in names:
         if name == STANDARD_INPUT:
-            yield _SHOWN_STANDARD_INPUT, sys.stdin.buffer.read()
+            yield _SHOWN_STANDARD_INPUT, sys.stdin.buffer.read(), False
         elif Path(name).is_dir():
             for file in _files_below(Path(name)):
-                yield str(file), _bytes(file)
+                yield str(file), _bytes(file), True
         else:
-            yield name, _bytes(Path(name))
+            yield name, _bytes(Path(name)), False
 
 
 def _bytes(path: Path) -> bytes:
@@ -152,4 +171,4 @@ def _files_below(root: Path) -> list[Path]:
 
 
 def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name == _SAMPLES
+    return name.startswith(".") or name == _SAMPLES or name in _KUSTOMIZATIONS
