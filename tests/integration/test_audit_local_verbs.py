@@ -105,6 +105,31 @@ def test_whatif_needs_policies_on_both_sides_and_objects(
     assert words in done.stderr
 
 
+PLAN = {
+    "format_version": "1.2",
+    "planned_values": {
+        "root_module": {"resources": [{"address": "aws_instance.x", "mode": "managed", "type": "aws_instance"}]}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("unseen", "label"),
+    [(PLAN, "NOT REVIEWED"), ({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-"}}, "INCOMPLETE")],
+)
+def test_whatif_names_what_it_did_not_look_at(
+    tmp_path: Path, policies: Path, unseen: dict[str, Any], label: str
+) -> None:
+    objects = tmp_path / "objects.json"
+    objects.write_text(stream(unseen, pod("a", owner="x")))
+    ask = ("whatif", "--published", str(policies), "-f", str(policies), "-f", str(objects))
+    table = run(*ask)
+    assert (table.returncode, label in table.stdout) == (3, True), table.stdout
+    document = json.loads(run(*ask, "-o", "json").stdout)
+    assert document["complete"] is False
+    assert document["incomplete"]
+
+
 def test_whatif_refuses_what_publishing_would_refuse(tmp_path: Path, policies: Path) -> None:
     broken = {**constraint(), "spec": {"match": 7}}
     done = run("whatif", "--published", str(policies), "-f", str(proposal(tmp_path, TEMPLATE, broken, pod("a"))))

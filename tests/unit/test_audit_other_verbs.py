@@ -142,6 +142,28 @@ def test_whatif_of_a_constraint_that_is_nowhere_is_exit_code_2(service: Scripted
     assert ask(service, "whatif", "-f", "-", "--constraint", runs.HOSTS[0], given=json.dumps(TEMPLATE)).exit_code == 1
 
 
+def test_whatif_names_resources_of_terraform_that_are_not_reviewed(service: ScriptedAudits, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    resources = [{"address": "aws_instance.x", "mode": "managed", "type": "aws_instance"}]
+    plan.write_text(json.dumps({"format_version": "1.2", "planned_values": {"root_module": {"resources": resources}}}))
+    nothing = ask(service, "whatif", "-f", str(plan))
+    assert (nothing.exit_code, "neither policies nor objects" in nothing.stderr) == (2, True)
+    service.answers = comparison(newly_denied=0)
+    done = ask(service, "whatif", "-f", "-", "-f", str(plan), given=json.dumps(POD))
+    assert done.exit_code == 3
+    lines = done.stdout.splitlines()
+    assert lines[0] == "INCOMPLETE  the files are not reviewed completely: 1 resource of Terraform was not reviewed"
+    assert lines[1].startswith("NOT REVIEWED  1 object of aws_instance: a resource of Terraform")
+
+
+def test_whatif_names_kinds_that_are_not_audited(service: ScriptedAudits) -> None:
+    answers = comparison(newly_denied=0)
+    answers[-1].summary.clusters[0].not_audited.add(kind=runs.SECRET, reason="not cached")
+    service.answers = answers
+    text = ask(service, "whatif", "-f", "-", given=json.dumps(TEMPLATE)).stdout
+    assert "NOT REVIEWED  prod: Secret: not cached" in text
+
+
 def test_clusters_of_files_cannot_be_selected() -> None:
     done = CliRunner().invoke(build_app(), ["whatif", "-f", "x.yaml", "--clusters", "stage=prod"])
     assert (done.exit_code, "--server" in done.stderr) == (2, True)

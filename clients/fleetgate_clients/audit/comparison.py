@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from fleetgate_proto.v1 import audit_pb2
 
-from fleetgate_clients.audit.collect import object_of, problem_of, result_of
-from fleetgate_clients.audit.report import ObjectName, Problem, Violation
+from fleetgate_clients.audit.collect import not_audited_of, object_of, problem_of, result_of
+from fleetgate_clients.audit.files_as_cluster import not_reviewed_words
+from fleetgate_clients.audit.report import NotAudited, ObjectName, Problem, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,16 @@ class Verdict:
 
 @dataclass(slots=True)
 class Comparison:
-    """All of them. ``reason`` says why the answer did not come to its end; empty where it did."""
+    """All of them. ``reason`` says why the answer did not come to its end; empty where it did.
+
+    ``not_reviewed`` is what stood in the files and was not looked at.
+    """
 
     verdicts: list[Verdict] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     summary: audit_pb2.WhatIfSummary | None = None
     reason: str = ""
+    not_reviewed: tuple[NotAudited, ...] = ()
 
     def take(self, message: audit_pb2.WhatIfResponse) -> None:
         """Take one message."""
@@ -73,6 +78,7 @@ class Comparison:
             self.summary is not None
             and not self.reason
             and not self.errors
+            and not self.not_reviewed
             and all(cluster.complete for cluster in self.summary.clusters)
         )
 
@@ -84,10 +90,22 @@ class Comparison:
         for cluster in self.summary.clusters if self.summary is not None else ():
             if not cluster.complete:
                 found.append(f"{cluster.cluster} is incomplete: {cluster.reason}")
+        if self.not_reviewed:
+            found.append(f"the files are not reviewed completely: {not_reviewed_words(self.not_reviewed)}")
         for problem in self.errors:
             by = f" by {problem.constraint}" if problem.constraint else ""
             found.append(f"{problem.object.cluster}: {problem.object} was not judged{by}: {problem.message}")
         return found
+
+    def kinds_not_reviewed(self) -> list[str]:
+        """A sentence for each kind that was not, or not completely, looked at."""
+        clusters = self.summary.clusters if self.summary is not None else ()
+        found = [
+            f"{cluster.cluster}: {kind.words}"
+            for cluster in clusters
+            for kind in map(not_audited_of, cluster.not_audited)
+        ]
+        return found + [kind.words for kind in self.not_reviewed]
 
 
 def _verdict(message: audit_pb2.WhatIfFinding) -> Verdict:

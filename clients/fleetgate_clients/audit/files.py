@@ -67,5 +67,11 @@ def need_objects(manifests: Manifests, names: Sequence[str]) -> None:
         fail(f"there are no objects among the files: {_shown(names)}")
 
 
+def need_some(manifests: Manifests, names: Sequence[str]) -> None:
+    """End the command where there is neither a policy nor an object."""
+    if not manifests.objects:
+        fail(f"there are neither policies nor objects among the files: {_shown(names)}")
+
+
 def _shown(names: Sequence[str]) -> str:
     return ", ".join("standard input" if name == STANDARD_INPUT else name for name in names)

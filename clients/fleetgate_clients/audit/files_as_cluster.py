@@ -32,9 +32,10 @@ class FilesRead:
     nameless: tuple[Manifest, ...] = ()
     not_reviewed: tuple[NotAudited, ...] = ()
 
-    def complete(self, report: Report) -> Report:
-        """Add to a report what the engine was not given: nobody may take it for clean."""
-        problems = tuple(
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Objects that the engine was not given."""
+        return tuple(
             Problem(
                 ObjectName(self.cluster, item.group, item.version, item.kind, item.namespace, item.name),
                 None,
@@ -43,8 +44,11 @@ class FilesRead:
             )
             for item in self.nameless
         )
+
+    def complete(self, report: Report) -> Report:
+        """Add to a report what the engine was not given: nobody may take it for clean."""
         clusters = tuple(self._completed(cluster) for cluster in report.clusters)
-        return replace(report, clusters=clusters, errors=report.errors + problems)
+        return replace(report, clusters=clusters, errors=report.errors + self.problems)
 
     def _completed(self, cluster: Cluster) -> Cluster:
         if cluster.name != self.cluster:
@@ -52,8 +56,7 @@ class FilesRead:
         errors = cluster.errors + len(self.nameless)
         if not self.not_reviewed:
             return replace(cluster, errors=errors)
-        count = sum(kind.objects for kind in self.not_reviewed)
-        reason = f"{count} resources of Terraform were not reviewed"
+        reason = not_reviewed_words(self.not_reviewed)
         return replace(
             cluster,
             complete=False,
@@ -70,16 +73,30 @@ def load(engine: LocalEngine, manifests: Manifests, cluster: str) -> FilesRead:
         engine.load_objects(cluster, (item.json for item in manifests.objects if item.name))
     except LocalEngineError as error:
         fail(str(error))
-    places = {item.key: Place(item.path, item.line) for item in manifests.objects}
     _warn_of_duplicates(manifests.objects)
-    return FilesRead(
-        cluster,
-        places,
-        tuple(item for item in manifests.objects if not item.name),
-        tuple(
-            NotAudited("", "", kind, "a resource of Terraform that is no kubernetes_manifest with known values", count)
-            for kind, count in sorted(manifests.not_reviewed.items())
-        ),
+    return files_read(manifests, cluster)
+
+
+def files_read(manifests: Manifests, cluster: str) -> FilesRead:
+    """What came of files whose objects a cluster has."""
+    places = {item.key: Place(item.path, item.line) for item in manifests.objects}
+    nameless = tuple(item for item in manifests.objects if not item.name)
+    return FilesRead(cluster, places, nameless, not_reviewed_of(manifests))
+
+
+def not_reviewed_of(manifests: Manifests) -> tuple[NotAudited, ...]:
+    """What Terraform has beside manifests, by type."""
+    reason = "a resource of Terraform that is no kubernetes_manifest with known values"
+    return tuple(NotAudited("", "", kind, reason, count) for kind, count in sorted(manifests.not_reviewed.items()))
+
+
+def not_reviewed_words(not_reviewed: Iterable[NotAudited]) -> str:
+    """How many there are."""
+    count = sum(kind.objects for kind in not_reviewed)
+    return (
+        "1 resource of Terraform was not reviewed"
+        if count == 1
+        else f"{count} resources of Terraform were not reviewed"
     )
 
 

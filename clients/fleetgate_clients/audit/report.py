@@ -129,6 +129,12 @@ class NotAudited(msgspec.Struct, frozen=True):
         """``Ingress.networking.k8s.io``."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
+    @property
+    def words(self) -> str:
+        """``3 objects of Ingress.networking.k8s.io: why``."""
+        number = f"{self.objects:,} object{'' if self.objects == 1 else 's'} of " if self.objects else ""
+        return f"{number}{self}: {self.reason}"
+
 
 class Cluster(msgspec.Struct, frozen=True):
     """A cluster's part. ``age`` is seconds since all of it was last known to be complete; None where it never was.
@@ -246,5 +252,4 @@ class Report(msgspec.Struct, frozen=True):
         """Yield a sentence for each kind of a cluster that was not, or not completely, looked at."""
         for cluster in self.clusters:
             for kind in cluster.not_audited:
-                number = f"{kind.objects:,} objects of " if kind.objects else ""
-                yield f"{cluster.name}: {number}{kind}: {kind.reason}"
+                yield f"{cluster.name}: {kind.words}"

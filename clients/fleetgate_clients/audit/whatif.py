@@ -145,18 +145,23 @@ def _of_service(
     connection: Connection, filename: list[str], request: audit_pb2.WhatIfRequest, *, quiet: bool
 ) -> Comparison:
     from fleetgate_clients.audit.chosen import check_constraints  # noqa: PLC0415
-    from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.comparison import Comparison  # noqa: PLC0415
+    from fleetgate_clients.audit.files import need_some, read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files_as_cluster import not_reviewed_of  # noqa: PLC0415
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
     from fleetgate_clients.manifests.yaml_documents import yaml_documents  # noqa: PLC0415
 
     manifests = read_manifests(filename, yaml_documents)
+    need_some(manifests, filename)
     _propose(request, manifests)
     request.objects.extend(item.json for item in manifests.objects if not item.is_policy)
     with audits(connection) as service:
         published = service.constraints() if request.scope.constraints else set()
         if published:
             check_constraints(request.scope.constraints, published | set(manifests.constraints))
-        return _compared(service.what_if(request), quiet=quiet)
+        # An object without a name is reviewed, too: admission sees it as it is written.
+        found = Comparison(not_reviewed=not_reviewed_of(manifests))
+        return _compared(found, service.what_if(request), quiet=quiet)
 
 
 def _of_local(
@@ -165,7 +170,9 @@ def _of_local(
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
     from fleetgate_clients.audit.chosen import check_constraints  # noqa: PLC0415
+    from fleetgate_clients.audit.comparison import Comparison  # noqa: PLC0415
     from fleetgate_clients.audit.files import need_constraints, need_objects, read_manifests  # noqa: PLC0415
+    from fleetgate_clients.audit.files_as_cluster import files_read  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
@@ -181,8 +188,10 @@ def _of_local(
         engine.load_policies(today.policies)
         engine.load_objects(cluster_name, (item.json for item in manifests.objects if item.name and not item.is_policy))
         _propose(request, manifests)
+        read = files_read(manifests, cluster_name)
+        found = Comparison(errors=list(read.problems), not_reviewed=read.not_reviewed)
         messages = engine.what_if(request.SerializeToString())
-        return _compared(map(audit_pb2.WhatIfResponse.FromString, messages), quiet=quiet)
+        return _compared(found, map(audit_pb2.WhatIfResponse.FromString, messages), quiet=quiet)
     except LocalEngineError as error:
         fail(str(error))
     finally:
@@ -194,12 +203,10 @@ def _propose(request: audit_pb2.WhatIfRequest, manifests: Manifests) -> None:
         request.files.add(path=path, content=content)
 
 
-def _compared(messages: Iterable[audit_pb2.WhatIfResponse], *, quiet: bool) -> Comparison:
-    from fleetgate_clients.audit.comparison import Comparison  # noqa: PLC0415
+def _compared(found: Comparison, messages: Iterable[audit_pb2.WhatIfResponse], *, quiet: bool) -> Comparison:
     from fleetgate_clients.audit.progress import reported  # noqa: PLC0415
     from fleetgate_clients.audit.service import CutOff  # noqa: PLC0415
 
-    found = Comparison()
     try:
         for message in reported(messages, quiet=quiet, busy_terminal=False):
             found.take(message)

@@ -26,6 +26,8 @@ def comparison_parts(found: Comparison, look: Look) -> Iterator[str]:
     paint = Paint(look.color)
     for sentence in found.shortfalls():
         yield f"{paint('INCOMPLETE', 'yellow', 'bold')}  {printable(sentence)}\n"
+    for sentence in found.kinds_not_reviewed():
+        yield f"{paint('NOT REVIEWED', 'dim', 'bold')}  {printable(sentence)}\n"
     yield _counts(found, look)
     order = [*_CHANGES, "still allowed"]
     verdicts = sorted(found.verdicts, key=lambda verdict: order.index(verdict.change))
@@ -93,6 +95,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "kind": "WhatIfReport",
         "complete": found.complete,
         **({"incomplete": found.shortfalls()} if not found.complete else {}),
+        **({"notReviewed": not_reviewed} if (not_reviewed := found.kinds_not_reviewed()) else {}),
         "before": _generation(found, after=False),
         "after": _generation(found, after=True),
         "counts": [
