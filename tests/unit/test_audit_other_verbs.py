@@ -89,7 +89,7 @@ def test_whatif_sends_policies_as_files_and_objects_as_objects(service: Scripted
 
 def test_whatif_shows_who_is_concerned_and_why(service: ScriptedAudits) -> None:
     service.answers = comparison()
-    text = ask(service, "whatif", "-f", "-", given=json.dumps(POD)).stdout
+    text = ask(service, "whatif", "-f", "-", given=json.dumps(TEMPLATE)).stdout
     lines = text.splitlines()
     assert lines[1].split() == ["prod", "team-a", "ReplicaSet/web", "1", "0", "0", "9"]
     assert lines[4] == "+ prod  v1/Pod team-a/web  newly denied"
@@ -99,6 +99,59 @@ def test_whatif_shows_who_is_concerned_and_why(service: ScriptedAudits) -> None:
     assert lines[8] == "    no longer deny  K8sUniqueIngressHost/unique"
     assert lines[-1] == "1 newly denied, 1 newly allowed, 2 denied as before, 12 unchanged"
     assert "\x1b" not in text
+
+
+def test_objects_that_would_be_written_would_be_denied_or_admitted(service: ScriptedAudits) -> None:
+    service.answers = comparison()
+    lines = ask(service, "whatif", "-f", "-", given=json.dumps(POD)).stdout.splitlines()
+    assert lines[0].split() == ["CLUSTER", "NAMESPACE", "OWNER", "DENIED", "ADMITTED"]
+    assert lines[1].split() == ["prod", "team-a", "ReplicaSet/web", "1", "9"]
+    assert lines[2].split() == ["prod", "team-b", "2", "4"]
+    assert lines[4] == "x prod  v1/Pod team-a/web  would be denied, by the published policies admitted"
+    assert lines[7] == "+ prod  v1/Pod team-b/batch  would be admitted, by the published policies denied"
+    assert lines[-1] == "3 would be denied, 13 would be admitted"
+    service.answers = comparison()
+    document = json.loads(ask(service, "whatif", "-f", "-", "-o", "json", given=json.dumps(POD)).stdout)
+    assert [one["change"].partition(",")[0] for one in document["objects"]] == ["would be admitted", "would be denied"]
+
+
+def test_a_violation_whose_action_changes_is_shown_once(service: ScriptedAudits) -> None:
+    warned = (runs.HOSTS[0], runs.HOSTS[1], "warn")
+    registries = said(runs.REGISTRIES, "no")
+    findings = [
+        audit_pb2.WhatIfFinding(
+            object=audit_pb2.AuditedObject(cluster="prod", kind=runs.POD, namespace="z", name="new"),
+            allowed_before=True,
+            violations=[said(runs.HOSTS, "taken"), said(runs.LABELS, "unchanged")],
+            gone=[said(warned, "taken")],
+        ),
+        audit_pb2.WhatIfFinding(
+            object=audit_pb2.AuditedObject(cluster="prod", kind=runs.POD, namespace="a", name="old"),
+            violations=[registries, said(runs.HOSTS, "taken")],
+            gone=[said(warned, "taken"), said(warned, "other")],
+        ),
+    ]
+    _, _, _, last = comparison()
+    service.answers = [audit_pb2.WhatIfResponse(findings=audit_pb2.WhatIfFindings(findings=findings)), last]
+    done = ask(service, "whatif", "-f", "-", given=json.dumps(TEMPLATE))
+    lines = done.stdout.splitlines()
+    # In the order of the table.
+    assert [line.strip() for line in lines[4:]] == [
+        "= prod  v1/Pod a/old  still denied",
+        "deny  AllowedRegistries/ours-only",
+        "no",
+        "warn → deny  K8sUniqueIngressHost/unique",
+        "taken",
+        "no longer warn  K8sUniqueIngressHost/unique",
+        "other",
+        "+ prod  v1/Pod z/new  newly denied",
+        "warn → deny  K8sUniqueIngressHost/unique",
+        "taken",
+        "warn  K8sRequiredLabels/owner-of-everything-that-runs",
+        "unchanged",
+        "1 newly denied, 1 newly allowed, 2 denied as before, 12 unchanged",
+        "1 violation becomes deny on objects that are denied already",
+    ]
 
 
 @pytest.mark.parametrize(

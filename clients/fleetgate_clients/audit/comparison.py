@@ -8,7 +8,7 @@ from fleetgate_proto.v1 import audit_pb2
 
 from fleetgate_clients.audit.collect import not_audited_of, object_of, problem_of, result_of
 from fleetgate_clients.audit.files_as_cluster import not_reviewed_words
-from fleetgate_clients.audit.report import NotAudited, ObjectName, Problem, Violation
+from fleetgate_clients.audit.report import Effect, NotAudited, ObjectName, Problem, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,32 @@ class Verdict:
         after = "allowed" if self.allowed_after else "denied"
         return f"{'still' if self.allowed_before == self.allowed_after else 'newly'} {after}"
 
+    @property
+    def admission(self) -> str:
+        """The same of an object that would be written; there is none yet that could be denied still."""
+        words = f"would be {'admitted' if self.allowed_after else 'denied'}"
+        if self.allowed_before == self.allowed_after:
+            return words
+        return f"{words}, by the published policies {'admitted' if self.allowed_before else 'denied'}"
+
+    def paired(self) -> tuple[list[tuple[Violation | None, Violation]], list[Violation]]:
+        """Each violation with what it was where only its action or details change, and those that are gone."""
+        gone = list(self.gone)
+        pairs: list[tuple[Violation | None, Violation]] = []
+        for violation in self.violations:
+            before = next((one for one in gone if _key(one) == _key(violation)), None)
+            if before is not None:
+                gone.remove(before)
+            pairs.append((before, violation))
+        return pairs, gone
+
 
 @dataclass(slots=True)
 class Comparison:
     """All of them. ``reason`` says why the answer did not come to its end; empty where it did.
 
-    ``not_reviewed`` is what stood in the files and was not looked at.
+    ``written`` says that the objects are not there yet: somebody would write them. ``not_reviewed`` is what stood in
+    the files and was not looked at.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -40,6 +60,7 @@ class Comparison:
     summary: audit_pb2.WhatIfSummary | None = None
     reason: str = ""
     not_reviewed: tuple[NotAudited, ...] = ()
+    written: bool = False
 
     def take(self, message: audit_pb2.WhatIfResponse) -> None:
         """Take one message."""
@@ -70,6 +91,17 @@ class Comparison:
     def denied(self) -> int:
         """Objects that would be, among the verdicts that were given."""
         return sum(1 for verdict in self.verdicts if not verdict.allowed_after)
+
+    @property
+    def stricter(self) -> int:
+        """Violations that become deny on objects that are denied already: no object is newly denied for them."""
+        pairs = [
+            pair
+            for verdict in self.verdicts
+            if not verdict.allowed_before and not verdict.allowed_after
+            for pair in verdict.paired()[0]
+        ]
+        return sum(1 for before, after in pairs if before and before.effect is not after.effect is Effect.DENY)
 
     @property
     def complete(self) -> bool:
@@ -106,6 +138,10 @@ class Comparison:
             for kind in map(not_audited_of, cluster.not_audited)
         ]
         return found + [kind.words for kind in self.not_reviewed]
+
+
+def _key(violation: Violation) -> tuple[object, ...]:
+    return (violation.constraint, violation.message)
 
 
 def _verdict(message: audit_pb2.WhatIfFinding) -> Verdict:

@@ -127,7 +127,7 @@ def whatif(  # noqa: PLR0917 (one parameter per option)
     if not found.complete:
         raise typer.Exit(PARTIAL)
     # Objects that are asked about are denied whether or not they were before.
-    is_denied = found.denied if request.objects else found.newly_denied
+    is_denied = found.denied if found.written else found.newly_denied
     raise typer.Exit(VIOLATED if is_denied else CLEAN)
 
 
@@ -160,7 +160,7 @@ def _of_service(
         if published:
             check_constraints(request.scope.constraints, published | set(manifests.constraints))
         # An object without a name is reviewed, too: admission sees it as it is written.
-        found = Comparison(not_reviewed=not_reviewed_of(manifests))
+        found = Comparison(not_reviewed=not_reviewed_of(manifests), written=bool(request.objects))
         return _compared(found, service.what_if(request), quiet=quiet)
 
 
