@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.integration.test_audit_local import FLEETGATE, TEMPLATE, constraint, pod, stream
 
@@ -46,9 +47,21 @@ def test_explain_says_which_criterion_does_not_hold(policies: Path) -> None:
     assert 'found {"apiGroup":"","kind":"Service"}' in done.stdout
 
 
-def test_explain_wants_one_object(policies: Path) -> None:
-    done = run("explain", "-", "-f", str(policies), given=stream(pod("a"), pod("b")))
-    assert (done.returncode, "2 objects" in done.stderr) == (2, True)
+def test_explain_explains_each_object(policies: Path) -> None:
+    given = stream(pod("a"), pod("b", owner="x"))
+    done = run("explain", "-", "-f", str(policies), "--cluster-name", "ci", given=given)
+    assert done.returncode == 1, done.stderr
+    heads = [line for line in done.stdout.splitlines() if line.startswith("ci  ")]
+    assert heads == ["ci  v1/Pod team-a/a  denied", "ci  v1/Pod team-a/b  allowed"]
+    documents = run("explain", "-", "-f", str(policies), "-o", "yaml", given=given).stdout
+    assert [document["object"]["name"] for document in yaml.safe_load_all(documents)] == ["a", "b"]
+    none = run("explain", "-", "-f", str(policies))
+    assert (none.returncode, "standard input: it holds no object" in none.stderr) == (2, True)
+
+
+def test_the_cluster_of_files_has_an_option_of_its_own(policies: Path) -> None:
+    done = run("explain", "-", "-f", str(policies), "--cluster", "ci", given=stream(pod("a")))
+    assert (done.returncode, "--cluster-name" in done.stderr) == (2, True)
 
 
 def test_explain_without_constraints_allows_nothing(tmp_path: Path) -> None:

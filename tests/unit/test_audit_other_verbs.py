@@ -287,6 +287,20 @@ def test_explain_can_leave_out_what_does_not_match(service: ScriptedAudits) -> N
     assert service.asked[0].cached == audit_pb2.CachedObject(cluster="prod", kind="Namespace", name="a")
 
 
+@pytest.mark.parametrize(("form", "read_text"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_documents_leave_out_what_does_not_match_too(service: ScriptedAudits, form: str, read_text: Any) -> None:
+    service.answers = [explained()]
+    document = read_text(ask(service, "explain", "prod/Namespace/a", "--matched", "-o", form).stdout)
+    assert [one["matched"] for one in document["constraints"]] == [True]
+
+
+def test_an_object_of_no_cluster_is_said_to_be_of_none(service: ScriptedAudits) -> None:
+    answer = explained()
+    answer.object.cluster = ""
+    service.answers = [answer]
+    assert ask(service, "explain", "-", given=json.dumps(POD)).stdout.startswith("no cluster  networking")
+
+
 def test_explain_sends_a_file_as_a_review(service: ScriptedAudits, tmp_path: Path) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(yaml.safe_dump(POD))

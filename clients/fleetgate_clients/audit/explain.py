@@ -44,10 +44,12 @@ Say of one object what each Constraint thinks of it: whether it matched, or whic
 found instead; the parameters; each message, and the line of the template's Rego that made it; which objects were read;
 the time.
 
-OBJECT is a file with one object (- for standard input), or, with --server, a cached one: CLUSTER/NAMESPACE/KIND/NAME,
-or CLUSTER/KIND/NAME for objects that have no namespace.
+OBJECT is a file (- for standard input), or, with --server, a cached object: CLUSTER/NAMESPACE/KIND/NAME, or
+CLUSTER/KIND/NAME for objects that have no namespace. Of a file with several objects each is explained, one after the
+other, with -o json and yaml a document for each.
 
-Exit codes: 0 allowed, 1 denied, 2 wrong usage, no answer or no such object, 3 a Constraint gave no answer.
+Exit codes: 0 all are allowed, 1 one is denied, 2 wrong usage, no answer or no such object, 3 a Constraint gave no
+answer.
 """
 
 
@@ -63,7 +65,9 @@ def explain(  # noqa: PLR0917 (one parameter per option)
     subject: Annotated[str, typer.Argument(metavar="OBJECT", help="A file, or CLUSTER/NAMESPACE/KIND/NAME.")],
     filename: FilesOption = None,
     server: ServerOption = "",
-    cluster: Annotated[str, typer.Option("--cluster", help="With a file: the cluster that would have it.")] = "",
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="With --server and a file: the cluster that would have it.")
+    ] = "",
     matched: Annotated[bool, typer.Option("--matched", help="Leave out Constraints that do not match.")] = False,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to show it.")] = Output.TEXT,
     cluster_name: ClusterNameOption = LOCAL_CLUSTER,
@@ -83,38 +87,42 @@ def explain(  # noqa: PLR0917 (one parameter per option)
 
     if bool(server) == bool(filename):
         raise typer.BadParameter("name a --server, or policies with -f")
+    if cluster and not server:
+        raise typer.BadParameter("--cluster is one of a --server; --cluster-name says what that of the files is called")
     if server:
         connection = Connection(server, ca, cert, key, server_name, insecure, timeout)
-        answer = _of_service(connection, subject, cluster)
+        answers = _of_service(connection, subject, cluster)
     else:
-        answer = _of_local(subject, filename or [], cluster_name)
-    if output is Output.TEXT:
-        lines = explanation_lines(answer, width_of(sys.stdout), wants_color(color, sys.stdout), matched=matched)
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-    else:
-        document = explanation_document(answer)
-        sys.stdout.write(json_text(document) if output is Output.JSON else yaml_text(document))
-    decision = answer.decision
-    if decision.HasField("review_error") or decision.constraint_errors:
+        answers = _of_local(subject, filename or [], cluster_name)
+    for number, answer in enumerate(answers):
+        if output is Output.TEXT:
+            lines = explanation_lines(answer, width_of(sys.stdout), wants_color(color, sys.stdout), matched=matched)
+            sys.stdout.write("\n" * bool(number) + "".join(f"{line}\n" for line in lines))
+        elif output is Output.JSON:
+            sys.stdout.write(json_text(explanation_document(answer, matched=matched)))
+        else:
+            sys.stdout.write("---\n" * bool(number) + yaml_text(explanation_document(answer, matched=matched)))
+    decisions = [answer.decision for answer in answers]
+    if any(decision.HasField("review_error") or decision.constraint_errors for decision in decisions):
         raise typer.Exit(PARTIAL)
-    raise typer.Exit(CLEAN if decision.allowed else VIOLATED)
+    raise typer.Exit(CLEAN if all(decision.allowed for decision in decisions) else VIOLATED)
 
 
-def _of_service(connection: Connection, subject: str, cluster: str) -> audit_pb2.ExplainResponse:
+def _of_service(connection: Connection, subject: str, cluster: str) -> list[audit_pb2.ExplainResponse]:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415 (help and completion do without)
 
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
     from fleetgate_clients.manifests.yaml_documents import yaml_documents  # noqa: PLC0415
 
     if _is_file(subject):
-        request = _reviewed(_object(subject, yaml_documents), cluster)
+        requests = [_reviewed(found, cluster) for found in _objects(subject, yaml_documents)]
     else:
-        request = audit_pb2.ExplainRequest(cached=_cached(subject))
+        requests = [audit_pb2.ExplainRequest(cached=_cached(subject))]
     with audits(connection) as service:
-        return service.explain(request)
+        return [service.explain(request) for request in requests]
 
 
-def _of_local(subject: str, filename: list[str], cluster_name: str) -> audit_pb2.ExplainResponse:
+def _of_local(subject: str, filename: list[str], cluster_name: str) -> list[audit_pb2.ExplainResponse]:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
     from fleetgate_clients.audit.files import need_constraints, read_manifests  # noqa: PLC0415
@@ -128,8 +136,9 @@ def _of_local(subject: str, filename: list[str], cluster_name: str) -> audit_pb2
         manifests = read_manifests(filename, engine.documents)
         load(engine, manifests, cluster_name)
         need_constraints(manifests, filename)
-        request = _reviewed(_object(subject, engine.documents), cluster_name)
-        return audit_pb2.ExplainResponse.FromString(engine.explain(request.SerializeToString()))
+        requests = [_reviewed(found, cluster_name) for found in _objects(subject, engine.documents)]
+        explained = [engine.explain(request.SerializeToString()) for request in requests]
+        return [audit_pb2.ExplainResponse.FromString(answer) for answer in explained]
     except LocalEngineError as error:
         fail(str(error))
     finally:
@@ -151,15 +160,15 @@ def _is_file(subject: str) -> bool:
     return subject == "-" or Path(subject).exists()
 
 
-def _object(subject: str, yaml: YamlReader) -> Manifest:
-    """The one object of a file. Ends the command, exit code 2, where there is not just one."""
+def _objects(subject: str, yaml: YamlReader) -> list[Manifest]:
+    """The objects of a file. Ends the command, exit code 2, where there is none."""
     from fleetgate_clients.audit.files import read_manifests  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
     found = read_manifests([subject], yaml).objects
-    if len(found) != 1:
-        fail(f"{subject}: it holds {len(found)} objects: one is explained at a time")
-    return found[0]
+    if not found:
+        fail(f"{'standard input' if subject == '-' else subject}: it holds no object")
+    return found
 
 
 def _cached(subject: str) -> audit_pb2.CachedObject:

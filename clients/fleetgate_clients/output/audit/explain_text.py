@@ -30,7 +30,7 @@ def explanation_lines(
     found = object_of(answer.object)
     denied = paint("denied", "red", "bold")
     verdict = paint("allowed", "green", "bold") if decision.allowed else denied
-    yield f"{paint(found.cluster, 'dim')}  {paint(str(found), 'bold')}  {verdict}"
+    yield f"{paint(found.cluster or 'no cluster', 'dim')}  {paint(str(found), 'bold')}  {verdict}"
     facts = [f"policies generation {decision.policy_generation.number}"]
     if decision.inventory_revision.number:
         facts.append(f"inventory revision {decision.inventory_revision.number}")
@@ -116,8 +116,8 @@ def _indented(text: str, width: int | None, paint: Paint, indent: int, style: st
     yield from (f"{'':{indent}}{paint(line, style)}" for line in wrapped(text, room))
 
 
-def explanation_document(answer: audit_pb2.ExplainResponse) -> dict[str, Any]:
-    """The explanation as JSON has it."""
+def explanation_document(answer: audit_pb2.ExplainResponse, *, matched: bool) -> dict[str, Any]:
+    """The explanation as JSON has it; ``matched`` leaves out Constraints that do not match."""
     found, decision = object_of(answer.object), answer.decision
     names = {
         "cluster": found.cluster,
@@ -134,7 +134,11 @@ def explanation_document(answer: audit_pb2.ExplainResponse) -> dict[str, Any]:
         "allowed": decision.allowed,
         **({"error": decision.review_error.message} if decision.HasField("review_error") else {}),
         "policies": {"generation": decision.policy_generation.number, "digest": decision.policy_generation.digest},
-        "constraints": [_constraint_document(constraint) for constraint in answer.explanation.constraints],
+        "constraints": [
+            _constraint_document(constraint)
+            for constraint in answer.explanation.constraints
+            if constraint.matched or not matched
+        ],
     }
 
 
