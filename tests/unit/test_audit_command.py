@@ -244,6 +244,18 @@ def test_since_asks_what_is_violated_now_and_keeps_what_is_younger(service: Scri
     assert service.ended.wait(10), "the stream was left open"
 
 
+def test_since_with_nothing_new_is_not_without_violations(service: ScriptedAudits, tmp_path: Path) -> None:
+    old = runs.violation("stage", runs.POD, "n", "old", runs.HOSTS, "no", first_seen=runs.STARTED)
+    service.answers = list(of_watch(runs.messages(violations=(old,))))
+    words = "no violations first seen since 2026-11-25T00:00:00Z: 1,200 objects in 2 clusters"
+    done = ask(service, "--since", "2026-11-25")
+    assert (done.exit_code, words in done.stdout) == (0, True)
+    report = tmp_path / "report.json"
+    report.write_text(ask(service, "--since", "2026-11-25", "-o", "json").stdout)
+    converted = CliRunner().invoke(build_app(), ["convert", str(report), "-o", "table"])
+    assert words in converted.stdout
+
+
 def test_since_without_an_end_is_partial(service: ScriptedAudits) -> None:
     service.answers = [message for message in of_watch(runs.messages()) if message.HasField("existing")]
     done = ask(service, "--since", "1h")

@@ -169,8 +169,10 @@ def _known(baseline: Path | None) -> KnownViolations | None:
 
 def _of_service(connection: Connection, scope: audit_pb2.AuditScope, since: str, writer: ReportWriter) -> Report:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
+    from msgspec.structs import replace  # noqa: PLC0415
 
     from fleetgate_clients.audit.chosen import check_chosen  # noqa: PLC0415
+    from fleetgate_clients.audit.moments import moment_of  # noqa: PLC0415
     from fleetgate_clients.audit.service import audits  # noqa: PLC0415
 
     with audits(connection) as service:
@@ -179,10 +181,13 @@ def _of_service(connection: Connection, scope: audit_pb2.AuditScope, since: str,
             reason = writer.take_all(collector, service.run(audit_pb2.RunAuditRequest(scope=scope)))
         else:
             # Only the continuous audit remembers when a violation was seen first.
-            collector = writer.collector(wanted=_seen_since(since))
+            moment = moment_of(since, datetime.now(UTC))
+            collector = writer.collector(wanted=_seen_since(moment))
             reason = ""
             _take_existing(collector, service, scope)
         report = collector.report(reason)
+        if since:
+            report = replace(report, since=f"{moment:%Y-%m-%dT%H:%M:%SZ}")
         check_chosen(report, scope, service.constraints)
     writer.write(report)
     return report
@@ -210,11 +215,8 @@ def _take_existing(collector: Collector, service: Audits, scope: audit_pb2.Audit
     _fail_partly(f"the answer was cut off: {reason}")
 
 
-def _seen_since(text: str) -> Callable[[Violation], bool]:
+def _seen_since(since: datetime) -> Callable[[Violation], bool]:
     """Whether a violation is first seen since then; one whose beginning is not known could be."""
-    from fleetgate_clients.audit.moments import moment_of  # noqa: PLC0415
-
-    since = moment_of(text, datetime.now(UTC))
     return lambda violation: not violation.first_seen or datetime.fromisoformat(violation.first_seen) >= since
 
 

@@ -147,6 +147,7 @@ class _Tail(_Document, frozen=True, kw_only=True):
     """What is known when it ends."""
 
     ended_at: str = ""
+    since: str = ""
     complete: bool
     reason: str = ""
     summary: _Summary
@@ -162,6 +163,7 @@ class _Report(_Document, frozen=True, kw_only=True):
     violations: tuple[_Violation, ...]
     errors: tuple[_Problem, ...]
     ended_at: str = ""
+    since: str = ""
     complete: bool
     reason: str = ""
     summary: _Summary
@@ -313,6 +315,7 @@ def _report(document: _Report) -> Report:
         tuple(map(_problem_of, document.errors)),
         counts,
         None if isinstance(baseline, msgspec.UnsetType) else Baseline(baseline.known, baseline.fixed),
+        document.since,
     )
 
 
@@ -320,6 +323,7 @@ def _tail(report: Report) -> _Tail:
     baseline = report.baseline
     return _Tail(
         ended_at=report.ended_at,
+        since=report.since,
         complete=report.complete,
         reason=report.reason,
         summary=_Summary(

@@ -213,7 +213,8 @@ class Report(msgspec.Struct, frozen=True):
     """A whole audit.
 
     ``reason`` says why the run did not come to its end; empty where it did. A run that was streamed to its output keeps
-    no ``violations``; its ``counts`` are those of all that went by.
+    no ``violations``; its ``counts`` are those of all that went by. With ``since`` (RFC 3339) they are only those first
+    seen since then.
     """
 
     run: Run
@@ -225,6 +226,7 @@ class Report(msgspec.Struct, frozen=True):
     errors: tuple[Problem, ...]
     counts: Counts
     baseline: Baseline | None = None
+    since: str = ""
 
     @property
     def complete(self) -> bool:

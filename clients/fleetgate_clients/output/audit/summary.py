@@ -59,6 +59,6 @@ def number(count: int, noun: str, plural: str = "") -> str:
 
 
 def totals(report: Report) -> str:
-    """``12 deny, 3 warn``; ``no violations``."""
+    """``12 deny, 3 warn``; ``no violations``, or of those that are asked for none."""
     parts = [f"{report.counts.of(effect):,} {effect}" for effect in Effect if report.counts.of(effect)]
-    return ", ".join(parts) or "no violations"
+    return ", ".join(parts) or (f"no violations first seen since {report.since}" if report.since else "no violations")

@@ -149,6 +149,7 @@ def _last_lines(report: Report, paint: Paint, *, hidden: int) -> Iterator[str]:
         new = report.counts.new.total()
         yield f"{new:,} new, {report.baseline.known:,} known by the baseline, {report.baseline.fixed:,} fixed since"
     if hidden:
-        yield f"{number(hidden, 'constraint')} without violations: -o wide shows them"
+        such = "such " if report.since else ""
+        yield f"{number(hidden, 'constraint')} without {such}violations: -o wide shows them"
     if not report.complete:
         yield "what was not looked at is unknown: no clean bill"
