@@ -21,7 +21,7 @@ import pytest
 import xmlschema
 import yaml
 from fleetgate_clients.audit.document import from_json
-from fleetgate_clients.audit.report import Report
+from fleetgate_clients.audit.report import Place, Report
 from fleetgate_clients.cli import build_app
 from fleetgate_clients.output.audit import Format, Look, write
 from fleetgate_clients.output.audit.policy_reports import _name
@@ -207,6 +207,29 @@ def test_sarif_names_rules_levels_and_objects() -> None:
 def test_sarif_says_where_an_object_of_a_file_stands() -> None:
     physical = sarif_run(REPORTS["files"])["results"][3]["locations"][0]["physicalLocation"]
     assert physical == {"artifactLocation": {"uri": "manifests/batch.yaml"}, "region": {"startLine": 12}}
+
+
+BATCH = ("", "Pod", "team-b", "batch")
+
+
+def test_an_object_of_terraform_stands_in_the_plan() -> None:
+    report = runs.report(places={BATCH: Place("plan.json", 1, 'kubernetes_manifest.batch["a"]')})
+    result = sarif_run(report)["results"][3]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "plan.json"}
+    sentence = 'v1/Pod team-b/batch (kubernetes_manifest.batch["a"]): container <job> has no memory limit'
+    assert sentence in result["message"]["text"]
+    (line,) = [line for line in text_of(report, Format.GITHUB).splitlines() if "team-b/batch" in line]
+    assert "file=plan.json,line=1," in line
+    assert sentence in line
+    assert 'plan.json[kubernetes_manifest.batch["a"]]:1' in text_of(report, Format.TABLE)
+    assert from_json(text_of(report, Format.JSON)) == report
+
+
+def test_an_object_of_standard_input_stands_in_no_file() -> None:
+    report = runs.report(places={BATCH: Place("<stdin>", 7)})
+    location = sarif_run(report)["results"][3]["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"] == {"uri": "prod-eu1/Pod/team-b/batch", "uriBaseId": "FLEET"}
+    assert "file=" not in text_of(report, Format.GITHUB)
 
 
 def test_sarif_knows_what_is_new_and_fingerprints_stay() -> None:

@@ -231,7 +231,8 @@ def test_manifests_of_a_plan_are_objects_and_the_rest_is_counted(tmp_path: Path)
     )
     found = read_text(tmp_path, text, "plan.json")
     assert names(found) == ["one", "two"]
-    assert found.objects[0].path.endswith("plan.json[kubernetes_manifest.a]")
+    assert found.objects[0].path.endswith("plan.json")
+    assert found.objects[0].place.endswith("plan.json[kubernetes_manifest.a]:1")
     assert found.not_reviewed == {"aws_instance": 2, "kubernetes_deployment": 1, "kubernetes_manifest": 1}
 
 

@@ -67,6 +67,7 @@ class _Violation(_Named, frozen=True, kw_only=True):
     known: bool = False
     path: str = ""
     line: int = 0
+    address: str = ""
 
 
 class _Problem(_Named, frozen=True, kw_only=True):
@@ -221,6 +222,7 @@ def violation_json(violation: Violation) -> str:
             known=violation.known,
             path=place.path if place is not None else "",
             line=place.line if place is not None else 0,
+            address=place.address if place is not None else "",
         )
     )
 
@@ -363,7 +365,7 @@ def _violation_of(fields: _Violation) -> Violation:
         fields.first_seen,
         fields.last_seen,
         fields.known,
-        Place(fields.path, fields.line) if fields.path else None,
+        Place(fields.path, fields.line, fields.address) if fields.path else None,
     )
 
 

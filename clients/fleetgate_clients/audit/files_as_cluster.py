@@ -79,7 +79,7 @@ def load(engine: LocalEngine, manifests: Manifests, cluster: str) -> FilesRead:
 
 def files_read(manifests: Manifests, cluster: str) -> FilesRead:
     """What came of files whose objects a cluster has."""
-    places = {item.key: Place(item.path, item.line) for item in manifests.objects}
+    places = {item.key: Place(item.path, item.line, item.address) for item in manifests.objects}
     nameless = tuple(item for item in manifests.objects if not item.name)
     return FilesRead(cluster, places, nameless, not_reviewed_of(manifests))
 

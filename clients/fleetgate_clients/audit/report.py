@@ -77,10 +77,20 @@ class ConstraintName(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where an object stands in a file; ``line`` is 1-based."""
+    """Where an object stands in a file; ``line`` is 1-based, ``address`` that of a Terraform resource."""
 
     path: str
     line: int
+    address: str = ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether somebody can go there: standard input is gone."""
+        return self.path != "<stdin>"
+
+    def __str__(self) -> str:
+        """``path:line``, or ``path[address]:line``."""
+        return f"{self.path}{f'[{self.address}]' if self.address else ''}:{self.line}"
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -105,6 +115,12 @@ class Violation(msgspec.Struct, frozen=True):
     def effect(self) -> Effect:
         """What it does."""
         return effect_of(self.action, self.actions)
+
+    @property
+    def sentence(self) -> str:
+        """Cluster, object, the resource that makes it, and the message."""
+        address = f" ({self.place.address})" if self.place is not None and self.place.address else ""
+        return f"{self.object.cluster}: {self.object}{address}: {self.message}"
 
 
 class Problem(msgspec.Struct, frozen=True):

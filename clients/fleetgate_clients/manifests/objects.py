@@ -27,7 +27,10 @@ class NoObjectError(ManifestError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object; ``line`` is the 1-based line of its document in ``path``, ``json`` what it is."""
+    """One object; ``line`` is the 1-based line of its document in ``path``, ``json`` what it is.
+
+    ``address`` is that of the Terraform resource whose manifest it is.
+    """
 
     path: str
     line: int
@@ -37,11 +40,17 @@ class Manifest:
     kind: str
     namespace: str
     name: str
+    address: str = ""
+
+    @property
+    def source(self) -> str:
+        """``path``, or ``path[address]``."""
+        return f"{self.path}[{self.address}]" if self.address else self.path
 
     @property
     def place(self) -> str:
-        """``path:line``."""
-        return f"{self.path}:{self.line}"
+        """``path:line``, or ``path[address]:line``."""
+        return f"{self.source}:{self.line}"
 
     @property
     def is_policy(self) -> bool:

@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -88,7 +88,8 @@ def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests, *, ma
             plan = terraform.read_plan(text)
             found.not_reviewed += plan.others
             for address, manifest in plan.manifests:
-                objects += manifests_of(f"{path}[{address}]", line, manifest)
+                resource = manifests_of(f"{path}[{address}]", line, manifest)
+                objects += (replace(item, path=path, address=address) for item in resource)
         else:
             try:
                 objects += manifests_of(path, line, text)
@@ -101,7 +102,7 @@ def _read_file(path: str, data: bytes, yaml: YamlReader, found: Manifests, *, ma
     found.objects += [item for item in objects if item.kind and item.group not in _NOT_OF_CLUSTERS]
     policies = [item for item in objects if item.is_policy]
     if policies and (is_json or len(objects) != len({item.line for item in objects})):
-        found.policies += [(item.path, item.json) for item in policies]
+        found.policies += [(item.source, item.json) for item in policies]
     elif policies:
         found.policies += only(data, objects, lambda item: item.is_policy)
 

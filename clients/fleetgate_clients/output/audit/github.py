@@ -27,10 +27,10 @@ def workflow_command_text(report: Report) -> str:
 
 
 def _annotation(violation: Violation) -> str:
-    place = violation.place
+    place = violation.place if violation.place is not None and violation.place.is_file else None
     return command(
         _COMMANDS[violation.effect],
-        f"{violation.object.cluster}: {violation.object}: {violation.message}",
+        violation.sentence,
         file=place.path if place else "",
         line=place.line if place else 0,
         title=str(violation.constraint),

@@ -1,7 +1,8 @@
 """The report as SARIF 2.1.0: a rule per Constraint, a result per violation.
 
-An object of a file is at its place there. One of a cluster has no file: it is named below the base ``FLEET``, as
-``cluster/kind/namespace/name``, so that viewers that insist on a file show something that can be read.
+An object of a file is at its place there. One of a cluster, or of standard input, has no file: it is named below the
+base ``FLEET``, as ``cluster/kind/namespace/name``, so that viewers that insist on a file show something that can be
+read.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _result(violation: Violation, position: int, *, with_baseline: bool) -> dict
         "ruleId": _rule(violation.constraint),
         "ruleIndex": position,
         "level": _LEVELS[violation.effect],
-        "message": {"text": f"{found.cluster}: {found}: {violation.message}"},
+        "message": {"text": violation.sentence},
         "locations": [_location(violation)],
         "partialFingerprints": {"fleetgateViolation/v1": _fingerprint(violation)},
         "properties": {
@@ -103,7 +104,7 @@ def _result(violation: Violation, position: int, *, with_baseline: bool) -> dict
 def _location(violation: Violation) -> dict[str, Any]:
     found, place = violation.object, violation.place
     name = _object_path(found)
-    if place is not None:
+    if place is not None and place.is_file:
         physical: dict[str, Any] = {"artifactLocation": {"uri": uri(place.path)}, "region": {"startLine": place.line}}
     else:
         physical = {"artifactLocation": {"uri": quote(name), "uriBaseId": _BASE}, "region": {"startLine": 1}}

@@ -102,7 +102,7 @@ def _object_line(first: Violation, paint: Paint, look: Look, *, wide: bool) -> s
     found = first.object
     words = [paint(found.cluster, "dim"), paint(str(found), "bold")]
     if first.place is not None:
-        words.append(paint(f"{first.place.path}:{first.place.line}", "dim"))
+        words.append(paint(str(first.place), "dim"))
     if wide and found.owner:
         words.append(f"({paint(found.owner)})")
     plain = [found.cluster, str(found), *(printable(word) for word in words[2:])]
