@@ -333,6 +333,11 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
     ]
 
 
+def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
+    Lines(seconds=0).update(audit_pb2.AuditProgress(objects_done=1, objects=1, violations=1))
+    assert capsys.readouterr().err.startswith("audited 1 of 1 object, 1 violation, ")
+
+
 def test_progress_is_a_bar_on_a_terminal_and_never_in_the_output(service: ScriptedAudits) -> None:
     def slowly() -> Iterator[audit_pb2.RunAuditResponse]:
         for message in runs.messages():

@@ -209,6 +209,15 @@ def test_sarif_says_where_an_object_of_a_file_stands() -> None:
     assert physical == {"artifactLocation": {"uri": "manifests/batch.yaml"}, "region": {"startLine": 12}}
 
 
+def test_the_worst_of_an_object_comes_first() -> None:
+    found = tuple(
+        runs.violation("stage", runs.POD, "n", "a", one, "no") for one in (runs.LIMITS, runs.LABELS, runs.HOSTS)
+    )
+    lines = text_of(runs.report(violations=found), Format.TABLE).splitlines()
+    head = lines.index("stage  v1/Pod n/a")
+    assert [line.split()[0] for line in lines[head + 1 : head + 4]] == ["deny", "warn", "dryrun"]
+
+
 BATCH = ("", "Pod", "team-b", "batch")
 
 

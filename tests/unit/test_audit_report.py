@@ -13,7 +13,7 @@ from fleetgate_clients.audit.baseline import KnownViolations
 from fleetgate_clients.audit.collect import Collector
 from fleetgate_clients.audit.document import ReportError, from_json, parsed
 from fleetgate_clients.audit.exit_codes import exit_code
-from fleetgate_clients.audit.report import Effect, Report, Violation, effect_of
+from fleetgate_clients.audit.report import Effect, ObjectName, Report, Violation, effect_of
 from fleetgate_clients.output.audit import Format, Look, line_writer, write
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,6 +238,18 @@ def test_what_is_streamed_is_what_convert_makes(wanted: Format, name: str) -> No
     out = [writer.begin(streamed.run), *out, writer.end(streamed)]
     assert not streamed.violations
     assert "".join(out) == text_of(from_json(text_of(REPORTS[name])), wanted)
+
+
+@pytest.mark.parametrize(("wanted", "form"), [(Format.JSONL, "-o jsonl"), (Format.YAML, "-o yaml")])
+def test_another_form_of_an_audit_is_named(wanted: Format, form: str) -> None:
+    text = text_of(REPORTS["ordinary"], wanted)
+    for given_text in (text, text.encode()):
+        with pytest.raises(ReportError, match=f"{form}.*`fleetgate audit -o json`"):
+            from_json(given_text)
+
+
+def test_an_object_without_a_name_leaves_no_gap() -> None:
+    assert str(ObjectName("c", "fleetgate.dev", "v1", "AuditReport", "", "")) == "fleetgate.dev/v1/AuditReport"
 
 
 def test_json_lines_say_what_they_are() -> None:

@@ -283,6 +283,8 @@ def _finite(text: str) -> float | str:
 
 def from_json(text: str | bytes) -> Report:
     """Read a report. Raises ReportError for anything else."""
+    if other := _other_form(text):
+        raise ReportError(f"it is an audit as {other}: a report is what `fleetgate audit -o json` writes")
     try:
         identity = msgspec.json.decode(text, type=_Identity)
         if (identity.api_version, identity.kind) != (API_VERSION, KIND):
@@ -292,6 +294,14 @@ def from_json(text: str | bytes) -> Report:
         raise ReportError(f"it is no valid {KIND}: {error}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ReportError(f"it is no JSON: {error}") from error
+
+
+def _other_form(text: str | bytes) -> str:
+    """The form that an audit was written in, where it is one that has all of it but is no report."""
+    start = text[:1024].decode("utf-8", "replace") if isinstance(text, bytes) else text[:1024]
+    if start.startswith('{"type":"run",'):
+        return "JSON lines (-o jsonl)"
+    return "YAML (-o yaml)" if start.startswith(f"apiVersion: {API_VERSION}\nkind: {KIND}\n") else ""
 
 
 def _report(document: _Report) -> Report:

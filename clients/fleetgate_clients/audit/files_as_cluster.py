@@ -111,4 +111,6 @@ def _warn_of_duplicates(objects: Iterable[Manifest]) -> None:
             if count <= _SHOWN_DUPLICATES:
                 typer.echo(f"warning: {printable(f'{item.place}: {item} is already in {earlier.place}')}", err=True)
     if count > _SHOWN_DUPLICATES:
-        typer.echo(f"warning: {count - _SHOWN_DUPLICATES} more objects are given twice; the last one counts", err=True)
+        more = count - _SHOWN_DUPLICATES
+        what = "1 more object is" if more == 1 else f"{more:,} more objects are"
+        typer.echo(f"warning: {what} given twice; the last one counts", err=True)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fleetgate_clients.inventory.text import elapsed
+from fleetgate_clients.output.audit.summary import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,8 +61,8 @@ class Lines:
         rate = progress.objects_done / (now - self._started)
         left = f", {elapsed((progress.objects - progress.objects_done) / rate)} left" if rate else ""
         sys.stderr.write(
-            f"audited {progress.objects_done:,} of {progress.objects:,} objects,"
-            f" {progress.violations:,} violations, {rate:,.0f} objects/s{left}\n"
+            f"audited {progress.objects_done:,} of {number(progress.objects, 'object')},"
+            f" {number(progress.violations, 'violation')}, {rate:,.0f} objects/s{left}\n"
         )
         sys.stderr.flush()
 
@@ -83,7 +84,7 @@ class Bar:
             self._task,
             completed=progress.objects_done,
             total=progress.objects,
-            violations=f"{progress.violations:,} violations",
+            violations=number(progress.violations, "violation"),
             rate=f"{rate:,.0f} objects/s",
         )
 

@@ -61,7 +61,7 @@ class ObjectName(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """``apps/v1/Deployment namespace/name``, as gator names objects."""
-        return f"{self.api_version}/{self.kind} {self.path}"
+        return f"{self.api_version}/{self.kind} {self.path}".rstrip()
 
 
 class ConstraintName(msgspec.Struct, frozen=True):

@@ -65,7 +65,7 @@ class Manifest:
     def __str__(self) -> str:
         """``v1/Pod namespace/name``."""
         api_version = f"{self.group}/{self.version}" if self.group else self.version
-        return f"{api_version}/{self.kind} {f'{self.namespace}/' if self.namespace else ''}{self.name}"
+        return f"{api_version}/{self.kind} {f'{self.namespace}/' if self.namespace else ''}{self.name}".rstrip()
 
 
 class _Metadata(msgspec.Struct, frozen=True):

@@ -87,7 +87,8 @@ def _header(report: Report) -> Iterator[str]:
         new = report.counts.new.total()
         yield f"<li><strong>{new:,}</strong>new since the baseline</li>"
         yield f"<li><strong>{report.baseline.fixed:,}</strong>fixed since the baseline</li>"
-    yield f"<li><strong>{report.objects:,}</strong>objects in {number(len(report.clusters), 'cluster')}</li>"
+    objects = "object" if report.objects == 1 else "objects"
+    yield f"<li><strong>{report.objects:,}</strong>{objects} in {number(len(report.clusters), 'cluster')}</li>"
     yield "</ul>\n</header>\n<main>\n"
 
 

@@ -92,9 +92,10 @@ def _detail_lines(violations: Sequence[Violation], look: Look, paint: Paint, *, 
     grouped: dict[tuple[str, ...], list[Violation]] = {}
     for violation in violations:
         grouped.setdefault(violation.object.identity, []).append(violation)
+    order = list(Effect)
     for those in sorted(grouped.values(), key=lambda those: those[0].object.cluster):
         yield _object_line(those[0], paint, look, wide=wide)
-        for violation in those:
+        for violation in sorted(those, key=lambda violation: order.index(violation.effect)):
             yield from _violation_lines(violation, look, paint, wide=wide)
 
 
