@@ -63,7 +63,8 @@ Files with objects ask whether these would be admitted, in every chosen cluster.
 that there are, and --published names the policies of today.
 
 Exit codes: 0 nothing would be newly denied, 1 something would, or an object that was asked about; 2 wrong usage, no
-answer, or a policy is refused; 3 the answer is partial. 130 if interrupted.
+answer, a policy is refused, or there is no such cluster or Constraint; 3 the answer is partial, or something in the
+files was not looked at. 130 if interrupted.
 """
 
 
