@@ -192,6 +192,9 @@ def test_whatif_of_a_constraint_that_is_nowhere_is_exit_code_2(service: Scripted
     service.answers, service.constraints = comparison(), [runs.HOSTS]
     done = ask(service, "whatif", "-f", "-", "--constraint", "K8sUniqueIngresHost", given=json.dumps(TEMPLATE))
     assert (done.exit_code, "did you mean K8sUniqueIngressHost?" in done.stderr) == (2, True)
+    service.constraints = []
+    assert ask(service, "whatif", "-f", "-", "--constraint", "A", given=json.dumps(TEMPLATE)).exit_code == 2
+    service.constraints = [runs.HOSTS]
     assert ask(service, "whatif", "-f", "-", "--constraint", runs.HOSTS[0], given=json.dumps(TEMPLATE)).exit_code == 1
 
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from fleetgate_clients.audit.report import Report
 
 
-def check_chosen(
-    report: Report, scope: audit_pb2.AuditScope, names: Callable[[], Collection[str]] = tuple[str, ...]
-) -> None:
+def check_chosen(report: Report, scope: audit_pb2.AuditScope, names: Callable[[], Collection[str] | None]) -> None:
     """End the command, exit code 2, where no cluster was chosen, or a Constraint that is in none of them.
 
     ``names`` gives the Constraints that there are, as ``KIND/NAME``, to propose another one; it is asked only then.
@@ -31,7 +29,7 @@ def check_chosen(
         fail(no_cluster_words(scope.cluster_selector))
     missing = unmatched(scope.constraints, {str(result.constraint) for result in report.constraints})
     if missing and any(cluster.complete for cluster in report.clusters):
-        fail("\n".join([*_missing_words(missing, names()), *report.shortfalls()]))
+        fail("\n".join([*_missing_words(missing, names() or ()), *report.shortfalls()]))
     for words in missing:
         _warn(f"no Constraint matches --constraint {words}, as far as is known")
     if report.objects == 0 and report.complete:

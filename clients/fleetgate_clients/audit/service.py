@@ -49,15 +49,15 @@ class Audits:
         answer: audit_pb2.ExplainResponse = self._stub.Explain(request, timeout=self._timeout)
         return answer
 
-    def constraints(self) -> set[str]:
-        """The published Constraints, as ``KIND/NAME``; none where they cannot be listed."""
+    def constraints(self) -> set[str] | None:
+        """The published Constraints, as ``KIND/NAME``; None where they cannot be listed."""
         import grpc  # noqa: PLC0415
         from fleetgate_proto.v1 import policy_pb2  # noqa: PLC0415
 
         try:
             answer = self._policies.ListConstraints(policy_pb2.ListConstraintsRequest(), timeout=self._timeout)
         except grpc.RpcError:
-            return set()
+            return None
         return {f"{one.kind}/{one.name}" for one in answer.constraints}
 
     def runs(self, request: audit_pb2.ListAuditRunsRequest, limit: int) -> Iterator[audit_pb2.AuditSummary]:

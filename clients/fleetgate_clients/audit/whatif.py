@@ -157,8 +157,8 @@ def _of_service(
     _propose(request, manifests)
     request.objects.extend(item.json for item in manifests.objects if not item.is_policy)
     with audits(connection) as service:
-        published = service.constraints() if request.scope.constraints else set()
-        if published:
+        published = service.constraints() if request.scope.constraints else None
+        if published is not None:
             check_constraints(request.scope.constraints, published | set(manifests.constraints))
         # An object without a name is reviewed, too: admission sees it as it is written.
         found = Comparison(not_reviewed=not_reviewed_of(manifests), written=bool(request.objects))
