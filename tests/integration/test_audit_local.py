@@ -176,6 +176,8 @@ def test_a_constraint_or_kind_that_is_nowhere_is_told() -> None:
     wrong = audit("-f", "-", "--constraint", "NeedOwner", "-o", "json", given=given)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "error: no Constraint matches --constraint NeedOwner; did you mean NeedsOwner?\n"
+    plan = {"format_version": "1.2", "planned_values": {"root_module": {"resources": [{"type": "aws_instance"}]}}}
+    assert audit("-f", "-", "--constraint", "NeedOwner", given=given + stream(plan)).returncode == 2
     none = audit("-f", "-", "--kind", "Pode", given=given)
     assert none.returncode == 0
     assert "warning: no object that a Constraint could match is chosen by --kind Pode" in none.stderr

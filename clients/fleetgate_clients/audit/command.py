@@ -258,7 +258,7 @@ def _of_local(
 ) -> Report:
     from fleetgate_proto.v1 import audit_pb2  # noqa: PLC0415
 
-    from fleetgate_clients.audit.chosen import check_chosen  # noqa: PLC0415
+    from fleetgate_clients.audit.chosen import check_chosen, check_constraints  # noqa: PLC0415
     from fleetgate_clients.audit.files import need_constraints, need_objects, read_manifests  # noqa: PLC0415
     from fleetgate_clients.audit.files_as_cluster import load  # noqa: PLC0415
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
@@ -287,6 +287,9 @@ def _of_local(
             need_constraints(manifests, filename)
             need_objects(manifests, filename)
             del manifests
+        if names:
+            # Files have all that there are, also where objects are not looked at.
+            check_constraints(scope.constraints, names)
         collector = writer.collector(read)
         messages = map(
             audit_pb2.RunAuditResponse.FromString,
