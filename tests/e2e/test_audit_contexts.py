@@ -18,6 +18,8 @@ from tests.support.processes import FLEETGATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+POLICIES = Path(__file__).parents[2] / "policies"
+
 KIND = "NeedsOwner"
 TEMPLATE = {
     "apiVersion": "templates.gatekeeper.sh/v1",
@@ -128,6 +130,23 @@ def test_clusters_are_audited_by_policies_of_files(kubeconfig: Path, tmp_path: P
     assert [item for item in found if item[2] == "bare"] == [("guarded", "seen", "bare"), ("plain", "seen", "bare")]
     assert {item[1] for item in found} == {"seen"}
     assert all(cluster.state == "SYNCED" for cluster in report.clusters)
+
+
+def test_policies_of_files_see_the_kinds_that_they_require(clusters: Fleet, kubeconfig: Path) -> None:
+    clusters["plain"].apply(_ingress("one", "seen"), _ingress("two", "unseen"))
+    policies = ("unique-ingress-host/template.yaml", "constraints/unique-ingress-host.yaml")
+    files = [argument for name in policies for argument in ("-f", str(POLICIES / name))]
+    done = audit(kubeconfig, "--context", "plain", *files)
+    assert done.returncode == 1, done.stderr + done.stdout
+    found = [(item.object.namespace, item.object.name) for item in from_json(done.stdout).violations]
+    assert found == [("seen", "one"), ("unseen", "two")]
+
+
+def _ingress(name: str, namespace: str) -> dict[str, Any]:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    rule = {"host": "shop.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": {"rules": [rule]}}
 
 
 def test_a_cluster_is_audited_by_its_own_policies(kubeconfig: Path) -> None:

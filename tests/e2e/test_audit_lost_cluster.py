@@ -49,9 +49,10 @@ def _constraint(number: int) -> dict[str, Any]:
 
 
 def _states(server: Server) -> dict[str, int]:
+    """How far each cluster's ConfigMaps are known."""
     stub = inventory_pb2_grpc.InventoryServiceStub(server.channel)
     clusters = stub.ListClusters(inventory_pb2.ListClustersRequest(), timeout=TIMEOUT).clusters
-    return {one.name: one.state for one in clusters}
+    return {one.name: kind.state for one in clusters for kind in one.kinds if kind.kind.kind == "ConfigMap"}
 
 
 def test_a_cluster_that_is_lost_during_an_audit_makes_it_partial(tmp_path: Path) -> None:
@@ -82,10 +83,12 @@ def test_a_cluster_that_is_lost_during_an_audit_makes_it_partial(tmp_path: Path)
                 fleet.kill("lost")
                 eventually(lambda: _states(server)["lost"] == inventory_pb2.INVENTORY_STATE_STALE, seconds=10)
                 lines = [json.loads(line) for line in [first, *client.stdout]]
+                assert client.stderr is not None
+                errors = client.stderr.read()
             assert client.returncode == 3
     (summary,) = (one for one in lines if one["type"] == "summary")
     clusters = {one["name"]: one for one in summary["clusters"]}
-    assert clusters["kept"]["complete"]
+    assert clusters["kept"]["complete"], errors
     assert not clusters["lost"]["complete"]
     assert "lost during the audit" in clusters["lost"]["reason"]
     found = [one["cluster"] for one in lines if one["type"] == "violation"]

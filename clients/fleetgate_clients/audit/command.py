@@ -264,7 +264,8 @@ def _of_local(
     from fleetgate_clients.audit.local import LocalEngineError, local_engine  # noqa: PLC0415
     from fleetgate_clients.inventory.service import fail  # noqa: PLC0415
 
-    engine = local_engine()
+    # Nothing else says which kinds of a cluster policies of files see; a cluster's own have its Config for that.
+    engine = local_engine(syncs_referenced=bool(where.contexts and filename))
     try:
         read = None
         manifests = read_manifests(filename, engine.documents) if filename else None

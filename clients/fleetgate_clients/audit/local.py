@@ -60,8 +60,12 @@ class LocalEngine(Protocol):
         """End what runs."""
 
 
-def local_engine() -> LocalEngine:
-    """Make the installed one. Ends the command, exit code 2, where there is none."""
+def local_engine(*, syncs_referenced: bool = False) -> LocalEngine:
+    """Make the installed one. Ends the command, exit code 2, where there is none.
+
+    ``syncs_referenced``: policies see the kinds of a cluster that templates say they require, though no Config and no
+    SyncSet names them.
+    """
     found = list(metadata.entry_points(group=ENTRY_POINT_GROUP))
     if not found:
         fail(
@@ -69,7 +73,7 @@ def local_engine() -> LocalEngine:
             f" pip install {DISTRIBUTION}, or name a service with --server"
         )
     try:
-        made: LocalEngine = found[0].load()()
+        made: LocalEngine = found[0].load()(syncs_referenced=syncs_referenced)
     except ImportError as error:
         fail(f"the local engine of {found[0].value} does not load: {error}")
     return made

@@ -26,9 +26,11 @@ _INVENTORY = {"inventory_empty_parents": "prune", "terminating_objects": "presen
 class LocalEngine:
     """See :class:`fleetgate_clients.audit.local.LocalEngine`. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, syncs_referenced: bool = False) -> None:
         self._engine = Engine(
-            constraint_seconds=_UNHURRIED_SECONDS, review_seconds=_UNHURRIED_SECONDS, compatibility=_INVENTORY
+            constraint_seconds=_UNHURRIED_SECONDS,
+            review_seconds=_UNHURRIED_SECONDS,
+            compatibility={**_INVENTORY, "auto_sync": "referenced" if syncs_referenced else "off"},
         )
         self._clusters = ClustersRead()
 
