@@ -20,8 +20,6 @@ use crate::wire::{self, audit_error};
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) message: wire::AuditFindings,
-    /// About how long the message is, encoded.
-    pub(super) bytes: usize,
     pub(super) tally: Tally,
 }
 
@@ -102,7 +100,6 @@ impl Judge<'_> {
             if self.without_details {
                 violation.details.clear();
             }
-            findings.bytes += size(&object) + violation.message.len() + violation.details.len() + 96;
             findings.message.violations.push(wire::AuditViolation {
                 object: Some(object.clone()),
                 violation: Some(violation),
@@ -125,7 +122,6 @@ impl Judge<'_> {
 impl Findings {
     fn error(&mut self, object: wire::AuditedObject, error: audit_error::Error) {
         self.tally.errors += 1;
-        self.bytes += size(&object) + 256;
         self.message.errors.push(wire::AuditError { object: Some(object), error: Some(error) });
     }
 }
@@ -140,10 +136,6 @@ fn zipped<'a>(
     let Scoped { fleet, cluster } = sets.zip(matched.as_ref());
     let own = cluster.zip(tally.constraints.cluster.as_mut());
     std::iter::once((fleet, &mut tally.constraints.fleet)).chain(own)
-}
-
-fn size(object: &wire::AuditedObject) -> usize {
-    object.cluster.len() + object.namespace.len() + object.name.len() + object.owner.len() + 64
 }
 
 /// The name of an object of a cluster, as findings have it.

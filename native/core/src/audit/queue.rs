@@ -10,6 +10,9 @@ const MAX_MESSAGES: usize = 32;
 /// Bytes that wait at most; one message more may be on top.
 const MAX_BYTES: usize = 8 << 20;
 
+/// Bytes of findings in a message: with as many it is handed over. gRPC's clients take four times that by default.
+pub(super) const BATCH_BYTES: usize = 1 << 20;
+
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {

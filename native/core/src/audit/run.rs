@@ -9,6 +9,7 @@ use prost::Message as _;
 use super::crew::{self, AuditRun, Crew, PROGRESS};
 use super::findings::{Findings, Judge};
 use super::plan::{ClusterPlan, Plan};
+use super::queue::BATCH_BYTES;
 use super::scope::Scope;
 use super::summary::{Tally, summary};
 use crate::clock;
@@ -19,9 +20,6 @@ use crate::wire::{self, run_audit_response::Message};
 
 /// Violations of a batch, where the request says nothing.
 const BATCH: usize = 500;
-
-/// Bytes of a batch: it is handed over once it has as many.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// Slices that are done and wait for one before them, at most.
 const AHEAD: usize = 32;
@@ -85,7 +83,7 @@ struct Handed {
     done: BTreeMap<usize, Findings>,
     /// Some thread hands over.
     is_handing: bool,
-    /// The batch in the making, and about how many bytes it has.
+    /// The batch in the making, and how many bytes its findings have.
     batch: wire::AuditFindings,
     bytes: usize,
     tallies: Vec<Tally>,
@@ -179,16 +177,18 @@ impl Work {
             tally.add(&findings.tally);
         }
         let mut messages = Vec::new();
-        handed.batch.errors.extend(findings.message.errors);
-        handed.bytes += findings.bytes;
+        for error in findings.message.errors {
+            handed.bytes += error.encoded_len();
+            handed.batch.errors.push(error);
+            messages.extend(handed.take_full(self.batch));
+        }
         for violation in findings.message.violations {
+            handed.bytes += violation.encoded_len();
             handed.batch.violations.push(violation);
-            if handed.batch.violations.len() >= self.batch {
-                messages.push(handed.take_batch());
-            }
+            messages.extend(handed.take_full(self.batch));
         }
         let is_due = handed.said.elapsed() >= PROGRESS;
-        if handed.bytes >= BATCH_BYTES || handed.batch.errors.len() >= self.batch || (is_due && handed.has_batch()) {
+        if is_due && handed.has_batch() {
             messages.push(handed.take_batch());
         }
         if is_due {
@@ -207,6 +207,12 @@ impl Work {
 impl Handed {
     fn has_batch(&self) -> bool {
         !self.batch.violations.is_empty() || !self.batch.errors.is_empty()
+    }
+
+    /// The batch, where it has as much as one may have.
+    fn take_full(&mut self, batch: usize) -> Option<Vec<u8>> {
+        let is_full = self.batch.violations.len().max(self.batch.errors.len()) >= batch || self.bytes >= BATCH_BYTES;
+        is_full.then(|| self.take_batch())
     }
 
     fn take_batch(&mut self) -> Vec<u8> {

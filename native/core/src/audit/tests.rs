@@ -413,6 +413,32 @@ fn a_run_that_nobody_reads_waits_and_ends_when_it_is_cancelled() {
 }
 
 #[test]
+fn large_findings_come_in_messages_that_clients_take() {
+    let engine = engine(2);
+    let long = r#"violation[{"msg": msg}] { msg := input.review.object.text }"#;
+    apply(&engine, &[template("K", long), constraint("K", "one", json!({})), constraint("K", "two", json!({}))]);
+    let text = "x".repeat(300_000);
+    let pods = (0..40).map(|number| {
+        let mut pod = pod("n", &format!("p{number}"));
+        pod["text"] = json!(text);
+        pod
+    });
+    give(&engine, "c", &pods.collect::<Vec<_>>());
+    let run = start(&engine, &[], &Caller::default()).unwrap();
+    let (mut largest, mut violations) = (0, 0);
+    while !run.is_finished() {
+        for message in run.take(Instant::now() + Duration::from_secs(60)).unwrap() {
+            largest = largest.max(message.len());
+            if let Some(Message::Findings(found)) = wire::RunAuditResponse::decode(&*message).unwrap().message {
+                violations += found.violations.len();
+            }
+        }
+    }
+    assert_eq!(violations, 80);
+    assert!(largest < 2 << 20, "{largest}");
+}
+
+#[test]
 fn a_cluster_that_is_lost_during_a_run_is_not_complete() {
     let engine = many_pods(3_000);
     for cluster in ["d", "e"] {

@@ -9,6 +9,7 @@ use prost::Message as _;
 use super::results::Results;
 use super::{ClusterState, ContinuousAudit};
 use crate::audit::findings::audited;
+use crate::audit::queue::BATCH_BYTES;
 use crate::audit::scope::Scope;
 use crate::audit::summary::{coverage_audit, unknown};
 use crate::config::GroupVersionKind;
@@ -147,15 +148,18 @@ impl Listing {
     /// The next encoded `fleetgate.v1.AuditFindings`, as long as there is more.
     pub fn take(&self) -> Option<Vec<u8>> {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut findings = wire::AuditFindings::default();
+        let (mut findings, mut bytes) = (wire::AuditFindings::default(), 0);
         while let Some(part) = left.last_mut() {
-            if findings.violations.len() + findings.errors.len() >= BATCH {
+            if findings.violations.len() + findings.errors.len() >= BATCH || bytes >= BATCH_BYTES {
                 break;
             }
-            match part.next() {
-                Some((key, blob)) => self.add(part, &key, &blob, &mut findings),
-                None => drop(left.pop()),
-            }
+            let Some((key, blob)) = part.next() else {
+                left.pop();
+                continue;
+            };
+            let known = findings.violations.len();
+            self.add(part, &key, &blob, &mut findings);
+            bytes += findings.violations.iter().skip(known).map(prost::Message::encoded_len).sum::<usize>();
         }
         let is_empty = findings.violations.is_empty() && findings.errors.is_empty();
         (!is_empty).then(|| findings.encode_to_vec())

@@ -14,6 +14,7 @@ use crate::audit::courtesy;
 use crate::audit::crew::{self, AuditRun, Crew, PROGRESS};
 use crate::audit::findings::{self, audited, guarded, identified};
 use crate::audit::plan::{ClusterPlan, Place, Plan};
+use crate::audit::queue::BATCH_BYTES;
 use crate::audit::scope::Scope;
 use crate::audit::summary::{Tally, cluster_audit, unknown};
 use crate::decide::{Auditor, Both, CallError, Caller, Comparer, Engine, Pinned, unique_id};
@@ -231,7 +232,7 @@ impl Work {
 
     /// Hands over what was found; a slow reader slows the threads here. Gives false where nobody reads any more.
     fn hand_over(&self, cluster: usize, found: Found) -> bool {
-        let Found { message: wire::WhatIfFindings { mut findings, errors }, counts, objects } = found;
+        let Found { message: wire::WhatIfFindings { findings, errors }, counts, objects } = found;
         let mut totals = self.lock();
         totals.counts.merge(counts);
         if let Some(tally) = totals.tallies.get_mut(cluster) {
@@ -249,12 +250,18 @@ impl Work {
         });
         drop(totals);
         let mut messages = Vec::new();
-        let mut errors = errors;
-        while !findings.is_empty() || !errors.is_empty() {
-            let rest = findings.split_off(findings.len().min(BATCH));
-            let batch = wire::WhatIfFindings { findings, errors: std::mem::take(&mut errors) };
+        let mut batch = wire::WhatIfFindings { errors, ..Default::default() };
+        let mut bytes = 0;
+        for finding in findings {
+            bytes += finding.encoded_len();
+            batch.findings.push(finding);
+            if batch.findings.len() >= BATCH || bytes >= BATCH_BYTES {
+                messages.push(Message::Findings(std::mem::take(&mut batch)));
+                bytes = 0;
+            }
+        }
+        if !batch.findings.is_empty() || !batch.errors.is_empty() {
             messages.push(Message::Findings(batch));
-            findings = rest;
         }
         messages.extend(progress.map(Message::Progress));
         messages.into_iter().all(|message| self.crew.push(encoded(message)))
