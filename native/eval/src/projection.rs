@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fleetgate_value::{Str, Value};
 
 /// A step of a path: a field; none for any field or item.
-pub type Step = Option<Str>;
+pub(crate) type Step = Option<Str>;
 
 /// Which parts of a value matter. Values that agree in these cannot be told apart by who reads no others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -97,10 +97,11 @@ struct Made {
     assembled: Vec<(Asked, Assembled)>,
 }
 
-/// The view of a kind, or why there is none.
-#[derive(Debug)]
+/// The view of a kind, and what was too large to be one.
+#[derive(Debug, Clone)]
 struct Slot {
-    view: Outcome,
+    view: Arc<KindView>,
+    refused: Option<Refused>,
     used: Instant,
 }
 
@@ -109,7 +110,7 @@ struct Slot {
 struct Refused {
     json_bytes: usize,
     changed: u64,
-    projection: Arc<Projection>,
+    projection: Projection,
     why: ViewTooLarge,
 }
 
@@ -149,18 +150,21 @@ impl Views {
         let demanded = self.affordable(demanded);
         let due = |known: &Arc<Kind>| {
             let wanted = demanded.iter().find_map(|(one, wanted)| Arc::ptr_eq(one, known).then_some(wanted));
-            let made = self.lock().kinds.get(known.kind()).map(|slot| slot.view.clone());
-            let made = made.or_else(|| wanted.map(|_| Slot::unbuilt().view))?;
-            let is_due = match (&made, wanted) {
-                (Ok(view), Some(wanted)) if shrinks && view.projection() != wanted => true,
-                (Ok(view), Some(wanted)) => !view.serves(known, wanted),
-                (Ok(view), None) => !view.serves(known, view.projection()),
-                (Err(refused), _) => !refused.holds_for(known, wanted.unwrap_or(&refused.projection)),
-            };
-            let start = made.unwrap_or_default();
-            let wanted = wanted.unwrap_or(start.projection()).clone();
-            let start = if shrinks && *start.projection() != wanted { Arc::default() } else { start };
-            is_due.then(|| (known.clone(), start, wanted))
+            let slot = self.lock().kinds.get(known.kind()).cloned().or_else(|| wanted.map(|_| Slot::unbuilt()))?;
+            let is_anew = shrinks && wanted.is_some_and(|wanted| wanted != slot.view.projection());
+            let start = if is_anew { Arc::default() } else { slot.view.clone() };
+            match wanted.filter(|wanted| slot.refuses(known, &start, wanted).is_none()) {
+                Some(wanted) => {
+                    let is_due = is_anew || !start.serves(known, wanted);
+                    is_due.then(|| (known.clone(), start, wanted.clone()))
+                }
+                // What is in use is kept so, without what would be too much.
+                None => {
+                    let own = slot.view.projection().clone();
+                    let is_due = slot.is_built() && !slot.view.serves(known, &own);
+                    is_due.then(|| (known.clone(), slot.view, own))
+                }
+            }
         };
         let due: Vec<(Arc<Kind>, Arc<KindView>, Projection)> = snapshot.shared_kinds().filter_map(due).collect();
         let demanded = demanded.into_iter().map(|(known, _)| known.kind.clone()).collect();
@@ -179,7 +183,7 @@ impl Views {
         view.map_err(|why| Refused {
             json_bytes: known.json_bytes(),
             changed: known.changed,
-            projection: Arc::new(start.projection().clone().and(wanted)),
+            projection: start.projection().clone().and(wanted),
             why,
         })
     }
@@ -202,7 +206,7 @@ impl Views {
     }
 
     fn account(&self, kinds: &BTreeMap<Arc<GroupVersionKind>, Slot>) {
-        let now = kinds.values().map(|slot| slot.view.as_ref().map_or(0, |view| view.bytes())).sum();
+        let now = kinds.values().map(|slot| slot.view.bytes()).sum();
         self.ready.changes(self.bytes.swap(now, Ordering::Relaxed), now);
     }
 
@@ -216,8 +220,8 @@ impl Views {
         kinds.retain(|kind, slot| snapshot.kind(kind).is_some() && slot.used.elapsed() < IDLE);
         assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
         for (kind, view) in prepared.views {
-            if let Some(slot) = kinds.get_mut(&kind).filter(|slot| slot.changed() <= changed(&view)) {
-                slot.view = view;
+            if let Some(slot) = kinds.get_mut(&kind) {
+                slot.take(view);
             }
         }
         self.account(kinds);
@@ -302,7 +306,17 @@ impl Drop for Views {
 
 impl Slot {
     fn unbuilt() -> Self {
-        Self { view: Ok(Arc::default()), used: Instant::now() }
+        Self { view: Arc::default(), refused: None, used: Instant::now() }
+    }
+
+    fn is_built(&self) -> bool {
+        self.view.changed() > 0
+    }
+
+    /// Why a view cannot have these parts besides those that it starts with.
+    fn refuses(&self, known: &Kind, start: &KindView, projection: &Projection) -> Option<ViewTooLarge> {
+        let refused = self.refused.as_ref()?;
+        refused.holds_for(known, &start.projection().clone().and(projection)).then_some(refused.why)
     }
 
     /// The view of a kind as a snapshot has it, with parts of its objects.
@@ -314,30 +328,30 @@ impl Slot {
         keys: &mut KeyCache,
     ) -> Result<Arc<KindView>, ViewTooLarge> {
         self.used = Instant::now();
-        let start = match &self.view {
-            Ok(view) if view.serves(known, projection) => return Ok(view.clone()),
-            Ok(view) => view.clone(),
-            Err(refused) if refused.holds_for(known, projection) => return Err(refused.why),
-            Err(_) => Arc::default(),
-        };
-        let made = views.following(&start, known, projection, keys);
-        // Who pinned an earlier snapshot does not set back those who pinned the current one.
-        if known.changed >= self.changed() {
-            self.view = made.clone();
+        if self.view.serves(known, projection) {
+            return Ok(self.view.clone());
         }
+        if let Some(why) = self.refuses(known, &self.view, projection) {
+            return Err(why);
+        }
+        let made = views.following(&self.view, known, projection, keys);
+        self.take(made.clone());
         made.map_err(|refused| refused.why)
     }
 
-    fn changed(&self) -> u64 {
-        changed(&self.view)
-    }
-}
-
-/// The snapshot in which what it was made of changed last.
-fn changed(view: &Outcome) -> u64 {
-    match view {
-        Ok(view) => view.changed(),
-        Err(refused) => refused.changed,
+    /// Takes over what was made. Who pinned an earlier snapshot does not set back those who pinned the current one, and who
+    /// reads too much does not take away what others read.
+    fn take(&mut self, made: Outcome) {
+        match made {
+            Ok(view) if view.changed() >= self.view.changed() => self.view = view,
+            Err(refused) if refused.changed >= self.view.changed() => {
+                if refused.projection == *self.view.projection() {
+                    self.view = Arc::default();
+                }
+                self.refused = Some(refused);
+            }
+            _ => {}
+        }
     }
 }
 
