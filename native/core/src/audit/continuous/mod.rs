@@ -156,6 +156,21 @@ impl ContinuousAudit {
     /// Judges what changed, until `deadline` at the latest, and gives encoded `fleetgate.v1.ViolationChanges`: none where
     /// nothing came or went. Waits for something to change where nothing has.
     pub fn step(&self, deadline: Instant) -> Vec<Vec<u8>> {
+        // On a thread of its own: the caller's priority must not fall, for others wait for locks that it takes later.
+        std::thread::scope(|scope| {
+            let step = || {
+                courtesy::lower_priority();
+                self.judge_changes(deadline)
+            };
+            let name = "audit".to_owned();
+            match std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn_scoped(scope, step) {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(_) => self.judge_changes(deadline),
+            }
+        })
+    }
+
+    fn judge_changes(&self, deadline: Instant) -> Vec<Vec<u8>> {
         let mut context = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = clock::thread_cpu();
         let pending = loop {

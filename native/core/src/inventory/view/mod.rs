@@ -77,6 +77,8 @@ pub(super) struct Views {
     bytes: AtomicUsize,
     /// The writer's own, so that it keeps nobody waiting.
     writer_keys: Mutex<KeyCache>,
+    /// Those of decisions that make a view.
+    reader_keys: Mutex<KeyCache>,
 }
 
 /// Views of a snapshot that is about to be published.
@@ -92,7 +94,6 @@ type Outcome = Result<Arc<KindView>, Refused>;
 
 #[derive(Debug, Default)]
 struct Made {
-    keys: KeyCache,
     kinds: BTreeMap<Arc<GroupVersionKind>, Slot>,
     assembled: Vec<(Asked, Assembled)>,
 }
@@ -132,6 +133,7 @@ impl Views {
             made: Mutex::default(),
             bytes: AtomicUsize::new(0),
             writer_keys: Mutex::default(),
+            reader_keys: Mutex::default(),
         }
     }
 
@@ -213,7 +215,7 @@ impl Views {
     /// Takes over what was prepared, once its snapshot is published, and drops what nobody uses.
     pub(super) fn install(&self, snapshot: &Snapshot, prepared: Prepared) {
         let mut made = self.lock();
-        let Made { kinds, assembled, .. } = &mut *made;
+        let Made { kinds, assembled } = &mut *made;
         for kind in prepared.demanded {
             kinds.entry(kind).or_insert_with(Slot::unbuilt).used = Instant::now();
         }
@@ -237,9 +239,8 @@ impl Views {
         excluder: &Excluder,
     ) -> Result<Trees, ViewTooLarge> {
         let mut made = self.lock();
-        let Made { keys, kinds, assembled } = &mut *made;
-        let at = assembled.iter().position(|(one, _)| *one == asked);
-        let found = at.and_then(|at| assembled.get_mut(at));
+        let at = made.assembled.iter().position(|(one, _)| *one == asked);
+        let found = at.and_then(|at| made.assembled.get_mut(at));
         if let Some((_, found)) = found.filter(|(_, found)| found.number == snapshot.number()) {
             found.used = Instant::now();
             return found.trees.clone();
@@ -247,13 +248,16 @@ impl Views {
         let shown: Vec<(&Arc<Kind>, Option<Projection>)> =
             snapshot.shared_kinds().filter(|known| shows(known)).map(|known| (known, reads(known))).collect();
         let stamps: Vec<_> = shown.iter().map(|(known, read)| assembled::stamp(known, read.is_some())).collect();
-        let same = at.and_then(|at| assembled.get_mut(at)).filter(|(_, found)| found.stamps == stamps);
+        let same = at.and_then(|at| made.assembled.get_mut(at)).filter(|(_, found)| found.stamps == stamps);
         if let Some((_, found)) = same {
             (found.number, found.used) = (found.number.max(snapshot.number()), Instant::now());
             return found.trees.clone();
         }
-        let trees = self.build(&shown, excluder, kinds, keys);
-        self.account(kinds);
+        drop(made);
+        let trees = self.build(&shown, excluder);
+        let mut made = self.lock();
+        self.account(&made.kinds);
+        let assembled = &mut made.assembled;
         let one = Assembled { number: snapshot.number(), stamps, trees: trees.clone(), used: Instant::now() };
         match assembled.iter_mut().find(|(known, _)| *known == asked) {
             // Who pinned an earlier snapshot does not take it away from those who pinned the current one.
@@ -269,25 +273,12 @@ impl Views {
         trees
     }
 
-    fn build(
-        &self,
-        shown: &[(&Arc<Kind>, Option<Projection>)],
-        excluder: &Excluder,
-        kinds: &mut BTreeMap<Arc<GroupVersionKind>, Slot>,
-        keys: &mut KeyCache,
-    ) -> Result<Trees, ViewTooLarge> {
+    fn build(&self, shown: &[(&Arc<Kind>, Option<Projection>)], excluder: &Excluder) -> Result<Trees, ViewTooLarge> {
         let mut bytes = 0;
         let mut parts = Vec::with_capacity(shown.len());
         for (known, read) in shown {
-            let view = match read {
-                Some(projection) => {
-                    let slot = kinds.entry(known.kind.clone()).or_insert_with(Slot::unbuilt);
-                    let view = slot.view_of(known, projection, self, keys)?;
-                    bytes += view.bytes();
-                    Some(view)
-                }
-                None => None,
-            };
+            let view = read.as_ref().map(|projection| self.view_of(known, projection)).transpose()?;
+            bytes += view.as_ref().map_or(0, |view| view.bytes());
             if bytes > self.limit {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });
             }
@@ -295,6 +286,31 @@ impl Views {
         }
         let keeps_parents = self.compatibility.inventory_empty_parents == EmptyParents::Keep;
         Ok(assembled::trees(&parts, excluder, keeps_parents, bytes))
+    }
+
+    /// The view of a kind as a snapshot has it, with parts of its objects. Nobody waits for one that is made here: what an audit
+    /// makes of earlier snapshots, at a low priority, is no matter of decisions.
+    fn view_of(&self, known: &Arc<Kind>, projection: &Projection) -> Result<Arc<KindView>, ViewTooLarge> {
+        let start = {
+            let mut made = self.lock();
+            let slot = made.kinds.entry(known.kind.clone()).or_insert_with(Slot::unbuilt);
+            slot.used = Instant::now();
+            if slot.view.serves(known, projection) {
+                return Ok(slot.view.clone());
+            }
+            if let Some(why) = slot.refuses(known, &slot.view, projection) {
+                return Err(why);
+            }
+            slot.view.clone()
+        };
+        let view = match self.reader_keys.try_lock() {
+            Ok(mut keys) => self.following(&start, known, projection, &mut keys),
+            Err(_) => self.following(&start, known, projection, &mut KeyCache::default()),
+        };
+        if let Some(slot) = self.lock().kinds.get_mut(known.kind()) {
+            slot.take(view.clone());
+        }
+        view.map_err(|refused| refused.why)
     }
 }
 
@@ -317,26 +333,6 @@ impl Slot {
     fn refuses(&self, known: &Kind, start: &KindView, projection: &Projection) -> Option<ViewTooLarge> {
         let refused = self.refused.as_ref()?;
         refused.holds_for(known, &start.projection().clone().and(projection)).then_some(refused.why)
-    }
-
-    /// The view of a kind as a snapshot has it, with parts of its objects.
-    fn view_of(
-        &mut self,
-        known: &Kind,
-        projection: &Projection,
-        views: &Views,
-        keys: &mut KeyCache,
-    ) -> Result<Arc<KindView>, ViewTooLarge> {
-        self.used = Instant::now();
-        if self.view.serves(known, projection) {
-            return Ok(self.view.clone());
-        }
-        if let Some(why) = self.refuses(known, &self.view, projection) {
-            return Err(why);
-        }
-        let made = views.following(&self.view, known, projection, keys);
-        self.take(made.clone());
-        made.map_err(|refused| refused.why)
     }
 
     /// Takes over what was made. Who pinned an earlier snapshot does not set back those who pinned the current one, and who
