@@ -102,10 +102,13 @@ impl InventoryReads {
         self.patterns.iter().any(|pattern| pattern.scope == scope && pattern.admits(group_version, kind))
     }
 
-    /// The parts of cached objects of a kind that can be read, wherever they stand.
+    /// The parts of cached objects of a kind that can be read, wherever they stand, and their names.
     #[must_use]
     pub fn projection(&self, group_version: &str, kind: &str) -> Projection {
-        self.objects.projection(group_version, kind)
+        let mut parts = self.objects.projection(group_version, kind);
+        // Traces tell objects apart by where they are in memory, and all that hold nothing are one there.
+        parts.add(&["metadata", "name"].map(|name| Some(Str::from(name))), &Projection::default());
+        parts
     }
 
     /// Whether managedFields or the last-applied-configuration of cached objects of a kind can be read.

@@ -205,16 +205,28 @@ fn with_inventory() -> Engine {
     engine
 }
 
+fn objects_read(explained: &wire::ConstraintExplanation) -> Vec<String> {
+    let shown = |read: &wire::ReadObject| {
+        format!("{} {} {}/{}", read.cluster, read.kind.as_ref().unwrap().kind, read.namespace, read.name)
+    };
+    explained.reads.iter().map(shown).collect()
+}
+
+#[test]
+fn objects_without_what_is_looked_for_were_read_too() {
+    let engine = with(&[template("Unique", UNIQUE), constraint("Unique", "host", json!({}))]);
+    let bare = |namespace, name| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}});
+    let texts = [bare("a", "p"), bare("b", "q")].map(|object| serde_json::to_vec(&object).unwrap());
+    engine.inventories.replace("c", texts.iter().map(|text| &**text)).unwrap();
+    let explained = explained(&engine, &create(&pod_with_host("ns", "new", "x")));
+    assert_eq!(objects_read(at("host", &explained)), ["c Pod a/p", "c Pod b/q"]);
+}
+
 #[test]
 fn objects_of_the_inventory_that_were_read_are_named() {
     let explained = explained(&with_inventory(), &create(&pod_with_host("ns", "new", "x")));
     let one = at("host", &explained);
-    let shown: Vec<_> = one
-        .reads
-        .iter()
-        .map(|read| format!("{} {} {}/{}", read.cluster, read.kind.as_ref().unwrap().kind, read.namespace, read.name))
-        .collect();
-    assert_eq!(shown, ["c Pod a/p", "c Pod b/q"]);
+    assert_eq!(objects_read(one), ["c Pod a/p", "c Pod b/q"]);
     assert_eq!(one.read_objects, 2);
     assert_eq!(one.violations[0].violation.as_ref().unwrap().message, "a/p");
 }
