@@ -98,8 +98,7 @@ impl ObjectReads {
 
     /// Whether the notes in cached objects of a kind can be read.
     pub(crate) fn cached_notes(&self, group_version: &str, kind: &str) -> bool {
-        let mut admitting = self.cached.iter().filter(|(pattern, _)| pattern.admits(group_version, kind));
-        admitting.any(|(_, parts)| has_notes(parts))
+        has_notes(&self.projection(group_version, kind))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::fleet::{describe, fleet_template, in_cluster, kind, list, messages};
 use super::*;
-use crate::inventory::Change;
+use crate::inventory::{self, Change};
 use crate::policy::Scope;
 
 /// Objects whose view takes longer to make than a review may take.
@@ -19,6 +19,12 @@ const READS: &str = r#"violation[{"msg": m}] {
 fn hasty() -> Engine {
     let limits = Limits { constraint_time: REVIEW_TIME, review_time: REVIEW_TIME, ..engine().limits };
     Engine { limits, ..engine() }
+}
+
+fn with_settings(settings: inventory::Settings) -> Engine {
+    let inventories = Inventories::with_settings(Compatibility::default(), settings);
+    let policies = Policies::new(Arc::new(RegoDriver::default())).telling(inventories.demands());
+    Engine { policies, inventories, ..hasty() }
 }
 
 fn pods() -> Vec<Change> {
@@ -74,10 +80,7 @@ fn the_first_decision_after_a_policy_is_published_finds_its_view() {
 
 #[test]
 fn what_has_no_room_is_made_by_the_decision_that_reads_it() {
-    let settings = crate::inventory::Settings { ready_bytes: 1 << 20, ..Default::default() };
-    let inventories = Inventories::with_settings(Compatibility::default(), settings);
-    let policies_of = Policies::new(Arc::new(RegoDriver::default())).telling(inventories.demands());
-    let engine = Engine { policies: policies_of, inventories, ..hasty() };
+    let engine = with_settings(inventory::Settings { ready_bytes: 1 << 20, ..Default::default() });
     apply(&engine, &policies());
     engine.inventories.shard("a").write(pods());
     assert_eq!(engine.inventories.made_bytes(), 0, "it was there before anybody asked");
@@ -90,10 +93,7 @@ fn what_has_no_room_is_made_by_the_decision_that_reads_it() {
 
 #[test]
 fn views_hold_the_parts_that_programs_read() {
-    let settings = crate::inventory::Settings { view_bytes: 4 << 20, ..Default::default() };
-    let inventories = Inventories::with_settings(Compatibility::default(), settings);
-    let policies_of = Policies::new(Arc::new(RegoDriver::default())).telling(inventories.demands());
-    let engine = Engine { policies: policies_of, inventories, ..engine() };
+    let engine = with_settings(inventory::Settings { view_bytes: 4 << 20, ..Default::default() });
     let [config, names, constraint_of_names] = policies();
     let reading = |rego: &str| {
         apply(
