@@ -1,11 +1,10 @@
 //! What Rego sees of a cluster's objects.
 //!
 //! Values take many times the memory of the objects as they are kept, so they are made for the kinds that a program can
-//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. Of the objects of a kind
-//! they have the parts that some program can read ([`Projection`]). They are made by the
-//! writer before a snapshot is published, or before a program is ([`super::Demand`]); with the next snapshot only what
-//! changed is made anew. A decision makes what nobody foresaw. What one program reads may take so many bytes and no more;
-//! beyond that the program is refused.
+//! read and for no others ([`InventoryReads`]); of these others the keys down to the kind are there. Of the objects of a
+//! kind they have the parts that some program can read ([`Projection`]). They are made by the writer before a snapshot is
+//! published, or before a program is ([`super::Demand`]); with the next snapshot only what changed is made anew. A decision
+//! makes what nobody foresaw. What one program reads may take so many bytes and no more; beyond that the program is refused.
 
 mod assembled;
 mod delta;
@@ -195,6 +194,8 @@ impl Views {
         let made = self.lock();
         let (mut there, mut new): (Vec<_>, Vec<_>) =
             demanded.into_iter().partition(|(known, _)| made.kinds.contains_key(known.kind()));
+        // Decisions do not wait for the samples.
+        drop(made);
         let mut more = 0;
         new.retain(|(known, projection)| {
             let bytes = KindView::estimate(known, projection, self.compatibility);
