@@ -5,7 +5,10 @@ use fleetgate_value::Value;
 
 use super::Machine;
 use crate::error::{Error, Exhausted};
-use crate::ir::{Callee, Operand, Place, Replacement, RuleId, RuleKind};
+use crate::ir::{Callee, Operand, Place, Replacement, Rule, RuleId, RuleKind};
+
+/// Calls whose values are kept in an evaluation, which bounds the memory for them.
+const MAX_CALLS: usize = 100_000;
 
 type Answer = Result<Option<Value>, Box<Error>>;
 
@@ -90,14 +93,36 @@ impl<'p> Machine<'p> {
     }
 
     /// The value of a function's call; of a rule that is called without arguments, its document.
+    ///
+    /// It is found out once, and equal arguments get it again, as in OPA's `topdown.evalFunc`. That shows in a value: 0 and
+    /// -0.0 are equal arguments and are printed differently.
     fn function(&mut self, id: RuleId, args: Vec<Value>) -> Answer {
         let Some(rule) = self.program.rules.get(id) else { return Ok(None) };
         if !matches!(rule.kind, RuleKind::Function(_)) {
             return self.rule_value(id);
         }
+        let call = (id, args);
+        let known = self.world.calls.get(&call).cloned();
+        // Who watches sees each call's own clauses and reads.
+        if known.is_some() && self.watcher.is_none() {
+            return Ok(known);
+        }
+        let value = self.defined(rule, &call.1)?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        if let Some(value) = &value
+            && self.world.calls.len() < MAX_CALLS
+        {
+            self.world.calls.insert(call, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn defined(&mut self, rule: &'p Rule, args: &[Value]) -> Answer {
         let value = self.in_frame(rule.slots, |machine| {
-            for (slot, arg) in args.into_iter().enumerate() {
-                machine.set(slot, arg);
+            for (slot, arg) in args.iter().enumerate() {
+                machine.set(slot, arg.clone());
             }
             machine.complete(rule, &rule.definitions)
         })?;
@@ -105,5 +130,47 @@ impl<'p> Machine<'p> {
             (None, Some(default)) => self.default_value(rule, default),
             (value, _) => Ok(value),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use fleetgate_rego::Release;
+
+    use crate::testing::compiled;
+    use crate::{Budget, Documents, Settings, Workspace, read_document};
+
+    fn value(body: &str) -> String {
+        let program = compiled(body);
+        let document = program.document(&["p", "x"]).unwrap();
+        let input = Some(read_document("", br#"{"none": 0, "minus": -0.0}"#).unwrap());
+        let documents = || Documents { input: input.clone(), data: fleetgate_value::Object::default(), stored: None };
+        let settings = Settings { budget: Budget::default(), strict: false, now_nanos: 0, release: Release::Opa1_17 };
+        let plain = program.evaluate(document, documents(), settings, &mut Workspace::default()).unwrap();
+        let (traced, _) = program.trace(document, documents(), settings, &mut Workspace::default());
+        assert_eq!(plain.as_ref().map(ToString::to_string), traced.unwrap().map(|value| value.to_string()), "{body}");
+        plain.unwrap().to_string()
+    }
+
+    const SHOWN: &str = "shown(n) = s { s := sprintf(\"%v\", [n]) }\n";
+
+    #[test]
+    fn equal_arguments_get_the_first_calls_value() {
+        assert_eq!(value(&format!("{SHOWN}x = [shown(input.none), shown(input.minus)]")), r#"["0", "0"]"#);
+        assert_eq!(value(&format!("{SHOWN}x = [shown(input.minus), shown(input.none)]")), r#"["-0", "-0"]"#);
+        assert_eq!(value(&format!("{SHOWN}x = [shown([input.minus]), shown([input.none])]")), r#"["[-0.0]", "[-0.0]"]"#);
+    }
+
+    #[test]
+    fn a_call_under_replaced_documents_starts_anew() {
+        let body = format!("{SHOWN}x = [a, b] {{ a := shown(input.minus)\n b := shown(0) with input as {{}} }}");
+        assert_eq!(value(&body), r#"["-0", "0"]"#);
+    }
+
+    #[test]
+    fn an_undefined_call_is_asked_again() {
+        assert_eq!(value("f(n) = 1 { n > 0 }\nx = [1 | not f(input.none); not f(input.minus)]"), "[1]");
     }
 }

@@ -16,6 +16,7 @@ mod stored;
 mod trace;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleetgate_builtins::{Context, Stored};
@@ -93,6 +94,8 @@ struct World {
     replaced: Option<Arc<Replaced>>,
     /// By rule.
     cache: Vec<Cached>,
+    /// Values of functions, by their arguments.
+    calls: BTreeMap<(RuleId, Vec<Value>), Value>,
 }
 
 /// How to evaluate.
@@ -198,7 +201,7 @@ impl Program {
             program: self,
             frame: std::mem::take(&mut workspace.frame),
             base: 0,
-            world: World { input, data, replaced: None, cache },
+            world: World { input, data, replaced: None, cache, calls: BTreeMap::new() },
             builtins,
             strict: settings.strict,
             release: settings.release,

@@ -1,5 +1,6 @@
 //! `with`: documents and functions replaced for one expression.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleetgate_value::{Object, Str, Value};
@@ -34,7 +35,7 @@ impl World {
             .as_deref()
             .map(|replaced| Arc::new(Replaced { documents: replaced.documents.clone(), functions: Vec::new() }));
         let cache = vec![Cached::Unknown; self.cache.len()];
-        Self { input: self.input.clone(), data: self.data.clone(), replaced, cache }
+        Self { input: self.input.clone(), data: self.data.clone(), replaced, cache, calls: BTreeMap::new() }
     }
 }
 
@@ -79,7 +80,7 @@ impl<'p> Machine<'p> {
             }
         }
         let cache = vec![Cached::Unknown; self.program.rules.len()];
-        World { input, data, replaced: Some(Arc::new(replaced)), cache }
+        World { input, data, replaced: Some(Arc::new(replaced)), cache, calls: BTreeMap::new() }
     }
 
     /// What replaces a rule's document, if anything does: undefined where a document above it is replaced by one that
