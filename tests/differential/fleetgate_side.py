@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from fleetgate.engine import Engine, EngineError, InvalidRequest, PolicyError
@@ -37,7 +38,7 @@ def answers(world: World, reviews: Sequence[Review]) -> Answers:
         kinds.add(kind)
         _apply(engine, template, [item for item in world.constraints if item.get("kind") == kind],
                refused_templates, refused_constraints)  # fmt: skip
-    refused_constraints |= {_title(item): MISSING for item in world.constraints if item.get("kind") not in kinds}
+    refused_constraints |= {title(item): MISSING for item in world.constraints if item.get("kind") not in kinds}
     refused_objects = _store(engine, world.inventory)
     return Answers(
         tuple(_review(engine, review) for review in reviews), refused_templates, refused_constraints, refused_objects
@@ -52,9 +53,9 @@ def _apply(
     refused_constraints: dict[str, str],
 ) -> None:
     """Publish a template with those of its Constraints that are not refused."""
-    files = [("template", _bytes(template))]
-    files += [(f"constraint {index}", _bytes(item)) for index, item in enumerate(constraints)]
-    titles = {f"constraint {index}": _title(item) for index, item in enumerate(constraints)}
+    files = [("template", _manifest(template))]
+    files += [(f"constraint {index}", _manifest(item)) for index, item in enumerate(constraints)]
+    titles = {f"constraint {index}": title(item) for index, item in enumerate(constraints)}
     while files:
         try:
             engine.apply_bundle(name_of(template) or "nameless", files)
@@ -138,8 +139,17 @@ def _review(engine: Engine, review: Review) -> ReviewAnswer:
     return ReviewAnswer(tuple(sorted(found)))
 
 
-def _title(constraint: Json) -> str:
+def title(constraint: Json) -> str:
+    """Return how both sides name a Constraint."""
     return f"{constraint.get('kind')}/{name_of(constraint)}"
+
+
+_PAIR = re.compile(r"\\ud[89ab]..\\ud[c-f]..")
+
+
+def _manifest(value: Json) -> bytes:
+    """Return a manifest's text. Files are YAML to Gatekeeper as to us, which knows no surrogates."""
+    return _PAIR.sub(lambda pair: json.loads(f'"{pair[0]}"'), json.dumps(value)).encode()
 
 
 def _bytes(value: Json) -> bytes:

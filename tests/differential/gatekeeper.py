@@ -10,7 +10,17 @@ from tests.differential.world import Json, Review, World
 
 def question(world: World, reviews: Sequence[Review]) -> dict[str, Json]:
     """Return the oracle's request for reviews in a world."""
-    return {"op": "review", **world.to_json(), "reviews": [review.to_json() for review in reviews]}
+    told = {**world.to_json(), "constraints": [_stored(constraint) for constraint in world.constraints]}
+    return {"op": "review", **told, "reviews": [review.to_json() for review in reviews]}
+
+
+def _stored(value: Json) -> Json:
+    """Return a manifest as files and API servers give it to Gatekeeper: Go writes 1000000.0 without its fraction."""
+    if isinstance(value, dict):
+        return {key: _stored(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_stored(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
 
 
 def answers(reply: dict[str, Json]) -> Answers:

@@ -96,7 +96,9 @@ def _replacement(rng: Random, value: Json, key: str, vocabulary: Vocabulary) -> 
     if isinstance(value, str) and rng.random() < 0.35:
         return _other_text(rng, value)
     if isinstance(value, int | float) and not isinstance(value, bool) and rng.random() < 0.35:
-        return rng.choice((value + 1, value - 1, -value, value * 1000003, value + 0.5, str(value)))
+        # What is no number any more is no JSON.
+        larger = value * 1000003 if abs(value) < 1e300 else value
+        return rng.choice((value + 1, value - 1, -value, larger, value + 0.5, str(value)))
     make = rng.choices(
         (
             lambda: vocabulary.value(rng, key),

@@ -118,6 +118,7 @@ pub(super) fn coverage_audit(snapshot: &Snapshot, coverage: Coverage, objects: u
         complete: is_known && errors == 0,
         reason: match (is_known, errors) {
             (true, 0) => String::new(),
+            (true, 1) => "1 review gave no answer".to_owned(),
             (true, errors) => format!("{errors} reviews gave no answer"),
             (false, _) => reason,
         },

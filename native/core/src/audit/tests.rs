@@ -298,7 +298,7 @@ fn what_gives_no_answer_is_an_error() {
     assert_eq!(said.lines(), ["c Pod n/good l: good"]);
     assert_eq!(said.errors.len(), 1);
     let cluster = said.cluster("c");
-    assert_eq!((cluster.complete, cluster.errors, &*cluster.reason), (false, 1, "1 reviews gave no answer"));
+    assert_eq!((cluster.complete, cluster.errors, &*cluster.reason), (false, 1, "1 review gave no answer"));
 }
 
 #[test]

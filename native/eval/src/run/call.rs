@@ -160,7 +160,10 @@ mod tests {
     fn equal_arguments_get_the_first_calls_value() {
         assert_eq!(value(&format!("{SHOWN}x = [shown(input.none), shown(input.minus)]")), r#"["0", "0"]"#);
         assert_eq!(value(&format!("{SHOWN}x = [shown(input.minus), shown(input.none)]")), r#"["-0", "-0"]"#);
-        assert_eq!(value(&format!("{SHOWN}x = [shown([input.minus]), shown([input.none])]")), r#"["[-0.0]", "[-0.0]"]"#);
+        assert_eq!(
+            value(&format!("{SHOWN}x = [shown([input.minus]), shown([input.none])]")),
+            r#"["[-0.0]", "[-0.0]"]"#
+        );
     }
 
     #[test]

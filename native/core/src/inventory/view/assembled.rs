@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fleetgate_eval::{InventoryReads, InventoryScope};
-use fleetgate_value::Value;
+use fleetgate_value::{Str, Value};
 
 use super::ViewTooLarge;
 use super::kind_view::KindView;
-use crate::config::{Excluder, Process};
+use crate::config::{Excluder, GroupVersionKind, Process};
 use crate::inventory::kind::Kind;
 use crate::inventory::store::fingerprint;
 
@@ -38,20 +38,20 @@ pub(super) struct Trees {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stamp {
     /// Its objects: the snapshot in which they changed last.
-    Objects(Arc<str>, u64),
+    Objects(Arc<GroupVersionKind>, u64),
     /// Its keys: a hash of the namespaces.
-    Keys(Arc<str>, u64),
+    Keys(Arc<GroupVersionKind>, u64),
 }
 
 pub(super) fn stamp(known: &Kind, covered: bool) -> Stamp {
-    let name: Arc<str> = known.kind().to_string().into();
+    let kind = known.kind.clone();
     if covered {
-        return Stamp::Objects(name, known.changed);
+        return Stamp::Objects(kind, known.changed);
     }
     let parents = known.objects.parents().iter();
     let texts: Vec<u8> =
         parents.flat_map(|(namespace, count)| [namespace.as_bytes(), &[0, u8::from(*count > 0)]].concat()).collect();
-    Stamp::Keys(name, fingerprint(&texts))
+    Stamp::Keys(kind, fingerprint(&texts))
 }
 
 /// Whether a program can read objects of a kind.
@@ -67,7 +67,8 @@ fn scope_of(namespace: &str) -> InventoryScope {
     if namespace.is_empty() { InventoryScope::Cluster } else { InventoryScope::Namespace }
 }
 
-pub(super) type Kinds = BTreeMap<String, BTreeMap<String, Value>>;
+/// Objects by groupVersion and kind.
+pub(super) type Kinds = BTreeMap<Str, BTreeMap<Str, Value>>;
 
 /// Puts kinds together: each with its objects, or with its keys alone.
 pub(super) fn trees(
@@ -76,10 +77,11 @@ pub(super) fn trees(
     keeps_parents: bool,
     bytes: usize,
 ) -> Trees {
-    let (mut cluster, mut namespaces) = (Kinds::new(), BTreeMap::<String, Kinds>::new());
+    let (mut cluster, mut namespaces) = (Kinds::new(), BTreeMap::<Str, Kinds>::new());
     let is_excluded = |name: &str| excluder.excludes_name(Process::Sync, name);
     for (known, view) in parts {
-        let is_namespace = known.kind().group.is_empty() && &*known.kind().kind == "Namespace";
+        let is_namespace = known.kind().is_namespace();
+        let (group_version, kind) = (Str::from(known.kind().group_version()), Str::from(&*known.kind().kind));
         for (namespace, count) in known.objects.parents() {
             if (*count == 0 && !keeps_parents) || (!is_namespace && is_excluded(namespace)) {
                 continue;
@@ -95,16 +97,16 @@ pub(super) fn trees(
             }
             let kinds = match &**namespace {
                 "" => &mut cluster,
-                namespace => namespaces.entry(namespace.to_owned()).or_default(),
+                _ => namespaces.entry(namespace.clone()).or_default(),
             };
-            kinds.entry(known.kind().group_version()).or_default().insert(known.kind().kind.to_string(), objects);
+            kinds.entry(group_version.clone()).or_default().insert(kind.clone(), objects);
         }
     }
     data(cluster, namespaces, bytes)
 }
 
 /// The trees of objects by groupVersion and kind, those that are namespaced by namespace first.
-pub(super) fn data(cluster: Kinds, namespaces: BTreeMap<String, Kinds>, bytes: usize) -> Trees {
+pub(super) fn data(cluster: Kinds, namespaces: BTreeMap<Str, Kinds>, bytes: usize) -> Trees {
     let cluster = (!cluster.is_empty()).then(|| kinds_value(cluster));
     let namespace = (!namespaces.is_empty()).then(|| level(namespaces, kinds_value));
     let named = |name: &str, tree: &Option<Value>| tree.as_ref().map(|tree| (Value::from(name), tree.clone()));
@@ -117,6 +119,6 @@ fn kinds_value(kinds: Kinds) -> Value {
     level(kinds, |kinds| level(kinds, |objects| objects))
 }
 
-fn level<T>(entries: BTreeMap<String, T>, value: impl Fn(T) -> Value) -> Value {
-    Value::object(entries.into_iter().map(|(key, entry)| (Value::from(key), value(entry))).collect())
+fn level<T>(entries: BTreeMap<Str, T>, value: impl Fn(T) -> Value) -> Value {
+    Value::object(entries.into_iter().map(|(key, entry)| (Value::String(key), value(entry))).collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleetgate_eval::InventoryReads;
-use fleetgate_value::Value;
+use fleetgate_value::{Str, Value};
 use imbl::ordmap::DiffItem;
 
 use super::Shown;
@@ -31,8 +31,8 @@ pub(crate) struct Delta {
 #[derive(Default)]
 struct Trees {
     cluster: Kinds,
-    namespaces: BTreeMap<String, Kinds>,
-    objects: BTreeMap<(String, String, String), Vec<(Value, Value)>>,
+    namespaces: BTreeMap<Str, Kinds>,
+    objects: BTreeMap<(Str, Str, Str), Vec<(Value, Value)>>,
 }
 
 impl Snapshot {
@@ -99,7 +99,7 @@ impl Trees {
             return Some(());
         }
         let value = json::parse(&objects.json(packed).ok()?, &mut KeyCache::default(), compatibility.numbers).ok()?;
-        let place = (namespace.to_owned(), known.kind().group_version(), known.kind().kind.to_string());
+        let place = (namespace.into(), known.kind().group_version().into(), (*known.kind().kind).into());
         self.objects.entry(place).or_default().push((Value::from(name), value));
         Some(())
     }

@@ -114,13 +114,33 @@ struct Refused {
     why: ViewTooLarge,
 }
 
+/// Who asks for something to be put together: a program of a generation.
+#[derive(Debug, Clone, Copy)]
+struct Asker<'a> {
+    generation: u64,
+    reads: &'a Arc<InventoryReads>,
+    /// The kinds that it declares, where it is of a fleet template.
+    declared: Option<&'a BTreeSet<GroupVersionKind>>,
+}
+
 /// Who asked for what was put together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Asked {
-    /// A program of a generation.
-    Program { generation: u64, reads: Arc<InventoryReads> },
-    /// A program of a fleet template in a generation, by the kinds that it declares.
-    Fleet { generation: u64, reads: Arc<InventoryReads>, declared: BTreeSet<GroupVersionKind> },
+#[derive(Debug)]
+struct Asked {
+    generation: u64,
+    reads: Arc<InventoryReads>,
+    declared: Option<BTreeSet<GroupVersionKind>>,
+}
+
+impl Asked {
+    fn is(&self, asker: &Asker<'_>) -> bool {
+        self.generation == asker.generation && self.reads == *asker.reads && self.declared.as_ref() == asker.declared
+    }
+}
+
+impl From<Asker<'_>> for Asked {
+    fn from(asker: Asker<'_>) -> Self {
+        Self { generation: asker.generation, reads: asker.reads.clone(), declared: asker.declared.cloned() }
+    }
 }
 
 impl Views {
@@ -234,43 +254,33 @@ impl Views {
     fn assemble(
         &self,
         snapshot: &Snapshot,
-        asked: Asked,
+        asker: Asker<'_>,
         shows: impl Fn(&Kind) -> bool,
-        reads: impl Fn(&Kind) -> Option<Projection>,
+        covers: impl Fn(&Kind) -> bool,
         excluder: &Excluder,
     ) -> Result<Trees, ViewTooLarge> {
+        let shown = || snapshot.shared_kinds().filter(|known| shows(known));
+        let stamps = || shown().map(|known| assembled::stamp(known, covers(known)));
         let mut made = self.lock();
-        let at = made.assembled.iter().position(|(one, _)| *one == asked);
-        let found = at.and_then(|at| made.assembled.get_mut(at));
-        if let Some((_, found)) = found.filter(|(_, found)| found.number == snapshot.number()) {
-            found.used = Instant::now();
-            return found.trees.clone();
-        }
-        let shown: Vec<(&Arc<Kind>, Option<Projection>)> =
-            snapshot.shared_kinds().filter(|known| shows(known)).map(|known| (known, reads(known))).collect();
-        let stamps: Vec<_> = shown.iter().map(|(known, read)| assembled::stamp(known, read.is_some())).collect();
-        let same = at.and_then(|at| made.assembled.get_mut(at)).filter(|(_, found)| found.stamps == stamps);
-        if let Some((_, found)) = same {
+        if let Some(found) =
+            made.assembled_for(&asker, |one| one.number == snapshot.number() || stamps().eq(one.stamps.iter().cloned()))
+        {
             (found.number, found.used) = (found.number.max(snapshot.number()), Instant::now());
             return found.trees.clone();
         }
         drop(made);
-        let trees = self.build(&shown, excluder);
+        let parts: Vec<_> =
+            shown().map(|known| (known, covers(known).then(|| known.projection(asker.reads)))).collect();
+        let trees = self.build(&parts, excluder);
+        let one = Assembled {
+            number: snapshot.number(),
+            stamps: stamps().collect(),
+            trees: trees.clone(),
+            used: Instant::now(),
+        };
         let mut made = self.lock();
+        made.keep(asker, one);
         self.account(&made.kinds);
-        let assembled = &mut made.assembled;
-        let one = Assembled { number: snapshot.number(), stamps, trees: trees.clone(), used: Instant::now() };
-        match assembled.iter_mut().find(|(known, _)| *known == asked) {
-            // Who pinned an earlier snapshot does not take it away from those who pinned the current one.
-            Some((_, known)) if known.number > one.number => {}
-            Some((_, known)) => *known = one,
-            None => {
-                if assembled.len() >= MAX_ASSEMBLED {
-                    assembled.remove(0);
-                }
-                assembled.push((asked, one));
-            }
-        }
         trees
     }
 
@@ -312,6 +322,37 @@ impl Views {
             slot.take(view.clone());
         }
         view.map_err(|refused| refused.why)
+    }
+}
+
+impl Made {
+    fn assembled_for(
+        &mut self,
+        asker: &Asker<'_>,
+        mut is_wanted: impl FnMut(&Assembled) -> bool,
+    ) -> Option<&mut Assembled> {
+        let mut of_asker = self.assembled.iter_mut().filter(|(asked, _)| asked.is(asker));
+        of_asker.find_map(|(_, one)| is_wanted(one).then_some(one))
+    }
+
+    /// Keeps two for each who asks: of the latest snapshot, and of the earlier one that was asked for last. An audit goes on
+    /// with what it pinned, and decisions with what is current.
+    fn keep(&mut self, asker: Asker<'_>, one: Assembled) {
+        let newest = self.assembled.iter().filter(|(asked, _)| asked.is(&asker)).map(|(_, one)| one.number).max();
+        let replaced = self.assembled_for(&asker, |other| match newest {
+            Some(newest) if one.number < newest => other.number < newest,
+            Some(newest) => other.number == newest,
+            None => false,
+        });
+        match replaced {
+            Some(other) => *other = one,
+            None => {
+                if self.assembled.len() >= MAX_ASSEMBLED {
+                    self.assembled.remove(0);
+                }
+                self.assembled.push((asker.into(), one));
+            }
+        }
     }
 }
 
@@ -366,12 +407,12 @@ impl Snapshot {
     /// # Errors
     /// [`ViewTooLarge`]
     pub fn data(&self, reads: &Arc<InventoryReads>, shown: &Shown<'_>) -> Result<Value, ViewTooLarge> {
-        let asked = Asked::Program { generation: shown.generation, reads: reads.clone() };
+        let asker = Asker { generation: shown.generation, reads, declared: None };
         let trees = self.views.assemble(
             self,
-            asked,
+            asker,
             |known| known.is_given || shown.synced.contains(known.kind()),
-            |known| assembled::covers(reads, known).then(|| known.projection(reads)),
+            |known| covers(reads, known),
             shown.excluder,
         )?;
         Ok(trees.data)
@@ -387,9 +428,8 @@ impl Snapshot {
         excluder: &Excluder,
     ) -> Result<(Option<Value>, Option<Value>, usize), ViewTooLarge> {
         let is_declared = |known: &Kind| declared.contains(known.kind());
-        let asked = Asked::Fleet { generation, reads: reads.clone(), declared: declared.clone() };
-        let read = |known: &Kind| Some(known.projection(reads));
-        let trees = self.views.assemble(self, asked, is_declared, read, excluder)?;
+        let asker = Asker { generation, reads, declared: Some(declared) };
+        let trees = self.views.assemble(self, asker, is_declared, |_| true, excluder)?;
         Ok((trees.cluster, trees.namespace, trees.bytes))
     }
 }
