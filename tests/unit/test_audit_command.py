@@ -190,6 +190,8 @@ def test_a_kind_or_namespace_without_objects_is_told(service: ScriptedAudits) ->
         ("--server", "127.0.0.1:1", "--context", "x"),
         ("-f", "x.yaml", "--since", "1h"),
         ("-f", "x.yaml", "--watch"),
+        ("-f", "x.yaml", "--kubeconfig", "config"),
+        ("--server", "127.0.0.1:1", "--exec-command", "aws"),
         ("-f", "x.yaml", "--clusters", "stage=prod"),
         ("--server", "127.0.0.1:1", "--watch", "--since", "1h"),
         ("--server", "127.0.0.1:1", "--watch", "-o", "json"),

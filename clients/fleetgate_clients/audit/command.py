@@ -117,6 +117,8 @@ def audit(  # noqa: PLR0917 (one parameter per option)
     from fleetgate_clients.audit.writing import ReportWriter  # noqa: PLC0415
 
     _check(server, filename, context, clusters, since=since, watch=watch, output=output)
+    if (kubeconfig or exec_command) and not context:
+        raise typer.BadParameter("--kubeconfig and --exec-command say how to read clusters: name one with --context")
     scope = scope_of(clusters, cluster, constraint, namespace, kind)
     known = _known(baseline)
     writer = ReportWriter(output, color, known, quiet=quiet)
