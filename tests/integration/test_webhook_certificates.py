@@ -146,5 +146,8 @@ def test_a_stranger_does_not_get_past_the_handshake(
     guarded: RunningWebhook, authority: Authority, tmp_path: Path
 ) -> None:
     context = context_with(authority, Authority(tmp_path, "stranger").issue("kube-apiserver"))
-    with closing(guarded.connect(context=context)) as connection, pytest.raises(OSError, match=r"alert|reset|closed|EOF"):
+    with (
+        closing(guarded.connect(context=context)) as connection,
+        pytest.raises(OSError, match=r"alert|reset|closed|EOF"),
+    ):
         guarded.admit(admission_review(), connection=connection)
