@@ -25,13 +25,16 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// Folders that nothing in the extension is made of.
+const LEFT_OUT: [&str; 4] = ["target", "tests", "benches", "fuzz"];
+
 /// Rust sources and manifests below a directory, as `fleetgate.engine._ffi` finds them too.
 fn collect(directory: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            if name != "target" && !name.starts_with('.') {
+            if !LEFT_OUT.contains(&&*name) && !name.starts_with('.') {
                 collect(&path, found)?;
             }
         } else if name == "Cargo.lock" || name.ends_with(".rs") || name.ends_with(".toml") {

@@ -47,8 +47,9 @@ def test_files_that_are_no_sources_do_not_matter(tmp_path: Path) -> None:
     sources = _sources(tmp_path)
     built_from = source_digest(sources)
     (sources / "notes.txt").write_text("x")
-    (sources / "target").mkdir()
-    (sources / "target" / "generated.rs").write_text("x")
+    for folder in ("target", "tests"):
+        (sources / folder).mkdir()
+        (sources / folder / "other.rs").write_text("x")
     check_fresh(sources, built_from)
 
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const MUTANTS: usize = 200;
 
 fn directory() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+    PathBuf::from("tests/golden")
 }
 
 /// Each module with its name and version, the written ones first, then `MUTANTS` of each.

@@ -23,7 +23,7 @@ const RELEASES: [(Release, &str, &str); 2] = [
 ];
 
 fn directory() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+    PathBuf::from("tests/golden")
 }
 
 /// Each module with its name and version, the written ones first, then `MUTANTS` of each.

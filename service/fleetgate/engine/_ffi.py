@@ -86,11 +86,15 @@ def source_digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
+# Folders that nothing in the extension is made of.
+_LEFT_OUT = {"target", "tests", "benches", "fuzz"}
+
+
 def _sources(directory: Path) -> list[Path]:
     found: list[Path] = []
     for path in directory.iterdir():
         if path.is_dir():
-            if path.name != "target" and not path.name.startswith("."):
+            if path.name not in _LEFT_OUT and not path.name.startswith("."):
                 found += _sources(path)
         elif path.name == "Cargo.lock" or path.suffix in {".rs", ".toml"}:
             found.append(path)

@@ -61,9 +61,11 @@ fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
-/// The repository's files: every crate that includes these targets stands in `native/`.
+/// The repository's files: every crate that includes these targets stands in `native/`. What was compiled in is of another
+/// checkout where several have one target directory.
 fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(package).join("../..")
 }
 
 /// The parts of one input.
