@@ -14,12 +14,7 @@ mod lint;
 mod policy;
 mod rego;
 
-use mimalloc::MiMalloc;
 use pyo3::prelude::*;
-
-/// Many threads make and drop small values, and seldom where they were made.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The native core of fleetgate.
 #[pymodule]
