@@ -125,15 +125,15 @@ def world(west: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 
 
 def test_what_an_agent_streams_is_decided_on(world: World) -> None:
-    world.member.apply(config_map("agent", "first"))
+    world.member.apply(config_map("agent", "streamed-first"))
     audit = AuditLog(world.member, user=USER)
     with world.agent() as agent:
         eventually(lambda: world.state("remote") == "SYNCED", seconds=SETTLE_S)
-        eventually(lambda: world.messages("first") == ["taken in agent"], seconds=SETTLE_S)
-        world.member.apply(config_map("agent", "second"))
-        eventually(lambda: world.messages("second") == ["taken in agent"], seconds=SETTLE_S)
-        world.member.kubectl("delete", "configmap", "first", "--namespace=agent")
-        eventually(lambda: world.messages("first") == [], seconds=SETTLE_S)
+        eventually(lambda: world.messages("streamed-first") == ["taken in agent"], seconds=SETTLE_S)
+        world.member.apply(config_map("agent", "streamed-second"))
+        eventually(lambda: world.messages("streamed-second") == ["taken in agent"], seconds=SETTLE_S)
+        world.member.kubectl("delete", "configmap", "streamed-first", "--namespace=agent")
+        eventually(lambda: world.messages("streamed-first") == [], seconds=SETTLE_S)
         listed = {each.resource for each in audit.asked() if each.is_list}
         assert listed == {"namespaces", "configmaps", "customresourcedefinitions"}
         assert '"streaming"' in agent.log.read_text()
@@ -155,7 +155,7 @@ def test_a_killed_agent_is_stale_and_comes_back_without_a_list(world: World) -> 
             assert time.monotonic() - since < 10, "it never says STALE"
         assert time.monotonic() - since < STALE_WITHIN_S
     # What it told is known still.
-    assert world.messages("second") == ["taken in agent"]
+    assert world.messages("streamed-second") == ["taken in agent"]
     world.member.apply(config_map("agent", "meanwhile"))
     audit = AuditLog(world.member, user=USER)
     with world.agent():
