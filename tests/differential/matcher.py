@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.differential import fleetgate_side
+from tests.differential import deviations, fleetgate_side
 from tests.differential.answers import AUTO_REJECT
 from tests.differential.matches import NAMESPACES, labels, match_block
 from tests.differential.oracle import Oracle
@@ -78,7 +78,7 @@ def _expected(answer: dict[str, Json]) -> str:
     if "invalid" in answer:
         return "refused"
     if "error" in answer:
-        return f"error: {answer['error']}"
+        return f"error: {deviations.message(AUTO_REJECT + answer['error']).removeprefix(AUTO_REJECT)}"
     return "matches" if answer["matches"] else "does not"
 
 
