@@ -19,7 +19,7 @@ from tests.differential.answers import (
 )
 from tests.differential.deviations import is_refused_on_purpose
 from tests.differential.oracle import Oracle
-from tests.differential.world import Json, Review, World, kind_defined_by, name_of
+from tests.differential.world import Json, Review, World, kind_defined_by
 
 
 class Comparison(NamedTuple):
@@ -70,10 +70,7 @@ def _without_chance(
     """
     what = {"message differs", "details differs"}
     kinds = {one.about for found in listed for one in found if one.what in what}
-    suspects = {
-        name_of(item) for item in world.templates if kind_defined_by(item) in kinds and _marshals_inventory(item)
-    }
-    templates = [item for item in world.templates if name_of(item) in suspects]
+    templates = [item for item in world.templates if kind_defined_by(item) in kinds and _marshals_inventory(item)]
     asked = [index for index, found in enumerate(listed) if any(one.what in what for one in found)]
     if not templates or not asked:
         return listed

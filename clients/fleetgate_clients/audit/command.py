@@ -116,9 +116,16 @@ def audit(  # noqa: PLR0917 (one parameter per option)
     from fleetgate_clients.audit.exit_codes import INTERRUPTED, exit_code  # noqa: PLC0415 (help and completion do without)
     from fleetgate_clients.audit.writing import ReportWriter  # noqa: PLC0415
 
-    _check(server, filename, context, clusters, since=since, watch=watch, output=output)
-    if (kubeconfig or exec_command) and not context:
-        raise typer.BadParameter("--kubeconfig and --exec-command say how to read clusters: name one with --context")
+    _check(
+        server,
+        filename,
+        context,
+        clusters,
+        dials=bool(kubeconfig or exec_command),
+        since=since,
+        watch=watch,
+        output=output,
+    )
     scope = scope_of(clusters, cluster, constraint, namespace, kind)
     known = _known(baseline)
     writer = ReportWriter(output, color, known, quiet=quiet)
@@ -142,6 +149,7 @@ def _check(
     context: list[str] | None,
     clusters: str,
     *,
+    dials: bool,
     since: str,
     watch: bool,
     output: Format,
@@ -152,6 +160,8 @@ def _check(
         raise typer.BadParameter("--server has its own policies and objects: leave -f and --context out")
     if clusters and not server and not context:
         raise typer.BadParameter(FILES_HAVE_NO_LABELS)
+    if dials and not context:
+        raise typer.BadParameter("--kubeconfig and --exec-command say how to read clusters: name one with --context")
     if (since or watch) and not server:
         raise typer.BadParameter("--since and --watch need a --server, which remembers and follows")
     if since and watch:
