@@ -1,5 +1,6 @@
 //! The Python door of the decision core. PyO3 only: register, convert, detach, map errors.
 
+mod allocator;
 mod audit;
 mod batch;
 mod decision;
@@ -48,4 +49,10 @@ mod _native {
     /// Version of regorus, the engine that cross-checks, as the lock file pins it.
     #[pymodule_export]
     const REGORUS_VERSION: &str = env!("FLEETGATE_REGORUS_VERSION");
+
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        super::allocator::give_back_at_once();
+        Ok(())
+    }
 }

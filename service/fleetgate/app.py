@@ -22,8 +22,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from fleetgate.audit.continuous import Continuous
 from fleetgate.audit.history.database import Database, HistoryFailed, open_database
+from fleetgate.audit.history.process import WriterProcess
 from fleetgate.audit.history.reader import Reader
-from fleetgate.audit.history.writer import Writer
 from fleetgate.audit.recording import Recording
 from fleetgate.audit.runs import Runs
 from fleetgate.config import Settings
@@ -249,7 +249,7 @@ def _audit(
 ) -> AuditService:
     """The history, and the continuous audit where it is wanted. Reviews need neither: they wait for none of it."""
     database = _history(settings, running)
-    reader, writer = Reader(database), Writer(database)
+    reader, writer = Reader(database), WriterProcess(database)
     try:
         writer.acquire()
     except HistoryFailed as error:

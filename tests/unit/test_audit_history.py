@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 
+import psutil
 import pytest
 from fleetgate.audit.history import schema
 from fleetgate.audit.history.database import Database, HistoryFailed, open_database
+from fleetgate.audit.history.process import WriterProcess
 from fleetgate.audit.history.reader import Changes, Reader
 from fleetgate.audit.history.record import identity, now, resource_of, shortened
-from fleetgate.audit.history.writer import Writer
+from fleetgate.audit.history.writer import HistoryWriter, Writer
 from fleetgate.engine.exceptions import InvalidRequest
 from fleetgate_proto.v1 import audit_pb2
 
 from tests.support.audits import FIXED, NEW, at, change, summary, violation
 from tests.support.postgresql import PostgreSql, running_postgresql
+from tests.support.processes import eventually
 
 Open = Callable[[], Database]
 
@@ -47,9 +53,9 @@ def database(opened: Open) -> Database:
     return opened()
 
 
-@pytest.fixture
-def writer(database: Database) -> Iterator[Writer]:
-    found = Writer(database)
+@pytest.fixture(params=[Writer, WriterProcess])
+def writer(request: pytest.FixtureRequest, database: Database) -> Iterator[HistoryWriter]:
+    found: HistoryWriter = request.param(database)
     assert found.acquire()
     yield found
     found.release()
@@ -60,8 +66,8 @@ def reader(database: Database) -> Reader:
     return Reader(database)
 
 
-def _findings(*violations: audit_pb2.AuditViolation) -> list[audit_pb2.AuditFindings]:
-    return [audit_pb2.AuditFindings(violations=[one]) for one in violations]
+def _findings(*violations: audit_pb2.AuditViolation) -> list[bytes]:
+    return [audit_pb2.AuditFindings(violations=[one]).SerializeToString() for one in violations]
 
 
 def _told(reader: Reader, asked: Changes | None = None) -> list[tuple[str, str, int, int, int]]:
@@ -80,13 +86,13 @@ def _told(reader: Reader, asked: Changes | None = None) -> list[tuple[str, str, 
     ]
 
 
-def _again(writer: Writer) -> None:
+def _again(writer: HistoryWriter) -> None:
     """The service starts again."""
     writer.release()
     assert writer.acquire()
 
 
-def test_what_comes_and_goes_is_told_with_its_times(writer: Writer, reader: Reader) -> None:
+def test_what_comes_and_goes_is_told_with_its_times(writer: HistoryWriter, reader: Reader) -> None:
     a, b = violation("a"), violation("b")
     writer.reconcile(_findings(a), summary().clusters, at(10))
     writer.apply([change(NEW, b)], at(20))
@@ -96,7 +102,7 @@ def test_what_comes_and_goes_is_told_with_its_times(writer: Writer, reader: Read
     assert reader.first_seen([identity(a), identity(b)]) == {identity(b): at(20)}
 
 
-def test_a_restart_makes_nothing_new_and_finds_what_went_meanwhile(writer: Writer, reader: Reader) -> None:
+def test_a_restart_makes_nothing_new_and_finds_what_went_meanwhile(writer: HistoryWriter, reader: Reader) -> None:
     a, b, c = violation("a"), violation("b"), violation("c")
     writer.reconcile(_findings(a, b), summary().clusters, at(10))
     writer.looked(at(15))
@@ -107,7 +113,7 @@ def test_a_restart_makes_nothing_new_and_finds_what_went_meanwhile(writer: Write
     assert reader.first_seen([identity(b)]) == {identity(b): at(10)}
 
 
-def test_of_an_incomplete_cluster_nothing_is_gone_until_it_is_complete(writer: Writer, reader: Reader) -> None:
+def test_of_an_incomplete_cluster_nothing_is_gone_until_it_is_complete(writer: HistoryWriter, reader: Reader) -> None:
     west, east, fleeting = violation("w"), violation("e", cluster="east"), violation("f", cluster="east")
     writer.reconcile(_findings(west, east, fleeting), summary(clusters=["west", "east"]).clusters, at(10))
     _again(writer)
@@ -122,14 +128,14 @@ def test_of_an_incomplete_cluster_nothing_is_gone_until_it_is_complete(writer: W
     assert len(_told(reader)) == 5
 
 
-def test_a_cluster_that_is_no_more_is_left_alone(writer: Writer, reader: Reader) -> None:
+def test_a_cluster_that_is_no_more_is_left_alone(writer: HistoryWriter, reader: Reader) -> None:
     writer.reconcile(_findings(violation("a", cluster="gone")), summary(clusters=["gone"]).clusters, at(10))
     _again(writer)
     assert writer.reconcile([], summary().clusters, at(20)) == 1
     assert len(_told(reader)) == 1
 
 
-def test_what_goes_and_comes_in_one_step_did_neither(writer: Writer, reader: Reader) -> None:
+def test_what_goes_and_comes_in_one_step_did_neither(writer: HistoryWriter, reader: Reader) -> None:
     denied, warned = violation("a"), violation("a", action="warn")
     writer.reconcile(_findings(denied), summary().clusters, at(10))
     writer.apply([change(NEW, warned), change(FIXED, denied)], at(20))
@@ -137,7 +143,7 @@ def test_what_goes_and_comes_in_one_step_did_neither(writer: Writer, reader: Rea
     assert [row.action for row in reader.smallest("fleet", None, "K8sA", "one", 5)] == ["warn"]
 
 
-def test_a_change_that_is_told_twice_is_recorded_once(writer: Writer, reader: Reader) -> None:
+def test_a_change_that_is_told_twice_is_recorded_once(writer: HistoryWriter, reader: Reader) -> None:
     for moment in (10, 20):
         writer.apply([change(NEW, violation("a"))], at(moment))
     for moment in (30, 40):
@@ -168,7 +174,7 @@ def test_a_violation_is_the_same_at_another_version_or_action() -> None:
     assert identity(violation("a", version="v2", action="warn")) == identity(violation("a"))
 
 
-def test_gatekeepers_order_and_limit(writer: Writer, reader: Reader) -> None:
+def test_gatekeepers_order_and_limit(writer: HistoryWriter, reader: Reader) -> None:
     """By group, version, kind, namespace, name, message, action as Go compares them: by bytes; then by cluster."""
     given = [
         violation("a", group="apps", kind="Deployment"),
@@ -232,7 +238,7 @@ def test_messages_are_shortened_by_bytes(message: str, shown: bytes) -> None:
         (Changes(since=at(20), kinds=["pods"], constraints=["K8sA"]), "c"),
     ],
 )
-def test_changes_are_chosen(writer: Writer, reader: Reader, asked: Changes, names: str) -> None:
+def test_changes_are_chosen(writer: HistoryWriter, reader: Reader, asked: Changes, names: str) -> None:
     writer.apply([change(NEW, violation("a"))], at(10))
     writer.apply([change(NEW, violation("b", constraint="K8sB/one"))], at(20))
     writer.apply([change(NEW, violation("c", cluster="east"))], at(30))
@@ -241,7 +247,7 @@ def test_changes_are_chosen(writer: Writer, reader: Reader, asked: Changes, name
     assert sorted(one[1] for one in _told(reader, asked)) == list(names)
 
 
-def test_pages_are_whole_and_apart_while_more_happens(writer: Writer, reader: Reader) -> None:
+def test_pages_are_whole_and_apart_while_more_happens(writer: HistoryWriter, reader: Reader) -> None:
     writer.apply([change(NEW, violation(f"{number:03}")) for number in range(25)], at(10))
     found, token = reader.changes(Changes(), 10, "")
     pages = [found]
@@ -254,7 +260,7 @@ def test_pages_are_whole_and_apart_while_more_happens(writer: Writer, reader: Re
     assert [len(page) for page in pages] == [10, 10, 5]
 
 
-def test_a_page_stays_below_what_a_client_takes(writer: Writer, reader: Reader) -> None:
+def test_a_page_stays_below_what_a_client_takes(writer: HistoryWriter, reader: Reader) -> None:
     large = [violation(f"{number}", "x" * 1_000_000) for number in range(7)]
     writer.apply([change(NEW, one) for one in large], at(10))
     sizes, token = [], ""
@@ -269,13 +275,13 @@ def test_a_page_stays_below_what_a_client_takes(writer: Writer, reader: Reader) 
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA", "é", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTkgYQ=="])
-def test_a_token_of_no_page_is_refused(writer: Writer, reader: Reader, token: str) -> None:
+def test_a_token_of_no_page_is_refused(writer: HistoryWriter, reader: Reader, token: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         reader.changes(Changes(), 10, token)
     assert refused.value.field == "page_token"
 
 
-def test_a_token_of_another_question_is_refused(writer: Writer, reader: Reader) -> None:
+def test_a_token_of_another_question_is_refused(writer: HistoryWriter, reader: Reader) -> None:
     writer.apply([change(NEW, violation(name)) for name in "abc"], at(10))
     _, token = reader.changes(Changes(), 1, "")
     with pytest.raises(InvalidRequest):
@@ -284,7 +290,7 @@ def test_a_token_of_another_question_is_refused(writer: Writer, reader: Reader) 
         reader.runs(0, 1, token)
 
 
-def test_runs_are_listed_newest_first(writer: Writer, reader: Reader) -> None:
+def test_runs_are_listed_newest_first(writer: HistoryWriter, reader: Reader) -> None:
     assert reader.last_run() is None
     given = [summary(f"{number:032x}", started=number) for number in range(1, 6)]
     for one in given:
@@ -307,9 +313,61 @@ def test_there_is_one_writer(opened: Open) -> None:
     second.release()
 
 
-def test_a_transaction_that_fails_leaves_nothing(writer: Writer, reader: Reader) -> None:
-    def broken() -> Iterator[audit_pb2.AuditFindings]:
-        yield audit_pb2.AuditFindings(violations=[violation(f"{number}") for number in range(2000)])
+def test_what_is_refused_leaves_the_writer_as_it_was(opened: Open) -> None:
+    first, second = Writer(opened()), WriterProcess(opened())
+    assert first.acquire()
+    assert not second.acquire()
+    for _ in range(2):
+        with pytest.raises(HistoryFailed, match="another replica"):
+            second.reconcile(_findings(*(violation(f"{number}") for number in range(2000))), summary().clusters, at(10))
+    first.release()
+    assert second.acquire()
+    second.reconcile([b"", *_findings(violation("a"))], summary().clusters, at(10))
+    assert [one[1] for one in _told(Reader(opened()))] == ["a"]
+    second.release()
+
+
+def test_a_process_that_is_killed_is_a_history_that_fails(opened: Open) -> None:
+    writer, reader = WriterProcess(opened()), Reader(opened())
+    assert writer.acquire()
+    writer.apply([change(NEW, violation("a"))], at(10))
+    tenure = writer.tenure
+    [child] = psutil.Process().children()
+    child.kill()
+    child.wait(10)
+    with pytest.raises(HistoryFailed, match="has ended"):
+        writer.apply([change(NEW, violation("b"))], at(20))
+    assert not writer.tenure
+    assert writer.acquire()
+    assert writer.tenure not in {0, tenure}
+    writer.apply([change(NEW, violation("c"))], at(30))
+    assert [one[1] for one in _told(reader)] == ["c", "a"]
+    writer.release()
+    assert not psutil.Process().children()
+
+
+def test_a_service_that_is_killed_leaves_no_writer(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from fleetgate.audit.history.database import open_database
+from fleetgate.audit.history.process import WriterProcess
+writer = WriterProcess(open_database("", Path({str(tmp_path)!r})))
+print(writer.acquire(), flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdin=PIPE, stdout=PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "True\n"
+        second = Writer(open_database("", tmp_path))
+        assert not second.acquire()
+        service.kill()
+    eventually(second.acquire, "the lock is free")
+    second.release()
+
+
+def test_a_transaction_that_fails_leaves_nothing(writer: HistoryWriter, reader: Reader) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from _findings(*(violation(f"{number}") for number in range(2000)))
         raise RuntimeError("the audit broke off")
 
     with pytest.raises(RuntimeError):
@@ -321,7 +379,7 @@ def test_a_transaction_that_fails_leaves_nothing(writer: Writer, reader: Reader)
     assert [one[1] for one in _told(reader)] == ["a"]
 
 
-def test_retention(writer: Writer, reader: Reader) -> None:
+def test_retention(writer: HistoryWriter, reader: Reader) -> None:
     day = 86_400 * 1_000_000
     writer.apply([change(NEW, violation("ancient"))], now() - 3 * day)
     writer.record_run(summary("b" * 32, started=(now() - 3 * day) // 1_000_000))
@@ -335,7 +393,7 @@ def test_retention(writer: Writer, reader: Reader) -> None:
     assert identity(violation("ancient")) in reader.first_seen([identity(violation("ancient"))])
 
 
-def test_what_no_session_sees_any_more_is_dropped_in_the_end(writer: Writer, reader: Reader) -> None:
+def test_what_no_session_sees_any_more_is_dropped_in_the_end(writer: HistoryWriter, reader: Reader) -> None:
     ancient = now() - 10 * 86_400 * 1_000_000
     writer.reconcile(_findings(violation("a", cluster="gone")), summary(clusters=["gone"]).clusters, ancient)
     _again(writer)
@@ -415,8 +473,8 @@ def test_a_copy_of_a_half_written_file_shows_what_was_there_before(tmp_path: Pat
     assert writer.acquire()
     writer.apply([change(NEW, violation("a"))], at(10))
 
-    def copied() -> Iterator[audit_pb2.AuditFindings]:
-        yield audit_pb2.AuditFindings(violations=[violation(f"{number}", "x" * 5000) for number in range(5000)])
+    def copied() -> Iterator[bytes]:
+        yield from _findings(*(violation(f"{number}", "x" * 5000) for number in range(5000)))
         shutil.copytree(tmp_path / "first", tmp_path / "second")
 
     writer.reconcile(copied(), summary().clusters, at(20))

@@ -120,3 +120,13 @@ fn more_patterns_than_the_cache_holds_still_match() {
         assert_eq!(answer, Ok(true.into()));
     }
 }
+
+/// go-yaml takes the comma into the tag, and so refuses the first text and reads the second as `["y"]`.
+#[test]
+fn yaml_with_a_comma_behind_a_tag_is_refused() {
+    let context = &mut Context::default();
+    for text in ["[!x,y]", "[!x, y]"] {
+        assert_eq!(call(context, "yaml.is_valid", &[text.into()]), Ok(Value::Bool(false)), "{text}");
+        assert!(call(context, "yaml.unmarshal", &[text.into()]).is_err(), "{text}");
+    }
+}

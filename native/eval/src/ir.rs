@@ -219,6 +219,19 @@ pub(crate) enum Comparison {
     GreaterOrEqual,
 }
 
+impl Comparison {
+    /// The same with the sides in turn.
+    pub(crate) const fn turned(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+        }
+    }
+}
+
 /// What is called.
 #[derive(Debug, Clone)]
 pub(crate) enum Callee {
@@ -249,6 +262,8 @@ pub(crate) enum Op {
         path: Vec<Operand>,
         key: Slot,
         value: Slot,
+        /// Where it does not hold for a value, no answer is behind the entry.
+        probe: Option<Probe>,
     },
     /// Holds where the call has a value; where that is not needed, it must not be false.
     Call {
@@ -309,6 +324,29 @@ pub(crate) enum Op {
     },
     /// Never holds.
     Fail,
+}
+
+/// Steps that must hold one after the other, from a value on. They bind nothing and cannot fail.
+#[derive(Debug, Clone)]
+pub(crate) struct Probe {
+    /// No other probe of the process has it.
+    pub(crate) id: u64,
+    pub(crate) steps: Vec<ProbeStep>,
+}
+
+/// A step of a [`Probe`]: on to another value, or a condition.
+#[derive(Debug, Clone)]
+pub(crate) enum ProbeStep {
+    /// To what a path leads to.
+    Follow(Vec<Operand>),
+    /// To an entry of the collection; one is enough.
+    Any {
+        /// What is behind it depends on the collection alone but for a last comparison, of equality: it may be remembered of
+        /// objects with so many entries.
+        indexed: Option<usize>,
+    },
+    /// The value compares so with another.
+    Compare(Comparison, Operand),
 }
 
 /// A replacement under `with`.

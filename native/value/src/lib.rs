@@ -18,6 +18,6 @@ mod text;
 mod value;
 
 pub use number::Number;
-pub use object::Object;
+pub use object::{Object, Reserved};
 pub use set::Set;
 pub use value::{Kind, Str, Value};

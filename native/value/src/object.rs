@@ -1,7 +1,7 @@
 //! Objects: values by key, walked in the order of their keys.
 
 use std::cmp::Ordering;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 
 use crate::Value;
 
@@ -11,6 +11,18 @@ const WALKED: usize = 8;
 /// An immutable object. Its entries stand in the order of their keys, and no key is repeated.
 #[derive(Debug, Clone)]
 pub struct Object(Arc<[(Value, Value)]>);
+
+/// Keeps the address of an object from being another's, and nothing of what was in it.
+#[derive(Debug, Clone)]
+pub struct Reserved(Weak<[(Value, Value)]>);
+
+impl Reserved {
+    /// Whether the object is no more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
 
 impl Object {
     /// The object of `pairs` in any order; of equal keys the last counts.
@@ -39,6 +51,12 @@ impl Object {
     #[must_use]
     pub fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
+    }
+
+    /// From now on no other object has this one's address, for as long as what is given here lives.
+    #[must_use]
+    pub fn reserved(&self) -> Reserved {
+        Reserved(Arc::downgrade(&self.0))
     }
 
     /// The value of a key.

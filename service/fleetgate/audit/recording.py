@@ -19,7 +19,7 @@ from fleetgate.audit import log
 from fleetgate.audit.history.database import HistoryFailed
 from fleetgate.audit.history.reader import Reader
 from fleetgate.audit.history.record import identity, micros, now, timestamp
-from fleetgate.audit.history.writer import NEW, Writer
+from fleetgate.audit.history.writer import NEW, HistoryWriter
 from fleetgate.audit.runs import Messages, compare, messages
 from fleetgate.audit.status import Statuses
 from fleetgate.policy.resource_status import Audited
@@ -46,7 +46,7 @@ class Recording:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: HistoryWriter,
         reader: Reader,
         options: Options,
         write_status: StatusWriter,
@@ -114,7 +114,7 @@ class Recording:
             if self._is_anothers:
                 return
             before = self._writer.last_change
-            self._unsettled = self._writer.reconcile(_batches(violations()), summary.clusters, now())
+            self._unsettled = self._writer.reconcile(messages(violations()), summary.clusters, now())
             self._tenure = self._writer.tenure
             self._statuses.forget()
             self._log(before)
@@ -158,7 +158,7 @@ class Recording:
 
     def _log(self, before: int) -> None:
         if self._log_changes:
-            log.changes(self._writer.changes_after(before))
+            log.changes(self._reader.changes_after(before))
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -167,7 +167,3 @@ class Recording:
         except HistoryFailed as error:
             _LOGGER.warning("%s; it is brought up to date when it answers again", error)
             self._tenure, self._retry_at = 0, time.monotonic() + _RETRY_SECONDS
-
-
-def _batches(findings: Messages) -> Iterator[audit_pb2.AuditFindings]:
-    return map(audit_pb2.AuditFindings.FromString, messages(findings))

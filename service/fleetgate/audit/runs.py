@@ -10,7 +10,7 @@ from fleetgate_proto.v1 import audit_pb2
 
 from fleetgate.audit.history.database import HistoryFailed
 from fleetgate.audit.history.reader import Reader
-from fleetgate.audit.history.writer import Writer, counts_of
+from fleetgate.audit.history.writer import HistoryWriter, counts_of
 
 _LOGGER = logging.getLogger(__name__)
 _SUMMARY = audit_pb2.RunAuditResponse.SUMMARY_FIELD_NUMBER << 3 | 2
@@ -33,7 +33,7 @@ class Messages(Protocol):
 class Runs:
     """Passes runs on. Thread-safe."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: HistoryWriter) -> None:
         self._reader, self._writer = reader, writer
 
     def messages(self, run: Messages, *, keep: bool) -> Iterator[bytes]:

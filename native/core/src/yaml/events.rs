@@ -1,16 +1,10 @@
 //! The parser's events, reduced to what a document means and where it stands.
 //!
-//! The syntax is read by a port of libyaml, of which go-yaml is another: what one of them reads, the other reads, down
-//! to continuation lines without indentation. The port panics where the original leans on the zero byte behind its
-//! buffer; files come from strangers, so a panic of the parser is contained here as a defect of the file. Aliases are
-//! resolved to the event that they repeat.
+//! Aliases are resolved to the event that they repeat.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use libyaml_safer::{Encoding, EventData, Mark as ParserMark, Parser, ScalarStyle};
+use fleetgate_yaml::{EventData, Events, Failure, Mark, ScalarStyle};
 
 use super::MAX_DEPTH;
 use super::marks::Style;
@@ -59,41 +53,33 @@ impl Defect {
 
 /// The documents of a file, as events.
 pub(super) struct Documents<'text> {
-    parser: Parser<Cursor<Cow<'text, [u8]>>>,
-    /// Where the text ends, if it ends within a line that is not blank.
-    unended: Option<usize>,
+    events: Events<'text>,
     place: Place,
     failed: bool,
 }
 
 impl<'text> Documents<'text> {
     pub(super) fn new(text: &'text str) -> Self {
-        let mut parser = Parser::new();
-        let ended = text.is_empty() || text.ends_with('\n');
-        // The parser does not survive a block scalar that the end of the file cuts off.
-        let bytes = if ended { Cow::Borrowed(text.as_bytes()) } else { Cow::Owned(format!("{text}\n").into_bytes()) };
-        parser.set_encoding(Encoding::Utf8);
-        parser.set_input(Cursor::new(bytes));
-        let place = Place { line: 1, column: 1, index: 0 };
-        let cut_off = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
-        Self { parser, unended: cut_off.then_some(text.len()), place, failed: false }
+        Self { events: Events::new(text), place: Place { line: 1, column: 1, index: 0 }, failed: false }
     }
 
     fn next_document(&mut self) -> Result<Option<Vec<(Event, Place)>>, Defect> {
         let mut document = Collected::default();
-        loop {
-            let event = catch_unwind(AssertUnwindSafe(|| self.parser.parse()))
-                .map_err(|_| Defect::new(self.place, "the parser failed behind this place"))?
-                .map_err(|error| Defect::new(error.problem_mark().map_or(self.place, place), error.problem()))?;
+        while let Some(event) = self.events.next() {
+            let event = event.map_err(|failure| self.defect(&failure))?;
             self.place = place(event.start_mark);
             match event.data {
-                EventData::StreamEnd => return Ok(None),
                 EventData::DocumentEnd { .. } => return Ok(Some(document.events)),
-                data => {
-                    let to_the_end = self.unended.is_some_and(|end| place(event.end_mark).index > end);
-                    document.push(data, self.place, to_the_end)?;
-                }
+                data => document.push(data, self.place)?,
             }
+        }
+        Ok(None)
+    }
+
+    fn defect(&self, failure: &Failure) -> Defect {
+        match failure {
+            Failure::Syntax(error) => Defect::new(error.problem_mark().map_or(self.place, place), error.problem()),
+            Failure::Parser => Defect::new(self.place, "the parser failed behind this place"),
         }
     }
 }
@@ -121,14 +107,10 @@ struct Collected {
 }
 
 impl Collected {
-    /// `to_the_end`: the event reaches into the line end that was added to the text.
-    fn push(&mut self, data: EventData, place: Place, to_the_end: bool) -> Result<(), Defect> {
+    fn push(&mut self, data: EventData, place: Place) -> Result<(), Defect> {
         let (event, anchor) = match data {
-            EventData::Scalar { anchor, tag, mut value, style, .. } => {
+            EventData::Scalar { anchor, tag, value, style, .. } => {
                 let style = style_of(style);
-                if to_the_end && matches!(style, Style::Literal | Style::Folded) && value.ends_with('\n') {
-                    value.pop();
-                }
                 let merges = match tag.as_deref() {
                     None => style == Style::Plain,
                     Some(tag) => tag == "tag:yaml.org,2002:merge",
@@ -168,7 +150,7 @@ pub(super) fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn place(mark: ParserMark) -> Place {
+fn place(mark: Mark) -> Place {
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Place {
         line: small(number(mark.line).saturating_add(1)),

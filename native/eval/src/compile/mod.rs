@@ -2,7 +2,8 @@
 //!
 //! First every rule gets its place in the tree of documents ([`Layout`]). Then each clause is taken apart into atoms
 //! ([`flatten`]), the atoms are put into an order in which every variable is bound before it is read, and written as steps
-//! ([`order`]). A variable that no order binds is OPA's `rego_unsafe_var_error`.
+//! ([`order`]). A variable that no order binds is OPA's `rego_unsafe_var_error`. Last, scans learn what their entries must have
+//! ([`probe`]).
 
 mod atom;
 mod failing;
@@ -12,6 +13,7 @@ mod layout;
 mod metadata;
 mod names;
 mod order;
+mod probe;
 mod scope;
 
 use std::collections::BTreeSet;
@@ -101,6 +103,7 @@ pub fn compile(units: &[Unit], options: Options) -> Result<Program, Vec<Error>> 
         index::arrange(rule, indexed);
     }
     failing::mark(&mut program);
+    probe::mark(&mut program);
     Ok(program)
 }
 
@@ -242,6 +245,7 @@ pub(crate) fn compile_query(
         .into_iter()
         .filter_map(|(name, var)| bound.get(var).cloned().flatten().map(|operand| (name, operand)))
         .collect();
+    probe::mark_block(&mut steps);
     Ok(CompiledQuery { body: steps, bindings, slots })
 }
 

@@ -243,7 +243,7 @@ impl Order {
             }
             let (key, value) = (self.slot(), self.slot());
             let path = std::mem::take(&mut known);
-            steps.push(Step { place, op: Op::Scan { base, path, key, value } });
+            steps.push(Step { place, op: Op::Scan { base, path, key, value, probe: None } });
             self.matching(Operand::Slot(key), term, bound, place, steps);
             base = Base::Value(Operand::Slot(value));
         }

@@ -9,7 +9,9 @@ mod budget;
 mod call;
 mod compare;
 mod document;
+mod index;
 mod partial;
+mod probe;
 mod replace;
 mod steps;
 mod stored;
@@ -27,6 +29,7 @@ use crate::error::Error;
 use crate::ir::{Operand, Place, Program, RuleId, Slot};
 pub use budget::Budget;
 use budget::Meter;
+use index::Indexes;
 use replace::Replaced;
 use trace::Watcher;
 pub use trace::{Part, ReadObject, Trace};
@@ -53,6 +56,7 @@ pub struct Documents {
 pub struct Workspace {
     frame: Vec<Value>,
     cache: Vec<Cached>,
+    indexes: Indexes,
     /// What built-ins know.
     pub builtins: Context,
 }
@@ -78,6 +82,7 @@ struct Machine<'p> {
     strict: bool,
     release: Release,
     meter: Meter,
+    indexes: Indexes,
     /// The value that a rule or function had when its error was met. OPA goes on with a value before it asks whether there
     /// is another one, so that an error further on is met first.
     late: Option<Value>,
@@ -206,6 +211,7 @@ impl Program {
             strict: settings.strict,
             release: settings.release,
             meter: Meter::start(settings.budget),
+            indexes: std::mem::take(&mut workspace.indexes),
             late: None,
             is_watched: watcher.is_some(),
             watcher,
@@ -217,6 +223,8 @@ impl Program {
         workspace.frame = machine.frame;
         machine.world.cache.clear();
         workspace.cache = machine.world.cache;
+        machine.indexes.sweep();
+        workspace.indexes = machine.indexes;
         machine.builtins.stored = None;
         workspace.builtins = machine.builtins;
         result.map_err(|error| *error)

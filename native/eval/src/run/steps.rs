@@ -4,7 +4,7 @@ use fleetgate_value::{Object, Value};
 
 use super::{Flow, Machine, Sink};
 use crate::error::Error;
-use crate::ir::{Base, Block, Gather, Op, Operand, Slot, Step};
+use crate::ir::{Base, Block, Gather, Op, Operand, Probe, Slot, Step};
 
 /// What comes after a value.
 type GoOn<'g, 'p> = &'g mut dyn FnMut(&mut Machine<'p>, Value) -> Flow;
@@ -31,18 +31,20 @@ impl<'p> Machine<'p> {
                         });
                     }
                 },
-                Op::Scan { base, path, key, value } => {
+                Op::Scan { base, path, key, value, probe } => {
+                    let slots = (*key, *value);
+                    let probe = probe.as_ref().filter(|_| self.may_probe());
                     let collection = match self.get(base, path) {
                         Ok(Some(collection)) => collection,
                         Ok(None) => return Ok(true),
                         Err(error) => {
                             let first = self.first(base).and_then(|value| self.follow(&value, path).cloned());
                             return self.before(error, first, &mut |machine, collection| {
-                                machine.scan(&collection, (*key, *value), &mut |machine| machine.block(block, at, sink))
+                                machine.scan(&collection, slots, probe, &mut |machine| machine.block(block, at, sink))
                             });
                         }
                     };
-                    return self.scan(&collection, (*key, *value), &mut |machine| machine.block(block, at, sink));
+                    return self.scan(&collection, slots, probe, &mut |machine| machine.block(block, at, sink));
                 }
                 Op::Call { callee, args, out } => {
                     let answer = match self.call(callee, args, step.place) {
@@ -135,7 +137,7 @@ impl<'p> Machine<'p> {
                 Op::Every { domain, key, value, body } => {
                     let domain = self.value(domain).clone();
                     let mut all = matches!(domain, Value::Array(_) | Value::Object(_) | Value::Set(_));
-                    self.scan(&domain, (*key, *value), &mut |machine| {
+                    self.scan(&domain, (*key, *value), None, &mut |machine| {
                         all = machine.has_answer(body)?;
                         Ok(all)
                     })?;
@@ -180,8 +182,14 @@ impl<'p> Machine<'p> {
         Ok(operands.iter().map(|operand| self.value(operand).clone()).collect())
     }
 
-    /// Calls `each` for each entry of a collection.
-    fn scan(&mut self, collection: &Value, (key, value): (Slot, Slot), each: Sink<'_, 'p>) -> Flow {
+    /// Calls `each` for each entry of a collection whose value passes the probe.
+    fn scan(
+        &mut self,
+        collection: &Value,
+        (key, value): (Slot, Slot),
+        probe: Option<&Probe>,
+        each: Sink<'_, 'p>,
+    ) -> Flow {
         self.meter.deeper()?;
         if self.is_watched {
             self.looked_into(collection);
@@ -190,6 +198,9 @@ impl<'p> Machine<'p> {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     self.meter.step()?;
+                    if !self.passes(probe, item)? {
+                        continue;
+                    }
                     self.set(key, Value::from(index));
                     self.set(value, item.clone());
                     if !each(self)? {
@@ -200,6 +211,9 @@ impl<'p> Machine<'p> {
             Value::Object(object) => {
                 for (name, item) in object.iter() {
                     self.meter.step()?;
+                    if !self.passes(probe, item)? {
+                        continue;
+                    }
                     if let Some(stored) = &mut self.builtins.stored {
                         stored.step(collection, item);
                     }
@@ -213,6 +227,9 @@ impl<'p> Machine<'p> {
             Value::Set(set) => {
                 for member in set {
                     self.meter.step()?;
+                    if !self.passes(probe, member)? {
+                        continue;
+                    }
                     self.set(key, member.clone());
                     self.set(value, member.clone());
                     if !each(self)? {

@@ -102,6 +102,11 @@ class Database(ABC):
     def __init__(self) -> None:
         self._idle: LifoQueue[Connection] = LifoQueue(_IDLE_CONNECTIONS)
 
+    @property
+    @abstractmethod
+    def where(self) -> tuple[str, str | None]:
+        """The arguments of :func:`open_database` by which another process opens the same one."""
+
     @abstractmethod
     def connect(self) -> Connection:
         """A connection of the caller's own. Raises HistoryFailed."""
@@ -177,6 +182,10 @@ class _Sqlite(Database):
         self._temporary = tempfile.TemporaryDirectory(prefix="fleetgate-audit-") if directory is None else None
         self._path = Path(self._temporary.name if self._temporary else directory or "") / _FILE
 
+    @property
+    def where(self) -> tuple[str, str | None]:
+        return "", str(self._path.parent)
+
     def connect(self) -> Connection:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -220,6 +229,10 @@ class _PostgreSql(Database):
         except ImportError as error:
             raise HistoryFailed("history: PostgreSQL needs `pip install fleetgate[postgresql]`") from error
         self._url, self._psycopg = url, psycopg
+
+    @property
+    def where(self) -> tuple[str, str | None]:
+        return self._url, None
 
     def connect(self) -> Connection:
         try:

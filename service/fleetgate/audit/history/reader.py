@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -59,6 +59,17 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def changes_after(self, number: int) -> Iterator[audit_pb2.ViolationChange]:
+        """What was recorded after a change, in its order."""
+        sql = "SELECT number, content FROM audit_changes WHERE number > ? ORDER BY number LIMIT ?"
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.rows(sql, (number, _BATCH))
+            if not rows:
+                return
+            yield from (audit_pb2.ViolationChange.FromString(content) for _, content in rows)
+            number = rows[-1][0]
 
     def changes(self, asked: Changes, size: int, token: str) -> tuple[list[audit_pb2.ViolationChange], str]:
         """A page of changes, newest first, and the token of the next one, "" where there is none.

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from fleetgate_proto.v1 import audit_pb2
 
@@ -29,7 +29,7 @@ from fleetgate.audit.history.record import (
 )
 
 _BATCH = 100
-"""Rows at a time: reviews wait for the interpreter no longer than these take."""
+"""Rows at a time."""
 _DAY = 86_400_000_000
 _MOST_RUNS = 10_000
 _COLUMNS = ", ".join(ViolationRow._fields)
@@ -46,8 +46,51 @@ NEW = audit_pb2.ViolationChange.DIRECTION_NEW
 FIXED = audit_pb2.ViolationChange.DIRECTION_FIXED
 
 
+class HistoryWriter(Protocol):
+    """Writes as long as it holds the lock. Calls may raise HistoryFailed, and then it has to be acquired anew."""
+
+    @property
+    def tenure(self) -> int:
+        """Counts how often this became the one writer; 0 while it is not."""
+
+    @property
+    def last_change(self) -> int:
+        """The number of the last change that was recorded."""
+
+    def acquire(self) -> bool:
+        """Become the one writer, in the session that was before; whether that is so."""
+
+    def release(self) -> None:
+        """Give the lock up."""
+
+    def reconcile(self, findings: Iterable[bytes], clusters: Iterable[audit_pb2.ClusterAudit], at: int) -> int:
+        """Take all that is violated (encoded AuditFindings), whatever was known before, in one transaction.
+
+        A session begins with it. Returns how many violations of clusters that are not complete were not seen and stay
+        as they are: see `settle`.
+        """
+
+    def settle(self, clusters: Iterable[audit_pb2.ClusterAudit], at: int) -> int:
+        """Take what this session has not seen for gone, where it has looked by now. Returns how many are left."""
+
+    def apply(self, changes: Iterable[audit_pb2.ViolationChange], at: int) -> None:
+        """Record what a step of the continuous audit changed, in one transaction.
+
+        A violation that goes and comes in one step (its Constraint was changed) did neither.
+        """
+
+    def record_run(self, summary: audit_pb2.AuditSummary) -> None:
+        """Keep a run that is complete."""
+
+    def looked(self, at: int) -> None:
+        """All is as it was: what is violated was seen at this time."""
+
+    def prune(self, days: float, changes: int) -> None:
+        """Drop what is older than ``days``, and all but the last ``changes``."""
+
+
 class Writer:
-    """Writes as long as it holds the lock. Every call may raise HistoryFailed, and then it has to be acquired anew."""
+    """A :class:`HistoryWriter`. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,7 +110,7 @@ class Writer:
         return self._changes
 
     def acquire(self) -> bool:
-        """Become the one writer, in the session that was before; whether that is so. Raises HistoryFailed."""
+        """Become the one writer."""
         with self._lock:
             if self._connection is not None:
                 return True
@@ -92,30 +135,22 @@ class Writer:
             if connection is not None:
                 connection.close()
 
-    def reconcile(
-        self, findings: Iterable[audit_pb2.AuditFindings], clusters: Iterable[audit_pb2.ClusterAudit], at: int
-    ) -> int:
-        """Take all that is violated, whatever was known before, in one transaction. A session begins with it.
-
-        Returns how many violations of clusters that are not complete were not seen and stay as they are: see `settle`.
-        """
+    def reconcile(self, findings: Iterable[bytes], clusters: Iterable[audit_pb2.ClusterAudit], at: int) -> int:
+        """Take all that is violated."""
         with self._writing() as connection:
             self._begin_session(connection, at)
-            violations = (found for batch in findings for found in batch.violations)
+            violations = (one for each in findings for one in audit_pb2.AuditFindings.FromString(each).violations)
             while batch := [*islice(violations, _BATCH)]:
                 self._put(connection, batch, at)
             return self._settle(connection, clusters, at)
 
     def settle(self, clusters: Iterable[audit_pb2.ClusterAudit], at: int) -> int:
-        """Take what this session has not seen for gone, where it has looked by now. Returns how many are left."""
+        """Take what this session has not seen for gone."""
         with self._writing() as connection:
             return self._settle(connection, clusters, at)
 
     def apply(self, changes: Iterable[audit_pb2.ViolationChange], at: int) -> None:
-        """Record what a step of the continuous audit changed, in one transaction.
-
-        A violation that goes and comes in one step (its Constraint was changed) did neither.
-        """
+        """Record what a step changed."""
         new: dict[bytes, audit_pb2.AuditViolation] = {}
         gone: dict[bytes, audit_pb2.AuditViolation] = {}
         for change in changes:
@@ -128,17 +163,6 @@ class Writer:
             while batch := [*islice(violations, _BATCH)]:
                 self._put(connection, batch, at)
             self._look(connection, at)
-
-    def changes_after(self, number: int) -> Iterator[audit_pb2.ViolationChange]:
-        """What was recorded after a change, in its order. Raises HistoryFailed."""
-        sql = "SELECT number, content FROM audit_changes WHERE number > ? ORDER BY number LIMIT ?"
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.rows(sql, (number, _BATCH))
-            if not rows:
-                return
-            yield from (audit_pb2.ViolationChange.FromString(content) for _, content in rows)
-            number = rows[-1][0]
 
     def record_run(self, summary: audit_pb2.AuditSummary) -> None:
         """Keep a run that is complete."""

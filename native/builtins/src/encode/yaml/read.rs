@@ -1,17 +1,14 @@
 //! YAML to values.
 //!
-//! The syntax is read by a port of libyaml, of which go-yaml is another. A document's events are all there before it is
-//! composed, so that an alias is its node's events once more. What aliases may add is limited by a budget: without one,
-//! nine lines of YAML unfold to gigabytes.
+//! A document's events are all there before it is composed, so that an alias is its node's events once more. What aliases
+//! may add is limited by a budget: without one, nine lines of YAML unfold to gigabytes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fleetgate_value::json::MAX_DEPTH;
 use fleetgate_value::{Number, Value, go};
-use libyaml_safer::{Encoding, ErrorKind, EventData, Mark, Parser, ScalarStyle};
+use fleetgate_yaml::{ErrorKind, EventData, Events, Failure, Mark, ScalarStyle};
 
 use super::scalar::{Scalar, Schema, resolve};
 use crate::encode::base64;
@@ -51,36 +48,19 @@ pub(super) fn first_document(text: &str, schema: Schema) -> Result<Value, String
 }
 
 fn events(text: &str, schema: Schema) -> Result<Vec<Event>, String> {
-    let mut parser = Parser::new();
-    parser.set_encoding(Encoding::Utf8);
-    // The parser does not survive a block scalar that the end of the text cuts off.
-    let ended = text.is_empty() || text.ends_with('\n');
-    let in_content = text.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty());
-    let bytes = if ended { Cow::Borrowed(text.as_bytes()) } else { Cow::Owned(format!("{text}\n").into_bytes()) };
-    parser.set_input(Cursor::new(bytes));
     let (mut events, mut anchors, mut depth) = (Vec::new(), HashMap::new(), 0_usize);
     let mut first = None;
-    loop {
-        // The port panics where the original leans on the zero byte behind its buffer.
-        let event = catch_unwind(AssertUnwindSafe(|| parser.parse()))
-            .map_err(|_| "the parser failed".to_owned())?
-            .map_err(|error| problem(&error))?;
-        let cut_off = in_content && usize::try_from(event.end_mark.index).is_ok_and(|end| end > text.len());
+    for event in Events::new(text) {
+        let event = event.map_err(|failure| problem(&failure))?;
         let (event, anchor) = match event.data {
             EventData::DocumentEnd { .. } if schema == Schema::Core => {
                 first.get_or_insert(events.len());
                 anchors.clear();
                 continue;
             }
-            EventData::StreamEnd | EventData::DocumentEnd { .. } => {
-                events.truncate(first.unwrap_or(events.len()));
-                return Ok(events);
-            }
+            EventData::StreamEnd | EventData::DocumentEnd { .. } => break,
             EventData::StreamStart { .. } | EventData::DocumentStart { .. } => continue,
-            EventData::Scalar { anchor, tag, mut value, style, .. } => {
-                if cut_off && matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && value.ends_with('\n') {
-                    value.pop();
-                }
+            EventData::Scalar { anchor, tag, value, style, .. } => {
                 (Event::Scalar { text: value, plain: style == ScalarStyle::Plain, tag }, anchor)
             }
             EventData::Alias { anchor } => match anchors.get(&anchor) {
@@ -105,10 +85,13 @@ fn events(text: &str, schema: Schema) -> Result<Vec<Event>, String> {
         }
         events.push(event);
     }
+    events.truncate(first.unwrap_or(events.len()));
+    Ok(events)
 }
 
 /// The problem in go-yaml's words, with the line where it is not the first one.
-fn problem(error: &libyaml_safer::Error) -> String {
+fn problem(failure: &Failure) -> String {
+    let Failure::Syntax(error) = failure else { return "the parser failed".to_owned() };
     let line = |mark: Option<Mark>| mark.map(|mark| mark.line).filter(|line| *line != 0);
     let scanned = u64::from(error.kind() == ErrorKind::Scanner);
     match line(error.context_mark()).or_else(|| line(error.problem_mark())) {

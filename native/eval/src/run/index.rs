@@ -1,0 +1,153 @@
+//! What is behind collections, remembered between evaluations.
+//!
+//! Objects of clusters stand in collections that stay as they are until one of them changes, and rules ask again and again
+//! whether one of them has this host or that name. What is there to be found is remembered by the collection's address,
+//! as hashes: what has none of them has no answer; the rest is looked at as ever.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use fleetgate_value::{Object, Reserved, Value};
+
+/// A collection is remembered once it was met so often: many are of one evaluation only.
+const MET: u8 = 3;
+
+/// All hashes of a workspace.
+const MAX_HASHES: usize = 1 << 20;
+
+/// All collections of a workspace.
+const MAX_KNOWN: usize = 1 << 18;
+
+/// Collections that come before those that are gone are looked for.
+const SWEEP: usize = 4_096;
+
+/// A collection at a step of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) probe: u64,
+    pub(super) step: usize,
+    pub(super) address: usize,
+}
+
+/// What is remembered. It belongs to a workspace.
+#[derive(Debug, Default)]
+pub(super) struct Indexes {
+    known: HashMap<Key, Known>,
+    hashes: usize,
+    came: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    reserved: Reserved,
+    met: u8,
+    /// Sorted.
+    hashes: Option<Box<[u64]>>,
+}
+
+/// What is known of a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Whether what is looked for may be behind it.
+    Known(bool),
+    /// Nothing.
+    Unknown,
+    /// Nothing, and it is to be remembered now.
+    Wanted,
+}
+
+impl Indexes {
+    pub(super) fn look(&mut self, key: Key, object: &Object, sought: u64) -> Found {
+        let Some(known) = self.known.get_mut(&key) else {
+            if self.known.len() < MAX_KNOWN {
+                self.came += 1;
+                self.known.insert(key, Known { reserved: object.reserved(), met: 1, hashes: None });
+            }
+            return Found::Unknown;
+        };
+        if let Some(hashes) = &known.hashes {
+            return Found::Known(hashes.binary_search(&sought).is_ok());
+        }
+        known.met = known.met.saturating_add(1);
+        if known.met >= MET && self.hashes < MAX_HASHES { Found::Wanted } else { Found::Unknown }
+    }
+
+    pub(super) fn remember(&mut self, key: Key, mut hashes: Vec<u64>) {
+        hashes.sort_unstable();
+        hashes.dedup();
+        if let Some(known) = self.known.get_mut(&key) {
+            self.hashes += hashes.len();
+            known.hashes = Some(hashes.into());
+        }
+    }
+
+    /// Forgets collections that are gone, now and then.
+    pub(super) fn sweep(&mut self) {
+        if self.came < SWEEP.max(self.known.len() / 2) {
+            return;
+        }
+        self.came = 0;
+        let hashes = &mut self.hashes;
+        self.known.retain(|_, known| {
+            let stays = !known.reserved.is_gone();
+            if !stays {
+                *hashes -= known.hashes.as_ref().map_or(0, |hashes| hashes.len());
+            }
+            stays
+        });
+    }
+}
+
+/// Equal values have equal hashes. Of other values than strings only the type counts: equal numbers may be written apart.
+pub(super) fn hash(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match value {
+        Value::String(text) => text.hash(&mut hasher),
+        other => (other.kind() as u8).hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str) -> Object {
+        Object::from_pairs(vec![(name.into(), Value::Null)])
+    }
+
+    fn key(object: &Object) -> Key {
+        Key { probe: 1, step: 0, address: object.address() }
+    }
+
+    #[test]
+    fn what_is_met_again_is_remembered_until_it_is_gone() {
+        let mut indexes = Indexes::default();
+        let kept = object("a");
+        assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Unknown);
+        assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Unknown);
+        assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Wanted);
+        indexes.remember(key(&kept), vec![9, 7, 9]);
+        assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Known(true));
+        assert_eq!(indexes.look(key(&kept), &kept, 8), Found::Known(false));
+        for _ in 0..SWEEP {
+            let gone = object("b");
+            let _ = indexes.look(key(&gone), &gone, 7);
+        }
+        indexes.sweep();
+        assert_eq!((indexes.known.len(), indexes.hashes), (1, 2));
+        drop(kept);
+        indexes.came = SWEEP;
+        indexes.sweep();
+        assert_eq!((indexes.known.len(), indexes.hashes), (0, 0));
+    }
+
+    #[test]
+    fn equal_values_have_equal_hashes() {
+        let number = |text: &str| crate::read_document("", text.as_bytes()).unwrap_or(Value::Null);
+        assert_eq!(hash(&number("1")), hash(&number("1.0")));
+        assert_eq!(hash(&"a".into()), hash(&Value::from("a")));
+        assert_ne!(hash(&"a".into()), hash(&"b".into()));
+        assert_ne!(hash(&"1".into()), hash(&number("1")));
+    }
+}

@@ -1,0 +1,257 @@
+//! Probes: what is asked of a collection's entry before it is bound.
+
+use fleetgate_value::Value;
+
+use super::index::{Found, Indexes, Key, hash};
+use super::{Machine, Meter};
+use crate::error::Error;
+use crate::ir::{Operand, Probe, ProbeStep};
+
+type Answer = Result<bool, Box<Error>>;
+
+impl Machine<'_> {
+    /// Whether entries may be left out: nobody takes note of what is looked at, and a step that is left out cannot end the
+    /// evaluation.
+    pub(super) const fn may_probe(&self) -> bool {
+        !self.is_watched && !self.strict
+    }
+
+    /// Whether there can be an answer with this entry.
+    pub(super) fn passes(&mut self, probe: Option<&Probe>, value: &Value) -> Answer {
+        let Some(probe) = probe else { return Ok(true) };
+        let frame = self.frame.get(self.base..).unwrap_or_default();
+        let mut probing =
+            Probing { probe, frame, meter: &mut self.meter, indexes: &mut self.indexes, sought: None };
+        probing.holds(0, value)
+    }
+}
+
+/// A probe that is asked of one entry. It is no deeper than its rule is long, so the stack needs no look.
+struct Probing<'a> {
+    probe: &'a Probe,
+    frame: &'a [Value],
+    meter: &'a mut Meter,
+    indexes: &'a mut Indexes,
+    /// The hash of what the last comparison wants.
+    sought: Option<u64>,
+}
+
+impl<'a> Probing<'a> {
+    fn holds(&mut self, from: usize, mut value: &Value) -> Answer {
+        let steps = self.probe.steps.get(from..).unwrap_or_default();
+        for (step, at) in steps.iter().zip(from..) {
+            match step {
+                ProbeStep::Follow(path) => {
+                    let Some(found) = self.follow(value, path) else { return Ok(false) };
+                    value = found;
+                }
+                ProbeStep::Compare(how, other) => {
+                    if !how.holds(value, self.known(other)) {
+                        return Ok(false);
+                    }
+                }
+                ProbeStep::Any { indexed } => return self.any(at, *indexed, value),
+            }
+        }
+        Ok(true)
+    }
+
+    fn any(&mut self, at: usize, indexed: Option<usize>, value: &Value) -> Answer {
+        let object = match value {
+            Value::Array(items) => return self.any_of(at, items.iter()),
+            Value::Set(set) => return self.any_of(at, set.iter()),
+            Value::Object(object) => object,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(false),
+        };
+        if indexed.is_none_or(|least| object.len() < least) {
+            return self.any_of(at, object.values());
+        }
+        let key = Key { probe: self.probe.id, step: at, address: object.address() };
+        let sought = self.sought();
+        match self.indexes.look(key, object, sought) {
+            Found::Known(may_be) => Ok(may_be),
+            Found::Unknown => self.any_of(at, object.values()),
+            Found::Wanted => {
+                let mut hashes = Vec::new();
+                self.gather(at, value, &mut hashes)?;
+                let found = hashes.contains(&sought);
+                self.indexes.remember(key, hashes);
+                Ok(found)
+            }
+        }
+    }
+
+    fn any_of<'v>(&mut self, at: usize, entries: impl Iterator<Item = &'v Value>) -> Answer {
+        for entry in entries {
+            self.meter.step()?;
+            if self.holds(at + 1, entry)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The hashes of all that the last comparison may see.
+    fn gather(&mut self, from: usize, mut value: &Value, hashes: &mut Vec<u64>) -> Result<(), Box<Error>> {
+        let steps = self.probe.steps.get(from..).unwrap_or_default();
+        for (step, at) in steps.iter().zip(from..) {
+            match step {
+                ProbeStep::Follow(path) => {
+                    let Some(found) = self.follow(value, path) else { return Ok(()) };
+                    value = found;
+                }
+                ProbeStep::Compare(..) => hashes.push(hash(value)),
+                ProbeStep::Any { .. } => {
+                    let mut below = |entry: &Value| {
+                        self.meter.step()?;
+                        self.gather(at + 1, entry, hashes)
+                    };
+                    return match value {
+                        Value::Array(items) => items.iter().try_for_each(below),
+                        Value::Object(object) => object.values().try_for_each(below),
+                        Value::Set(set) => set.iter().try_for_each(&mut below),
+                        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sought(&mut self) -> u64 {
+        if let Some(sought) = self.sought {
+            return sought;
+        }
+        let sought = match self.probe.steps.last() {
+            Some(ProbeStep::Compare(_, other)) => hash(self.known(other)),
+            _ => 0,
+        };
+        self.sought = Some(sought);
+        sought
+    }
+
+    fn follow<'v>(&self, value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
+        path.iter().try_fold(value, |value, step| value.step(self.known(step)))
+    }
+
+    fn known(&self, operand: &'a Operand) -> &'a Value {
+        match operand {
+            Operand::Const(value) => value,
+            Operand::Slot(slot) => self.frame.get(*slot).unwrap_or(&Value::Null),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use fleetgate_rego::Release;
+    use fleetgate_value::Object;
+
+    use crate::ir::Op;
+    use crate::testing::compiled;
+    use crate::{Budget, Documents, Program, Settings, Workspace, read_document};
+
+    const DATA: &str = r#"{"objects": {
+        "a": {"v1": {"x": {"hosts": [{"host": "one"}, {"port": 1}], "size": 3}}},
+        "b": {"v1": {"y": {"hosts": [{"host": "two"}, {"host": "one"}], "size": 5}, "z": {"hosts": "one"}}, "v2": 7},
+        "c": {}
+    }}"#;
+
+    fn objects() -> Object {
+        let data = read_document("", DATA.as_bytes()).unwrap();
+        data.as_object().unwrap().clone()
+    }
+
+    fn value(program: &Program, strict: bool) -> String {
+        let document = program.document(&["p", "x"]).unwrap();
+        let documents = Documents { input: None, data: objects(), stored: None };
+        let settings = Settings { budget: Budget::default(), strict, now_nanos: 0, release: Release::Opa1_17 };
+        let value = program.evaluate(document, documents, settings, &mut Workspace::default());
+        value.unwrap().map_or_else(|| "undefined".to_owned(), |value| value.to_string())
+    }
+
+    fn probes(program: &mut Program) -> usize {
+        fn count(block: &mut crate::ir::Block) -> usize {
+            let of_step = |step: &mut crate::ir::Step| match &mut step.op {
+                Op::Scan { probe, .. } => usize::from(probe.take().is_some()),
+                Op::Comprehension { body, .. } | Op::Not(body) => count(body),
+                _ => 0,
+            };
+            block.iter_mut().map(of_step).sum()
+        }
+        program.rules.iter_mut().flat_map(|rule| rule.clauses_mut()).map(|clause| count(&mut clause.body)).sum()
+    }
+
+    /// Each body with its probes and its answer, which without them is the same.
+    #[test]
+    fn answers_are_those_without_probes() {
+        for (body, wanted, answer) in [
+            (r#"x = [n | data.objects[_][_][n].hosts[_].host == "one"]"#, 4, r#"["x", "y"]"#),
+            (r#"x = [n | "one" == data.objects[_][_][n].hosts[_].host]"#, 4, r#"["x", "y"]"#),
+            ("x = [n | data.objects[_].v1[n].size < 4]", 2, r#"["x"]"#),
+            ("x = [n | 4 > data.objects[_].v1[n].size]", 2, r#"["x"]"#),
+            ("x = [n | 4 <= data.objects[_].v1[n].size]", 2, r#"["y"]"#),
+            (r#"x = [n | o := data.objects[_][v][n]; startswith(v, "v"); o.hosts[_].host == "two"]"#, 4, r#"["y"]"#),
+            // Nothing is said of `known` before it is bound, and what follows a call of another kind is not looked at.
+            ("x = [s | o := data.objects[_].v1[_]; s := o.size; s == count(o.hosts) + 3]", 0, r#"[5]"#),
+            ("x = [n | k = data.objects[_].v1[n].size; k > 4]", 2, r#"["y"]"#),
+            ("x { not absent }\nabsent { data.objects[_].v1[_].size == 4 }", 2, "true"),
+        ] {
+            let mut program = compiled(body);
+            let with = value(&program, false);
+            assert_eq!(with, answer, "{body}");
+            assert_eq!(probes(&mut program), wanted, "{body}");
+            assert_eq!(value(&program, false), with, "{body}");
+        }
+    }
+
+    /// What is remembered of collections is theirs alone: the answer is that of a workspace that knows nothing.
+    #[test]
+    fn answers_are_those_without_memory() {
+        let program = compiled(r#"x = [n | data.objects[_][_][n].hosts[_].host == input.host]"#);
+        let document = program.document(&["p", "x"]).unwrap();
+        let settings = Settings { budget: Budget::default(), strict: false, now_nanos: 0, release: Release::Opa1_17 };
+        let versions = [DATA.to_owned(), DATA.replace("two", "three"), DATA.replace("one", "two")].map(|text| {
+            let data = read_document("", text.as_bytes()).unwrap();
+            data.as_object().unwrap().clone()
+        });
+        let mut warm = Workspace::default();
+        for turn in 0..60 {
+            let host = ["one", "two", "three", "none"][turn % 4];
+            let input = read_document("", format!(r#"{{"host": "{host}"}}"#).as_bytes()).unwrap();
+            let data = &versions[turn / 5 % 3];
+            let documents = || Documents { input: Some(input.clone()), data: data.clone(), stored: None };
+            let with = program.evaluate(document, documents(), settings, &mut warm).unwrap();
+            let without = program.evaluate(document, documents(), settings, &mut Workspace::default()).unwrap();
+            assert_eq!(with, without, "{turn}: {host}");
+        }
+    }
+
+    #[test]
+    fn no_error_is_passed_over() {
+        let body = r#"x = [n | o := data.objects[_][v][n]; re_match("(", v); o.size == 100]"#;
+        let program = compiled(body);
+        assert_eq!(value(&program, false), "[]");
+        let document = program.document(&["p", "x"]).unwrap();
+        let documents = Documents { input: None, data: objects(), stored: None };
+        let settings = Settings { budget: Budget::default(), strict: true, now_nanos: 0, release: Release::Opa1_17 };
+        let error = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap_err();
+        assert_eq!(error.code, "eval_builtin_error");
+    }
+
+    #[test]
+    fn what_a_probe_goes_through_is_counted() {
+        let program = compiled(r#"x = [n | data.objects[_][_][n].hosts[_].host == "none"]"#);
+        let document = program.document(&["p", "x"]).unwrap();
+        let items = (0..2_000).map(|_| "{\"host\": \"some\"}").collect::<Vec<_>>().join(",");
+        let data = format!(r#"{{"objects": {{"a": {{"v1": {{"x": {{"hosts": [{items}]}}}}}}}}}}"#);
+        let data = read_document("", data.as_bytes()).unwrap().as_object().unwrap().clone();
+        let budget = Budget { steps: 1_000, ..Budget::default() };
+        let settings = Settings { budget, strict: false, now_nanos: 0, release: Release::Opa1_17 };
+        let documents = Documents { input: None, data, stored: None };
+        let error = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap_err();
+        assert!(error.exhausted.is_some());
+    }
+}
