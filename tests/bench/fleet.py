@@ -98,6 +98,7 @@ def measure(scratch: Path, *, rounds: int) -> FleetReport:
     names = [f"c{number:02}" for number in range(CLUSTERS)]
     with list_watch(scratch / "fleet", names, KINDS) as generator, serving(scratch, policies, generator) as service:
         service.wait_synced(len(names))
+        service.wait_audited()
         callers = Callers(service, recordings)
         callers.run(concurrency=CALLERS, seconds=3)
         saturation = statistics.median(callers.run(concurrency=CALLERS, seconds=5).rate for _ in range(3))
@@ -105,6 +106,8 @@ def measure(scratch: Path, *, rounds: int) -> FleetReport:
 
         def quiet() -> Sample:
             generator.rate(0)
+            # What was flooded is SYNCED again a while later, and until then decisions say that it is not.
+            service.wait_synced(len(names))
             return callers.run(rate=rate)
 
         def changing() -> Sample:

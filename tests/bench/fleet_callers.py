@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from fleetgate_proto.v1 import inventory_pb2, inventory_pb2_grpc
+from fleetgate_proto.v1 import audit_pb2, audit_pb2_grpc, inventory_pb2, inventory_pb2_grpc
 
 from tests.bench.process import wait_for_http
 from tests.support.certificates import Authority
@@ -57,6 +57,7 @@ class Service:
         )
         self.channel = grpc.secure_channel(self.address, credentials)
         self.inventory = inventory_pb2_grpc.InventoryServiceStub(self.channel)
+        self.audit = audit_pb2_grpc.AuditServiceStub(self.channel)
 
     def wait_synced(self, count: int) -> None:
         """Wait until so many clusters are SYNCED with all their kinds."""
@@ -73,6 +74,15 @@ class Service:
                 return
             time.sleep(0.2)
         raise RuntimeError(f"of {count} clusters {len(synced)} are SYNCED: {[one.reason for one in clusters][:3]}")
+
+    def wait_audited(self) -> None:
+        """Wait until the audit has written down what there is: what it does in the beginning is no event's doing."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            if self.audit.ListAuditRuns(audit_pb2.ListAuditRunsRequest(), timeout=30).runs:
+                return
+            time.sleep(0.2)
+        raise RuntimeError("the first audit does not end")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import PIPE
 
@@ -344,6 +345,22 @@ def test_a_process_that_is_killed_is_a_history_that_fails(opened: Open) -> None:
     assert [one[1] for one in _told(reader)] == ["c", "a"]
     writer.release()
     assert not psutil.Process().children()
+
+
+def test_what_the_writer_waits_for_keeps_nobody(opened: Open) -> None:
+    """Stopped, it neither answers nor ends by itself."""
+    writer = WriterProcess(opened())
+    assert writer.acquire()
+    [child] = psutil.Process().children()
+    child.suspend()
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(writer.looked, at(10))
+        eventually(lambda: not call.done() and call.running(), "the call waits")
+        writer.release()
+        with pytest.raises(HistoryFailed, match="has ended"):
+            call.result(10)
+    assert writer.acquire()
+    writer.release()
 
 
 def test_a_service_that_is_killed_leaves_no_writer(tmp_path: Path) -> None:

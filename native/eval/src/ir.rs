@@ -332,6 +332,8 @@ pub(crate) struct Probe {
     /// No other probe of the process has it.
     pub(crate) id: u64,
     pub(crate) steps: Vec<ProbeStep>,
+    /// As [`ProbeStep::Any::indexed`], of the collection whose entries are probed.
+    pub(crate) indexed: Option<usize>,
 }
 
 /// A step of a [`Probe`]: on to another value, or a condition.

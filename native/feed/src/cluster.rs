@@ -24,8 +24,8 @@ use crate::scope::Scope;
 use crate::sink::ShardSink;
 use crate::status::{ClusterFeedStatus, Statuses};
 
-/// How long changes are gathered before they are written: a batch is one snapshot.
-const BATCH: Duration = Duration::from_millis(25);
+/// How long changes are gathered before they are written: a batch is one snapshot, which costs more than what is in it.
+const BATCH: Duration = Duration::from_millis(45);
 /// A cluster that does not answer this within its time is silent: together less than the 2 s after which that must show.
 const HEARTBEAT: Duration = Duration::from_millis(600);
 const HEARTBEAT_ANSWER: Duration = Duration::from_millis(1100);

@@ -11,8 +11,8 @@ mod contain;
 use std::borrow::Cow;
 use std::io::Cursor;
 
-pub use libyaml_safer::{Error, ErrorKind, Event, EventData, Mark, ScalarStyle};
 use libyaml_safer::{Encoding, Parser};
+pub use libyaml_safer::{Error, ErrorKind, Event, EventData, Mark, ScalarStyle};
 
 use contain::contain;
 

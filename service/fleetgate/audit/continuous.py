@@ -27,6 +27,7 @@ _STEP_SECONDS = 0.5
 """How long the core waits for a change; a follower that joins waits as long."""
 
 _PAUSE_SECONDS = 5.0
+_END_SECONDS = 10.0
 _EVERYTHING = audit_pb2.AuditScope()
 
 
@@ -77,8 +78,10 @@ class Continuous:
     def close(self) -> None:
         """End, and end those who follow."""
         self.end_watches()
-        self._thread.join()
+        self._thread.join(_END_SECONDS)
+        # A history that does not answer is given up.
         self._recording.close()
+        self._thread.join()
 
     def end_watches(self) -> None:
         """End all who follow, and the audit: the service stops."""

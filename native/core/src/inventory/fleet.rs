@@ -23,8 +23,8 @@ pub struct PinnedFleet {
 
 /// Namespaces that policies may not see, as a generation has them.
 pub trait Excluders {
-    /// The generation's number: what it excludes never changes.
-    fn generation(&self) -> u64;
+    /// The same for generations that exclude the same, as far as that is known.
+    fn shows(&self) -> u64;
 
     /// What is excluded in a cluster.
     fn sync_excluder(&self, cluster: &str) -> &Excluder;
@@ -94,8 +94,7 @@ impl PinnedFleet {
             // A cluster that nobody registered has a snapshot without a name.
             let name = if snapshot.cluster().is_empty() { own_name } else { snapshot.cluster() };
             let excluder = excluders.sync_excluder(name);
-            let (cluster, namespace, bytes) =
-                snapshot.fleet_trees(reads, declared, excluders.generation(), excluder)?;
+            let (cluster, namespace, bytes) = snapshot.fleet_trees(reads, declared, excluders.shows(), excluder)?;
             taken += bytes;
             if taken > self.limit {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });

@@ -63,8 +63,8 @@ fn audits(constraint: &Constraint, kind: &GroupVersionKind) -> bool {
 }
 
 impl inventory::Excluders for Generation {
-    fn generation(&self) -> u64 {
-        self.number()
+    fn shows(&self) -> u64 {
+        Self::shows(self)
     }
 
     fn sync_excluder(&self, cluster: &str) -> &Excluder {

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ir::{Base, Block, Callee, Comparison, Op, Operand, Probe, ProbeStep, Program, Slot, Step};
 
+/// A probe has no more steps than this.
+const LONGEST: usize = 32;
+
 /// Fewer entries are gone through as fast as they are looked up, unless there is more behind each.
 const SMALL: usize = 16;
 
@@ -49,9 +52,18 @@ fn behind(rest: &[Step], key: Slot, value: Slot) -> Option<Probe> {
     let mut unknown = BTreeSet::from([key, value]);
     let mut at = value;
     let (mut steps, mut wanted) = (Vec::new(), 0);
+    // Behind a condition that differs from entry to entry, and is left out, nothing is gone through: it may be what makes
+    // the rule cheap.
+    let mut is_narrowed = false;
     for step in rest {
+        if steps.len() >= LONGEST {
+            break;
+        }
         let is_known = |operand: &Operand| !matches!(operand, Operand::Slot(slot) if unknown.contains(slot));
         let is_here = |operand: &Operand| matches!(operand, Operand::Slot(slot) if *slot == at);
+        let all_known = |base: &Base, path: &[Operand]| {
+            path.iter().all(is_known) && !matches!(base, Base::Value(operand) if !is_known(operand))
+        };
         let leads_on = |base: &Base, path: &[Operand]| {
             matches!(base, Base::Value(operand) if is_here(operand)) && path.iter().all(is_known)
         };
@@ -62,6 +74,9 @@ fn behind(rest: &[Step], key: Slot, value: Slot) -> Option<Probe> {
                 unknown.insert(*out);
             }
             Op::Scan { base, path, key, value, .. } if leads_on(base, path) => {
+                if is_narrowed {
+                    break;
+                }
                 steps.push(ProbeStep::Follow(path.clone()));
                 steps.push(ProbeStep::Any { indexed: None });
                 at = *value;
@@ -75,20 +90,26 @@ fn behind(rest: &[Step], key: Slot, value: Slot) -> Option<Probe> {
                 steps.push(ProbeStep::Compare(how.turned(), left.clone()));
                 wanted = steps.len();
             }
-            Op::Get { base: Base::Value(_) | Base::Input | Base::Data, out, .. }
-            | Op::MakeArray { out, .. }
-            | Op::MakeSet { out, .. }
-            | Op::MakeObject { out, .. } => {
+            Op::Get { base: base @ (Base::Value(_) | Base::Input | Base::Data), path, out } => {
+                is_narrowed |= !all_known(base, path);
                 unknown.insert(*out);
             }
-            Op::Scan { base: Base::Value(_) | Base::Input | Base::Data, key, value, .. } => {
+            Op::Scan { base: base @ (Base::Value(_) | Base::Input | Base::Data), path, key, value, .. } => {
+                is_narrowed |= !all_known(base, path);
                 unknown.extend([*key, *value]);
             }
-            Op::Compare { out, .. } => unknown.extend(out),
-            Op::Call { callee: Callee::Builtin { name, .. }, out, .. } if PREDICATES.contains(&&**name) => {
+            Op::MakeArray { out, .. } | Op::MakeSet { out, .. } | Op::MakeObject { out, .. } => {
+                unknown.insert(*out);
+            }
+            Op::Compare { left, right, out, .. } => {
+                is_narrowed |= !(is_known(left) && is_known(right));
                 unknown.extend(out);
             }
-            Op::Test(_) | Op::IsArray(..) | Op::IsObject(..) => {}
+            Op::Call { callee: Callee::Builtin { name, .. }, args, out } if PREDICATES.contains(&&**name) => {
+                is_narrowed |= !args.iter().all(is_known);
+                unknown.extend(out);
+            }
+            Op::Test(operand) | Op::IsArray(operand, _) | Op::IsObject(operand, _) => is_narrowed |= !is_known(operand),
             _ => break,
         }
     }
@@ -96,13 +117,14 @@ fn behind(rest: &[Step], key: Slot, value: Slot) -> Option<Probe> {
     if steps.is_empty() {
         return None;
     }
-    index(&mut steps);
-    Some(Probe { id: NEXT.fetch_add(1, Ordering::Relaxed), steps })
+    let indexed = index(&mut steps);
+    Some(Probe { id: NEXT.fetch_add(1, Ordering::Relaxed), steps, indexed })
 }
 
-/// Says which collections may be remembered: from the end back to where something else than they decides.
-fn index(steps: &mut [ProbeStep]) {
-    let Some((ProbeStep::Compare(Comparison::Equal, _), before)) = steps.split_last_mut() else { return };
+/// Says which collections may be remembered: from the end back to where something else than they decides. Gives what holds
+/// of the collection whose entries are probed.
+fn index(steps: &mut [ProbeStep]) -> Option<usize> {
+    let Some((ProbeStep::Compare(Comparison::Equal, _), before)) = steps.split_last_mut() else { return None };
     let mut least = SMALL;
     for step in before.iter_mut().rev() {
         match step {
@@ -111,7 +133,8 @@ fn index(steps: &mut [ProbeStep]) {
                 *indexed = Some(least);
                 least = 2;
             }
-            ProbeStep::Follow(_) | ProbeStep::Compare(..) => return,
+            ProbeStep::Follow(_) | ProbeStep::Compare(..) => return None,
         }
     }
+    Some(least)
 }

@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fleetgate_value::{Object, Reserved, Value};
 
-/// A collection is remembered once it was met so often: many are of one evaluation only.
-const MET: u8 = 3;
+/// A collection is remembered once it was met so often: what changes many times a second is gone before that pays.
+const MET: u8 = 16;
 
 /// All hashes of a workspace.
 const MAX_HASHES: usize = 1 << 20;
@@ -20,6 +20,12 @@ const MAX_KNOWN: usize = 1 << 18;
 
 /// Collections that come before those that are gone are looked for.
 const SWEEP: usize = 4_096;
+
+/// Entries of collections that come before that: an address is kept with the memory behind it.
+const SWEEP_ENTRIES: usize = 1 << 16;
+
+/// What is larger is not remembered. It would take too long to do so at once, and its parts are, where they are collections.
+pub(super) const LARGEST: usize = 1 << 14;
 
 /// A collection at a step of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +40,10 @@ pub(super) struct Key {
 pub(super) struct Indexes {
     known: HashMap<Key, Known>,
     hashes: usize,
+    /// Collections since the last sweep.
     came: usize,
+    /// Their entries.
+    entries: usize,
 }
 
 #[derive(Debug)]
@@ -43,6 +52,8 @@ struct Known {
     met: u8,
     /// Sorted.
     hashes: Option<Box<[u64]>>,
+    /// There is too much behind it.
+    is_large: bool,
 }
 
 /// What is known of a collection.
@@ -58,10 +69,14 @@ pub(super) enum Found {
 
 impl Indexes {
     pub(super) fn look(&mut self, key: Key, object: &Object, sought: u64) -> Found {
+        if object.len() > LARGEST {
+            return Found::Unknown;
+        }
         let Some(known) = self.known.get_mut(&key) else {
+            self.came += 1;
             if self.known.len() < MAX_KNOWN {
-                self.came += 1;
-                self.known.insert(key, Known { reserved: object.reserved(), met: 1, hashes: None });
+                self.entries += object.len();
+                self.known.insert(key, Known { reserved: object.reserved(), met: 1, hashes: None, is_large: false });
             }
             return Found::Unknown;
         };
@@ -69,7 +84,15 @@ impl Indexes {
             return Found::Known(hashes.binary_search(&sought).is_ok());
         }
         known.met = known.met.saturating_add(1);
-        if known.met >= MET && self.hashes < MAX_HASHES { Found::Wanted } else { Found::Unknown }
+        let is_wanted = known.met >= MET && !known.is_large && self.hashes < MAX_HASHES;
+        if is_wanted { Found::Wanted } else { Found::Unknown }
+    }
+
+    /// There is more behind a collection than can be remembered.
+    pub(super) fn refuse(&mut self, key: Key) {
+        if let Some(known) = self.known.get_mut(&key) {
+            known.is_large = true;
+        }
     }
 
     pub(super) fn remember(&mut self, key: Key, mut hashes: Vec<u64>) {
@@ -83,10 +106,10 @@ impl Indexes {
 
     /// Forgets collections that are gone, now and then.
     pub(super) fn sweep(&mut self) {
-        if self.came < SWEEP.max(self.known.len() / 2) {
+        if self.came < SWEEP.max(self.known.len() / 2) && self.entries < SWEEP_ENTRIES {
             return;
         }
-        self.came = 0;
+        (self.came, self.entries) = (0, 0);
         let hashes = &mut self.hashes;
         self.known.retain(|_, known| {
             let stays = !known.reserved.is_gone();
@@ -124,8 +147,9 @@ mod tests {
     fn what_is_met_again_is_remembered_until_it_is_gone() {
         let mut indexes = Indexes::default();
         let kept = object("a");
-        assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Unknown);
-        assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Unknown);
+        for _ in 1..MET {
+            assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Unknown);
+        }
         assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Wanted);
         indexes.remember(key(&kept), vec![9, 7, 9]);
         assert_eq!(indexes.look(key(&kept), &kept, 7), Found::Known(true));
@@ -140,6 +164,25 @@ mod tests {
         indexes.came = SWEEP;
         indexes.sweep();
         assert_eq!((indexes.known.len(), indexes.hashes), (0, 0));
+    }
+
+    #[test]
+    fn the_memory_behind_addresses_is_bounded() {
+        let large = |mark: usize| {
+            let pairs = (0..LARGEST).map(|number| (Value::from(number), Value::from(mark))).collect();
+            Object::from_pairs(pairs)
+        };
+        let mut indexes = Indexes::default();
+        for mark in 0..100 {
+            let gone = large(mark);
+            let _ = indexes.look(key(&gone), &gone, 7);
+            drop(gone);
+            indexes.sweep();
+            assert!(indexes.known.len() <= SWEEP_ENTRIES / LARGEST + 1, "{mark}");
+        }
+        let larger = Object::from_pairs((0..=LARGEST).map(|number| (Value::from(number), Value::Null)).collect());
+        assert_eq!(indexes.look(key(&larger), &larger, 7), Found::Unknown);
+        assert!(!indexes.known.contains_key(&key(&larger)));
     }
 
     #[test]

@@ -222,11 +222,13 @@ impl Program {
         machine.frame.clear();
         workspace.frame = machine.frame;
         machine.world.cache.clear();
-        workspace.cache = machine.world.cache;
-        machine.indexes.sweep();
-        workspace.indexes = machine.indexes;
+        workspace.cache = std::mem::take(&mut machine.world.cache);
         machine.builtins.stored = None;
         workspace.builtins = machine.builtins;
+        // What it read is gone with it.
+        drop(machine.world);
+        machine.indexes.sweep();
+        workspace.indexes = machine.indexes;
         result.map_err(|error| *error)
     }
 }

@@ -1,8 +1,8 @@
 //! Probes: what is asked of a collection's entry before it is bound.
 
-use fleetgate_value::Value;
+use fleetgate_value::{Object, Value};
 
-use super::index::{Found, Indexes, Key, hash};
+use super::index::{Found, Indexes, Key, LARGEST, hash};
 use super::{Machine, Meter};
 use crate::error::Error;
 use crate::ir::{Operand, Probe, ProbeStep};
@@ -11,20 +11,35 @@ type Answer = Result<bool, Box<Error>>;
 
 impl Machine<'_> {
     /// Whether entries may be left out: nobody takes note of what is looked at, and a step that is left out cannot end the
-    /// evaluation.
+    /// evaluation, as a function could that stands in for a built-in.
     pub(super) const fn may_probe(&self) -> bool {
-        !self.is_watched && !self.strict
+        !self.is_watched && !self.strict && self.world.replaced.is_none()
+    }
+
+    /// Whether there can be an answer with one of the entries of a collection.
+    pub(super) fn may_hold(&mut self, probe: &Probe, collection: &Value) -> Answer {
+        let (Some(least), Value::Object(object)) = (probe.indexed, collection) else { return Ok(true) };
+        if object.len() < least {
+            return Ok(true);
+        }
+        let mut probing = self.probing(probe);
+        Ok(probing.look(WHOLE, 0, collection, object)?.unwrap_or(true))
     }
 
     /// Whether there can be an answer with this entry.
     pub(super) fn passes(&mut self, probe: Option<&Probe>, value: &Value) -> Answer {
         let Some(probe) = probe else { return Ok(true) };
+        self.probing(probe).holds(0, value)
+    }
+
+    fn probing<'a>(&'a mut self, probe: &'a Probe) -> Probing<'a> {
         let frame = self.frame.get(self.base..).unwrap_or_default();
-        let mut probing =
-            Probing { probe, frame, meter: &mut self.meter, indexes: &mut self.indexes, sought: None };
-        probing.holds(0, value)
+        Probing { probe, frame, meter: &mut self.meter, indexes: &mut self.indexes, sought: None }
     }
 }
+
+/// The number of the step that goes through the collection whose entries are probed, which is not the probe's own.
+const WHOLE: usize = usize::MAX;
 
 /// A probe that is asked of one entry. It is no deeper than its rule is long, so the stack needs no look.
 struct Probing<'a> {
@@ -34,6 +49,13 @@ struct Probing<'a> {
     indexes: &'a mut Indexes,
     /// The hash of what the last comparison wants.
     sought: Option<u64>,
+}
+
+/// What is behind a collection, as far as it was gone through.
+struct Gathered {
+    hashes: Vec<u64>,
+    /// Entries that may be gone through yet.
+    left: usize,
 }
 
 impl<'a> Probing<'a> {
@@ -66,17 +88,30 @@ impl<'a> Probing<'a> {
         if indexed.is_none_or(|least| object.len() < least) {
             return self.any_of(at, object.values());
         }
-        let key = Key { probe: self.probe.id, step: at, address: object.address() };
+        match self.look(at, at + 1, value, object)? {
+            Some(may_be) => Ok(may_be),
+            None => self.any_of(at, object.values()),
+        }
+    }
+
+    /// What is remembered of a collection at a step, whose entries go on with another; it is remembered from now on where it
+    /// was met often enough.
+    fn look(&mut self, step: usize, next: usize, value: &Value, object: &Object) -> Result<Option<bool>, Box<Error>> {
+        let key = Key { probe: self.probe.id, step, address: object.address() };
         let sought = self.sought();
         match self.indexes.look(key, object, sought) {
-            Found::Known(may_be) => Ok(may_be),
-            Found::Unknown => self.any_of(at, object.values()),
+            Found::Known(may_be) => Ok(Some(may_be)),
+            Found::Unknown => Ok(None),
             Found::Wanted => {
-                let mut hashes = Vec::new();
-                self.gather(at, value, &mut hashes)?;
-                let found = hashes.contains(&sought);
-                self.indexes.remember(key, hashes);
-                Ok(found)
+                let mut gathered = Gathered { hashes: Vec::new(), left: LARGEST };
+                if self.gather_entries(next, value, &mut gathered).is_none() {
+                    self.indexes.refuse(key);
+                    return Ok(None);
+                }
+                self.meter.step()?;
+                let found = gathered.hashes.contains(&sought);
+                self.indexes.remember(key, gathered.hashes);
+                Ok(Some(found))
             }
         }
     }
@@ -91,31 +126,33 @@ impl<'a> Probing<'a> {
         Ok(false)
     }
 
-    /// The hashes of all that the last comparison may see.
-    fn gather(&mut self, from: usize, mut value: &Value, hashes: &mut Vec<u64>) -> Result<(), Box<Error>> {
+    /// The hashes of all that the last comparison may see; none where there is too much to go through.
+    fn gather(&self, from: usize, mut value: &Value, gathered: &mut Gathered) -> Option<()> {
         let steps = self.probe.steps.get(from..).unwrap_or_default();
         for (step, at) in steps.iter().zip(from..) {
             match step {
                 ProbeStep::Follow(path) => {
-                    let Some(found) = self.follow(value, path) else { return Ok(()) };
+                    let Some(found) = self.follow(value, path) else { return Some(()) };
                     value = found;
                 }
-                ProbeStep::Compare(..) => hashes.push(hash(value)),
-                ProbeStep::Any { .. } => {
-                    let mut below = |entry: &Value| {
-                        self.meter.step()?;
-                        self.gather(at + 1, entry, hashes)
-                    };
-                    return match value {
-                        Value::Array(items) => items.iter().try_for_each(below),
-                        Value::Object(object) => object.values().try_for_each(below),
-                        Value::Set(set) => set.iter().try_for_each(&mut below),
-                        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-                    };
-                }
+                ProbeStep::Compare(..) => gathered.hashes.push(hash(value)),
+                ProbeStep::Any { .. } => return self.gather_entries(at + 1, value, gathered),
             }
         }
-        Ok(())
+        Some(())
+    }
+
+    fn gather_entries(&self, next: usize, value: &Value, gathered: &mut Gathered) -> Option<()> {
+        let mut below = |entry: &Value| {
+            gathered.left = gathered.left.checked_sub(1)?;
+            self.gather(next, entry, gathered)
+        };
+        match value {
+            Value::Array(items) => items.iter().try_for_each(below),
+            Value::Object(object) => object.values().try_for_each(below),
+            Value::Set(set) => set.iter().try_for_each(&mut below),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(()),
+        }
     }
 
     fn sought(&mut self) -> u64 {
@@ -193,7 +230,7 @@ mod tests {
             ("x = [n | data.objects[_].v1[n].size < 4]", 2, r#"["x"]"#),
             ("x = [n | 4 > data.objects[_].v1[n].size]", 2, r#"["x"]"#),
             ("x = [n | 4 <= data.objects[_].v1[n].size]", 2, r#"["y"]"#),
-            (r#"x = [n | o := data.objects[_][v][n]; startswith(v, "v"); o.hosts[_].host == "two"]"#, 4, r#"["y"]"#),
+            (r#"x = [n | o := data.objects[_][v][n]; startswith(v, "v"); o.hosts[_].host == "two"]"#, 2, r#"["y"]"#),
             // Nothing is said of `known` before it is bound, and what follows a call of another kind is not looked at.
             ("x = [s | o := data.objects[_].v1[_]; s := o.size; s == count(o.hosts) + 3]", 0, r#"[5]"#),
             ("x = [n | k = data.objects[_].v1[n].size; k > 4]", 2, r#"["y"]"#),
@@ -218,15 +255,64 @@ mod tests {
             data.as_object().unwrap().clone()
         });
         let mut warm = Workspace::default();
-        for turn in 0..60 {
+        for turn in 0..600 {
             let host = ["one", "two", "three", "none"][turn % 4];
             let input = read_document("", format!(r#"{{"host": "{host}"}}"#).as_bytes()).unwrap();
-            let data = &versions[turn / 5 % 3];
+            let data = &versions[turn / 50 % 3];
             let documents = || Documents { input: Some(input.clone()), data: data.clone(), stored: None };
             let with = program.evaluate(document, documents(), settings, &mut warm).unwrap();
             let without = program.evaluate(document, documents(), settings, &mut Workspace::default()).unwrap();
             assert_eq!(with, without, "{turn}: {host}");
         }
+    }
+
+    /// An answer that is found at once stays so, however much is behind it.
+    #[test]
+    fn remembering_spends_nothing_of_an_evaluation() {
+        let program = compiled("x { data.objects[_][_] == 1 }");
+        let document = program.document(&["p", "x"]).unwrap();
+        let entries =
+            |from: usize| (from..from + 5_000).map(move |n| format!(r#""k{n:06}": {}"#, usize::from(n == from)));
+        let groups = (0..5).map(|n| format!(r#""g{n}": {{{}}}"#, entries(n * 10_000).collect::<Vec<_>>().join(",")));
+        let data = format!(r#"{{"objects": {{{}}}}}"#, groups.collect::<Vec<_>>().join(","));
+        let data = read_document("", data.as_bytes()).unwrap().as_object().unwrap().clone();
+        let budget = Budget { steps: 1_000, ..Budget::default() };
+        let settings = Settings { budget, strict: false, now_nanos: 0, release: Release::Opa1_17 };
+        let mut warm = Workspace::default();
+        for turn in 0..50 {
+            let documents = Documents { input: None, data: data.clone(), stored: None };
+            let value = program.evaluate(document, documents, settings, &mut warm).unwrap();
+            assert_eq!(value, Some(true.into()), "{turn}");
+        }
+    }
+
+    /// What a condition narrows is not gone through before it was asked.
+    #[test]
+    fn a_condition_that_makes_a_rule_cheap_is_asked_first() {
+        let body = r#"x = [n | objects := data.objects[g]; g == "g1"; objects[_][n].size == 7]"#;
+        let program = compiled(body);
+        let document = program.document(&["p", "x"]).unwrap();
+        let entries = (0..900).map(|n| format!(r#""k{n}": {{"size": {n}}}"#)).collect::<Vec<_>>().join(",");
+        let groups = (0..200).map(|n| format!(r#""g{n}": {{"v1": {{{entries}}}}}"#)).collect::<Vec<_>>().join(",");
+        let data = read_document("", format!(r#"{{"objects": {{{groups}}}}}"#).as_bytes()).unwrap();
+        let budget = Budget { steps: 5_000, ..Budget::default() };
+        let settings = Settings { budget, strict: false, now_nanos: 0, release: Release::Opa1_17 };
+        let documents = Documents { input: None, data: data.as_object().unwrap().clone(), stored: None };
+        let value = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap();
+        assert_eq!(value.unwrap().to_string(), r#"["k7"]"#);
+    }
+
+    #[test]
+    fn what_stands_in_for_a_built_in_may_fail() {
+        let body = "f(a, b) = 1 { true }\nf(a, b) = 2 { true }\n\
+                    q { o := data.objects[_]; n := o.v1; startswith(n, \"q\"); n == \"zz\" }\n\
+                    x { q with startswith as f }";
+        let program = compiled(body);
+        let document = program.document(&["p", "x"]).unwrap();
+        let documents = Documents { input: None, data: objects(), stored: None };
+        let settings = Settings { budget: Budget::default(), strict: false, now_nanos: 0, release: Release::Opa1_17 };
+        let error = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap_err();
+        assert_eq!(error.code, "eval_conflict_error");
     }
 
     #[test]

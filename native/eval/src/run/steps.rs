@@ -194,6 +194,11 @@ impl<'p> Machine<'p> {
         if self.is_watched {
             self.looked_into(collection);
         }
+        if let Some(probe) = probe
+            && !self.may_hold(probe, collection)?
+        {
+            return Ok(true);
+        }
         match collection {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {

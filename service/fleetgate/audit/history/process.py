@@ -7,12 +7,14 @@ leaves what was committed; it is a history that fails, and is started anew when 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,16 @@ class WriterProcess:
         return acquired
 
     def release(self) -> None:
-        """Give the lock up. The process ends."""
-        with self._lock:
+        """Give the lock up. The process ends, whatever it waits for."""
+        running = self._running
+        if not self._lock.acquire(timeout=_END_SECONDS):
+            if running is not None:
+                running[0].kill()
+            self._lock.acquire()
+        try:
             self._end()
+        finally:
+            self._lock.release()
 
     def reconcile(self, findings: Iterable[bytes], clusters: Iterable[audit_pb2.ClusterAudit], at: int) -> int:
         """Take all that is violated. Raises HistoryFailed."""
@@ -109,12 +118,14 @@ class WriterProcess:
             return result
 
     def _connected(self) -> Connection:
-        if self._running is not None:
+        if self._running is not None and self._running[0].poll() is None:
             return self._running[1]
+        self._end()
         ours, theirs = socket.socketpair()
         with ours, theirs:
             # The location may hold a password: it goes over the socket.
-            command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+            # -P: what lies about in the working directory is no module of ours.
+            command = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
             try:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
             except OSError as error:
@@ -184,11 +195,22 @@ def _reconcile(connection: Connection, writer: Writer, clusters: Iterable[audit_
             pass
 
 
+def _end_with(other: int) -> None:
+    """End this process when the other side of a socket is gone: a database that does not answer holds nothing up."""
+    gone = select.poll()
+    gone.register(other, select.POLLRDHUP)
+    gone.poll()
+    os._exit(0)
+
+
 def _main() -> None:
-    # An interrupt from the terminal is for the service, which ends this when it has drained.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
+    # The service says when to end: a signal may be for all of a group, and the service drains first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(OSError):
+        os.nice(_NICENESS)
     with Connection(int(sys.argv[1])) as connection:
+        threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
         try:
             _serve(connection)
         except (EOFError, OSError):

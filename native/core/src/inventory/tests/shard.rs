@@ -290,7 +290,7 @@ fn a_view_that_takes_too_much_is_refused_until_it_takes_less() {
 struct Nothing(Excluder);
 
 impl Excluders for Nothing {
-    fn generation(&self) -> u64 {
+    fn shows(&self) -> u64 {
         0
     }
 
