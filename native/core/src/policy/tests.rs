@@ -517,6 +517,18 @@ fn config(spec: &str) -> String {
     format!("apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\nmetadata: {{name: config}}\nspec: {spec}\n")
 }
 
+/// What was put together of the inventories for one proposal is no other's.
+#[test]
+fn proposals_that_exclude_other_namespaces_show_something_else() {
+    let policies = policies();
+    let shows = |namespace: &str| {
+        let config = config(&format!("{{match: [{{processes: [sync], excludedNamespaces: [{namespace}]}}]}}"));
+        let proposed = policies.propose("", &[("config.yaml", config.as_bytes())]).unwrap();
+        crate::inventory::Excluders::shows(&*proposed)
+    };
+    assert_ne!(shows("a"), shows("b"));
+}
+
 fn sync_set(name: &str, kinds: &str) -> String {
     let head = "apiVersion: syncset.gatekeeper.sh/v1alpha1\nkind: SyncSet\nmetadata";
     format!("{head}: {{name: {name}}}\nspec: {{gvks: [{kinds}]}}\n")
