@@ -49,11 +49,18 @@ pub(super) struct Indexes {
 #[derive(Debug)]
 struct Known {
     reserved: Reserved,
-    met: u8,
-    /// Sorted.
-    hashes: Option<Box<[u64]>>,
-    /// There is too much behind it.
-    is_large: bool,
+    behind: Behind,
+}
+
+/// What is behind a collection.
+#[derive(Debug)]
+enum Behind {
+    /// It is not known yet: the collection was met so often.
+    Met(u8),
+    /// Hashes, sorted.
+    Hashes(Box<[u64]>),
+    /// More than can be remembered.
+    TooMuch,
 }
 
 /// What is known of a collection.
@@ -76,22 +83,24 @@ impl Indexes {
             self.came += 1;
             if self.known.len() < MAX_KNOWN {
                 self.entries += object.len();
-                self.known.insert(key, Known { reserved: object.reserved(), met: 1, hashes: None, is_large: false });
+                self.known.insert(key, Known { reserved: object.reserved(), behind: Behind::Met(1) });
             }
             return Found::Unknown;
         };
-        if let Some(hashes) = &known.hashes {
-            return Found::Known(hashes.binary_search(&sought).is_ok());
+        match &mut known.behind {
+            Behind::Hashes(hashes) => Found::Known(hashes.binary_search(&sought).is_ok()),
+            Behind::TooMuch => Found::Unknown,
+            Behind::Met(times) => {
+                *times = times.saturating_add(1);
+                if *times >= MET && self.hashes < MAX_HASHES { Found::Wanted } else { Found::Unknown }
+            }
         }
-        known.met = known.met.saturating_add(1);
-        let is_wanted = known.met >= MET && !known.is_large && self.hashes < MAX_HASHES;
-        if is_wanted { Found::Wanted } else { Found::Unknown }
     }
 
     /// There is more behind a collection than can be remembered.
     pub(super) fn refuse(&mut self, key: Key) {
         if let Some(known) = self.known.get_mut(&key) {
-            known.is_large = true;
+            known.behind = Behind::TooMuch;
         }
     }
 
@@ -100,7 +109,7 @@ impl Indexes {
         hashes.dedup();
         if let Some(known) = self.known.get_mut(&key) {
             self.hashes += hashes.len();
-            known.hashes = Some(hashes.into());
+            known.behind = Behind::Hashes(hashes.into());
         }
     }
 
@@ -113,8 +122,8 @@ impl Indexes {
         let hashes = &mut self.hashes;
         self.known.retain(|_, known| {
             let stays = !known.reserved.is_gone();
-            if !stays {
-                *hashes -= known.hashes.as_ref().map_or(0, |hashes| hashes.len());
+            if let (false, Behind::Hashes(gone)) = (stays, &known.behind) {
+                *hashes -= gone.len();
             }
             stays
         });

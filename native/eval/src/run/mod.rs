@@ -237,12 +237,44 @@ impl Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocumentId(pub(crate) RuleId);
 
-impl<'p> Machine<'p> {
-    fn value<'a>(&'a self, operand: &'a Operand) -> &'a Value {
+/// The values that are bound in the innermost frame.
+#[derive(Clone, Copy)]
+struct Known<'f> {
+    frame: &'f [Value],
+    /// Where it starts.
+    base: usize,
+}
+
+impl<'f> Known<'f> {
+    fn value<'a>(self, operand: &'a Operand) -> &'a Value
+    where
+        'f: 'a,
+    {
         match operand {
             Operand::Const(value) => value,
             Operand::Slot(slot) => self.frame.get(self.base + slot).unwrap_or(&Value::Null),
         }
+    }
+
+    fn follow<'v>(self, mut value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
+        for step in path {
+            value = value.step(self.value(step))?;
+        }
+        Some(value)
+    }
+}
+
+impl<'p> Machine<'p> {
+    fn value<'a>(&'a self, operand: &'a Operand) -> &'a Value {
+        self.known().value(operand)
+    }
+
+    fn follow<'v>(&self, value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
+        self.known().follow(value, path)
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { frame: &self.frame, base: self.base }
     }
 
     fn set(&mut self, slot: Slot, value: Value) {

@@ -3,9 +3,9 @@
 use fleetgate_value::{Object, Value};
 
 use super::index::{Found, Indexes, Key, LARGEST, hash};
-use super::{Machine, Meter};
+use super::{Known, Machine, Meter};
 use crate::error::Error;
-use crate::ir::{Operand, Probe, ProbeStep};
+use crate::ir::{Probe, ProbeStep};
 
 type Answer = Result<bool, Box<Error>>;
 
@@ -33,8 +33,8 @@ impl Machine<'_> {
     }
 
     fn probing<'a>(&'a mut self, probe: &'a Probe) -> Probing<'a> {
-        let frame = self.frame.get(self.base..).unwrap_or_default();
-        Probing { probe, frame, meter: &mut self.meter, indexes: &mut self.indexes, sought: None }
+        let known = Known { frame: &self.frame, base: self.base };
+        Probing { probe, known, meter: &mut self.meter, indexes: &mut self.indexes, sought: None }
     }
 }
 
@@ -44,7 +44,7 @@ const WHOLE: usize = usize::MAX;
 /// A probe that is asked of one entry. It is no deeper than its rule is long, so the stack needs no look.
 struct Probing<'a> {
     probe: &'a Probe,
-    frame: &'a [Value],
+    known: Known<'a>,
     meter: &'a mut Meter,
     indexes: &'a mut Indexes,
     /// The hash of what the last comparison wants.
@@ -64,11 +64,11 @@ impl<'a> Probing<'a> {
         for (step, at) in steps.iter().zip(from..) {
             match step {
                 ProbeStep::Follow(path) => {
-                    let Some(found) = self.follow(value, path) else { return Ok(false) };
+                    let Some(found) = self.known.follow(value, path) else { return Ok(false) };
                     value = found;
                 }
                 ProbeStep::Compare(how, other) => {
-                    if !how.holds(value, self.known(other)) {
+                    if !how.holds(value, self.known.value(other)) {
                         return Ok(false);
                     }
                 }
@@ -132,7 +132,7 @@ impl<'a> Probing<'a> {
         for (step, at) in steps.iter().zip(from..) {
             match step {
                 ProbeStep::Follow(path) => {
-                    let Some(found) = self.follow(value, path) else { return Some(()) };
+                    let Some(found) = self.known.follow(value, path) else { return Some(()) };
                     value = found;
                 }
                 ProbeStep::Compare(..) => gathered.hashes.push(hash(value)),
@@ -160,22 +160,11 @@ impl<'a> Probing<'a> {
             return sought;
         }
         let sought = match self.probe.steps.last() {
-            Some(ProbeStep::Compare(_, other)) => hash(self.known(other)),
+            Some(ProbeStep::Compare(_, other)) => hash(self.known.value(other)),
             _ => 0,
         };
         self.sought = Some(sought);
         sought
-    }
-
-    fn follow<'v>(&self, value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
-        path.iter().try_fold(value, |value, step| value.step(self.known(step)))
-    }
-
-    fn known(&self, operand: &'a Operand) -> &'a Value {
-        match operand {
-            Operand::Const(value) => value,
-            Operand::Slot(slot) => self.frame.get(*slot).unwrap_or(&Value::Null),
-        }
     }
 }
 
@@ -184,8 +173,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use fleetgate_rego::Release;
-    use fleetgate_value::Object;
+    use fleetgate_value::{Object, Value};
 
+    use crate::error::Error;
     use crate::ir::Op;
     use crate::testing::compiled;
     use crate::{Budget, Documents, Program, Settings, Workspace, read_document};
@@ -201,12 +191,28 @@ mod tests {
         data.as_object().unwrap().clone()
     }
 
-    fn value(program: &Program, strict: bool) -> String {
+    fn settings() -> Settings {
+        Settings { budget: Budget::default(), strict: false, now_nanos: 0, release: Release::Opa1_17 }
+    }
+
+    fn of_steps(steps: u64) -> Settings {
+        Settings { budget: Budget { steps, ..Budget::default() }, ..settings() }
+    }
+
+    fn evaluated(
+        program: &Program,
+        data: &Object,
+        settings: Settings,
+        workspace: &mut Workspace,
+    ) -> Result<Option<Value>, Error> {
         let document = program.document(&["p", "x"]).unwrap();
-        let documents = Documents { input: None, data: objects(), stored: None };
-        let settings = Settings { budget: Budget::default(), strict, now_nanos: 0, release: Release::Opa1_17 };
-        let value = program.evaluate(document, documents, settings, &mut Workspace::default());
-        value.unwrap().map_or_else(|| "undefined".to_owned(), |value| value.to_string())
+        let documents = Documents { input: None, data: data.clone(), stored: None };
+        program.evaluate(document, documents, settings, workspace)
+    }
+
+    fn value(program: &Program) -> String {
+        let value = evaluated(program, &objects(), settings(), &mut Workspace::default()).unwrap();
+        value.map_or_else(|| "undefined".to_owned(), |value| value.to_string())
     }
 
     fn probes(program: &mut Program) -> usize {
@@ -237,10 +243,10 @@ mod tests {
             ("x { not absent }\nabsent { data.objects[_].v1[_].size == 4 }", 2, "true"),
         ] {
             let mut program = compiled(body);
-            let with = value(&program, false);
+            let with = value(&program);
             assert_eq!(with, answer, "{body}");
             assert_eq!(probes(&mut program), wanted, "{body}");
-            assert_eq!(value(&program, false), with, "{body}");
+            assert_eq!(value(&program), with, "{body}");
         }
     }
 
@@ -249,7 +255,6 @@ mod tests {
     fn answers_are_those_without_memory() {
         let program = compiled(r#"x = [n | data.objects[_][_][n].hosts[_].host == input.host]"#);
         let document = program.document(&["p", "x"]).unwrap();
-        let settings = Settings { budget: Budget::default(), strict: false, now_nanos: 0, release: Release::Opa1_17 };
         let versions = [DATA.to_owned(), DATA.replace("two", "three"), DATA.replace("one", "two")].map(|text| {
             let data = read_document("", text.as_bytes()).unwrap();
             data.as_object().unwrap().clone()
@@ -260,8 +265,8 @@ mod tests {
             let input = read_document("", format!(r#"{{"host": "{host}"}}"#).as_bytes()).unwrap();
             let data = &versions[turn / 50 % 3];
             let documents = || Documents { input: Some(input.clone()), data: data.clone(), stored: None };
-            let with = program.evaluate(document, documents(), settings, &mut warm).unwrap();
-            let without = program.evaluate(document, documents(), settings, &mut Workspace::default()).unwrap();
+            let with = program.evaluate(document, documents(), settings(), &mut warm).unwrap();
+            let without = program.evaluate(document, documents(), settings(), &mut Workspace::default()).unwrap();
             assert_eq!(with, without, "{turn}: {host}");
         }
     }
@@ -270,18 +275,14 @@ mod tests {
     #[test]
     fn remembering_spends_nothing_of_an_evaluation() {
         let program = compiled("x { data.objects[_][_] == 1 }");
-        let document = program.document(&["p", "x"]).unwrap();
         let entries =
             |from: usize| (from..from + 5_000).map(move |n| format!(r#""k{n:06}": {}"#, usize::from(n == from)));
         let groups = (0..5).map(|n| format!(r#""g{n}": {{{}}}"#, entries(n * 10_000).collect::<Vec<_>>().join(",")));
         let data = format!(r#"{{"objects": {{{}}}}}"#, groups.collect::<Vec<_>>().join(","));
         let data = read_document("", data.as_bytes()).unwrap().as_object().unwrap().clone();
-        let budget = Budget { steps: 1_000, ..Budget::default() };
-        let settings = Settings { budget, strict: false, now_nanos: 0, release: Release::Opa1_17 };
         let mut warm = Workspace::default();
         for turn in 0..50 {
-            let documents = Documents { input: None, data: data.clone(), stored: None };
-            let value = program.evaluate(document, documents, settings, &mut warm).unwrap();
+            let value = evaluated(&program, &data, of_steps(1_000), &mut warm).unwrap();
             assert_eq!(value, Some(true.into()), "{turn}");
         }
     }
@@ -291,14 +292,11 @@ mod tests {
     fn a_condition_that_makes_a_rule_cheap_is_asked_first() {
         let body = r#"x = [n | objects := data.objects[g]; g == "g1"; objects[_][n].size == 7]"#;
         let program = compiled(body);
-        let document = program.document(&["p", "x"]).unwrap();
         let entries = (0..900).map(|n| format!(r#""k{n}": {{"size": {n}}}"#)).collect::<Vec<_>>().join(",");
         let groups = (0..200).map(|n| format!(r#""g{n}": {{"v1": {{{entries}}}}}"#)).collect::<Vec<_>>().join(",");
         let data = read_document("", format!(r#"{{"objects": {{{groups}}}}}"#).as_bytes()).unwrap();
-        let budget = Budget { steps: 5_000, ..Budget::default() };
-        let settings = Settings { budget, strict: false, now_nanos: 0, release: Release::Opa1_17 };
-        let documents = Documents { input: None, data: data.as_object().unwrap().clone(), stored: None };
-        let value = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap();
+        let data = data.as_object().unwrap();
+        let value = evaluated(&program, data, of_steps(5_000), &mut Workspace::default()).unwrap();
         assert_eq!(value.unwrap().to_string(), r#"["k7"]"#);
     }
 
@@ -308,10 +306,7 @@ mod tests {
                     q { o := data.objects[_]; n := o.v1; startswith(n, \"q\"); n == \"zz\" }\n\
                     x { q with startswith as f }";
         let program = compiled(body);
-        let document = program.document(&["p", "x"]).unwrap();
-        let documents = Documents { input: None, data: objects(), stored: None };
-        let settings = Settings { budget: Budget::default(), strict: false, now_nanos: 0, release: Release::Opa1_17 };
-        let error = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap_err();
+        let error = evaluated(&program, &objects(), settings(), &mut Workspace::default()).unwrap_err();
         assert_eq!(error.code, "eval_conflict_error");
     }
 
@@ -319,25 +314,19 @@ mod tests {
     fn no_error_is_passed_over() {
         let body = r#"x = [n | o := data.objects[_][v][n]; re_match("(", v); o.size == 100]"#;
         let program = compiled(body);
-        assert_eq!(value(&program, false), "[]");
-        let document = program.document(&["p", "x"]).unwrap();
-        let documents = Documents { input: None, data: objects(), stored: None };
-        let settings = Settings { budget: Budget::default(), strict: true, now_nanos: 0, release: Release::Opa1_17 };
-        let error = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap_err();
+        assert_eq!(value(&program), "[]");
+        let strict = Settings { strict: true, ..settings() };
+        let error = evaluated(&program, &objects(), strict, &mut Workspace::default()).unwrap_err();
         assert_eq!(error.code, "eval_builtin_error");
     }
 
     #[test]
     fn what_a_probe_goes_through_is_counted() {
         let program = compiled(r#"x = [n | data.objects[_][_][n].hosts[_].host == "none"]"#);
-        let document = program.document(&["p", "x"]).unwrap();
         let items = (0..2_000).map(|_| "{\"host\": \"some\"}").collect::<Vec<_>>().join(",");
         let data = format!(r#"{{"objects": {{"a": {{"v1": {{"x": {{"hosts": [{items}]}}}}}}}}}}"#);
         let data = read_document("", data.as_bytes()).unwrap().as_object().unwrap().clone();
-        let budget = Budget { steps: 1_000, ..Budget::default() };
-        let settings = Settings { budget, strict: false, now_nanos: 0, release: Release::Opa1_17 };
-        let documents = Documents { input: None, data, stored: None };
-        let error = program.evaluate(document, documents, settings, &mut Workspace::default()).unwrap_err();
+        let error = evaluated(&program, &data, of_steps(1_000), &mut Workspace::default()).unwrap_err();
         assert!(error.exhausted.is_some());
     }
 }

@@ -325,11 +325,4 @@ impl<'p> Machine<'p> {
             _ => None,
         })
     }
-
-    fn follow<'v>(&self, mut value: &'v Value, path: &[Operand]) -> Option<&'v Value> {
-        for step in path {
-            value = value.step(self.value(step))?;
-        }
-        Some(value)
-    }
 }
