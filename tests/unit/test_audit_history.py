@@ -87,6 +87,11 @@ def _told(reader: Reader, asked: Changes | None = None) -> list[tuple[str, str, 
     ]
 
 
+def _processes() -> list[psutil.Process]:
+    """Those that write a history for this one, whose children are others' too."""
+    return [child for child in psutil.Process().children() if WriterProcess.__module__ in child.cmdline()]
+
+
 def _again(writer: HistoryWriter) -> None:
     """The service starts again."""
     writer.release()
@@ -333,7 +338,7 @@ def test_a_process_that_is_killed_is_a_history_that_fails(opened: Open) -> None:
     assert writer.acquire()
     writer.apply([change(NEW, violation("a"))], at(10))
     tenure = writer.tenure
-    [child] = psutil.Process().children()
+    [child] = _processes()
     child.kill()
     child.wait(10)
     with pytest.raises(HistoryFailed, match="has ended"):
@@ -344,14 +349,14 @@ def test_a_process_that_is_killed_is_a_history_that_fails(opened: Open) -> None:
     writer.apply([change(NEW, violation("c"))], at(30))
     assert [one[1] for one in _told(reader)] == ["c", "a"]
     writer.release()
-    assert not psutil.Process().children()
+    assert not _processes()
 
 
 def test_what_the_writer_waits_for_keeps_nobody(opened: Open) -> None:
     """Stopped, it neither answers nor ends by itself."""
     writer = WriterProcess(opened())
     assert writer.acquire()
-    [child] = psutil.Process().children()
+    [child] = _processes()
     child.suspend()
     with ThreadPoolExecutor() as pool:
         call = pool.submit(writer.looked, at(10))
