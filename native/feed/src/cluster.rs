@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::backoff::{Backoff, jittered};
+use crate::batches::{Batches, Panicked};
 use crate::change::{Change, Gvk, State, Writer};
 use crate::crds::{CustomResourceDefinitions, definitions};
 use crate::dial::{Call, Connection};
@@ -24,8 +25,8 @@ use crate::scope::Scope;
 use crate::sink::ShardSink;
 use crate::status::{ClusterFeedStatus, Statuses};
 
-/// How long changes are gathered before they are written: a batch is one snapshot, which costs more than what is in it.
-const BATCH: Duration = Duration::from_millis(45);
+/// A batch of so many objects and bytes is written in a moment.
+const SMALL: (usize, usize) = (32, 128 << 10);
 /// A cluster that does not answer this within its time is silent: together less than the 2 s after which that must show.
 const HEARTBEAT: Duration = Duration::from_millis(600);
 const HEARTBEAT_ANSWER: Duration = Duration::from_millis(1100);
@@ -45,6 +46,7 @@ pub(crate) struct Cluster {
     plan: watch::Sender<WatchPlan>,
     shared: Shared,
     queue: Arc<Queue>,
+    batches: Arc<Batches>,
     /// Made when something is first written: a cluster that is only asked now and then has no shard.
     writer: LazyLock<Arc<dyn Writer>, MakeWriter>,
     /// Held while a batch is written; whether the last one was.
@@ -74,13 +76,19 @@ struct KindTask {
 
 impl Cluster {
     /// A cluster without a connection.
-    pub(crate) fn new(name: &str, writer: MakeWriter, lists: Arc<Semaphore>, runtime: Handle) -> Arc<Self> {
+    pub(crate) fn new(
+        name: &str,
+        writer: MakeWriter,
+        (lists, batches): (Arc<Semaphore>, Arc<Batches>),
+        runtime: Handle,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             link: watch::channel(Link::default()).0,
             plan: watch::channel(WatchPlan::default()).0,
             shared: Shared { lists, pages_only: Arc::new(AtomicBool::new(false)) },
             queue: Arc::default(),
+            batches,
             writer: LazyLock::new(writer),
             ended: Mutex::default(),
             statuses: Arc::default(),
@@ -224,21 +232,22 @@ impl Cluster {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves what is queued into the shard, batch by batch, on threads for blocking work: packing objects takes time, and
-    /// one cluster's flood must not hold up another's events.
+    /// Moves what is queued into the shard, batch by batch. One cluster's flood must not hold up another's events.
     async fn pump(self: Arc<Self>) {
         loop {
             self.queue.filled().await;
-            sleep(BATCH).await;
+            self.batches.due().await;
             let changes = self.queue.drain();
             if changes.is_empty() {
                 continue;
             }
-            let cluster = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || cluster.write(changes)).await {
+            let (cluster, small) = (Arc::clone(&self), is_small(&changes));
+            let write = move || cluster.write(changes);
+            let written = if small { self.batches.write_small(write).await } else { self.batches.write(write).await };
+            match written {
                 Ok(refused) => self.statuses.unkept(refused),
                 // A panic of the shard's: what it was told is lost, so everything is read anew.
-                Err(_) => self.start_over(),
+                Err(Panicked) => self.start_over(),
             }
         }
     }
@@ -438,6 +447,16 @@ impl Cluster {
         };
         KindTask { task: self.runtime.spawn(reflector.run()).abort_handle(), bound, resource }
     }
+}
+
+/// Whether changes are few, and none of them takes over a list.
+fn is_small(changes: &[Change]) -> bool {
+    let size = |change: &Change| match change {
+        Change::Put { object, .. } => Some(object.len()),
+        Change::Delete { .. } | Change::Observed { .. } => Some(0),
+        _ => None,
+    };
+    changes.len() <= SMALL.0 && changes.iter().map(size).sum::<Option<usize>>().is_some_and(|bytes| bytes <= SMALL.1)
 }
 
 /// No bound on age, for good.

@@ -10,6 +10,7 @@ use fleetgate_core::inventory::Relister;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
+use crate::batches::Batches;
 use crate::change::{Gvk, Inventory};
 use crate::cluster::Cluster;
 use crate::dial::{self, Connection, Credentials, Identity, Trust};
@@ -32,6 +33,7 @@ pub struct Feeds {
     inventory: Arc<dyn Inventory>,
     trust: Trust,
     lists: Arc<Semaphore>,
+    batches: Arc<Batches>,
     clusters: Mutex<BTreeMap<String, Entry>>,
     pushed: Arc<PushedClusters>,
     listeners: Mutex<Vec<Listener>>,
@@ -61,6 +63,7 @@ impl Feeds {
             inventory,
             trust,
             lists,
+            batches: Batches::new(),
             clusters: Mutex::default(),
             pushed: Arc::default(),
             listeners: Mutex::default(),
@@ -90,9 +93,9 @@ impl Feeds {
         };
         let mut clusters = self.clusters();
         let entry = clusters.entry(name.to_owned()).or_insert_with(|| {
-            let (lists, runtime) = (Arc::clone(&self.lists), runtime.handle().clone());
+            let (shared, runtime) = ((Arc::clone(&self.lists), Arc::clone(&self.batches)), runtime.handle().clone());
             let (inventory, owned) = (Arc::clone(&self.inventory), name.to_owned());
-            let cluster = Cluster::new(name, Box::new(move || inventory.writer(&owned)), lists, runtime);
+            let cluster = Cluster::new(name, Box::new(move || inventory.writer(&owned)), shared, runtime);
             Entry { cluster, credentials: credentials.clone() }
         });
         if let Some(connection) = connection {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod batches;
 mod change;
 mod cluster;
 mod crds;

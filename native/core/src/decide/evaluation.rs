@@ -118,7 +118,7 @@ fn evaluate_one(
         let template = set.templates().get(published.template)?;
         let ready =
             entered.ready((published.template, &template.program), (position, &published.constraint.parameters))?;
-        Some((surroundings.documents(template, shown), ready))
+        Some((surroundings.documents(set, published.template, shown), ready))
     });
     // A position that the set does not hold cannot match: Gatekeeper skips a Constraint that was removed meanwhile.
     let Some((documents, (instance, parameters))) = ready else { return Ok(Vec::new()) };

@@ -31,8 +31,10 @@ pub(super) struct Surroundings<'a> {
     pinned: Option<&'a [Arc<Snapshot>]>,
     /// `data.inventory` by what a program reads of it.
     documents: RefCell<Vec<Document>>,
-    /// `data.fleet` of the template that asked last: Constraints of a template stand together.
-    last: RefCell<Option<Asked>>,
+    /// What fleet templates were shown.
+    shown: RefCell<Vec<(Sight, Documents)>>,
+    /// How far what templates can read is known; nothing of those that read nothing.
+    extents: RefCell<Vec<(Sight, Option<Extent>)>>,
     /// How far what was read so far is known.
     read: Cell<Option<Extent>>,
     /// Time that went into views which were not ready.
@@ -42,8 +44,13 @@ pub(super) struct Surroundings<'a> {
 /// What programs read of the inventory, and the data document that holds it.
 type Document = (Arc<InventoryReads>, Result<Value, ViewTooLarge>);
 
-/// A program, what it was shown, and what that is.
-type Asked = (Arc<dyn Program>, Shown, Value);
+/// A template of a set of policies, and what it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sight {
+    set: u64,
+    template: usize,
+    shown: Shown,
+}
 
 /// Which clusters a fleet template is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +78,7 @@ pub(super) struct Stale {
 }
 
 /// The documents of one evaluation.
+#[derive(Clone)]
 pub(super) struct Documents {
     /// `input.cluster`
     pub(super) cluster: Option<Value>,
@@ -108,7 +116,8 @@ impl<'a> Surroundings<'a> {
             fleet: OnceCell::new(),
             pinned: None,
             documents: RefCell::default(),
-            last: RefCell::default(),
+            shown: RefCell::default(),
+            extents: RefCell::default(),
             read: Cell::default(),
             waited: Cell::default(),
         }
@@ -131,7 +140,8 @@ impl<'a> Surroundings<'a> {
             fleet: OnceCell::new(),
             pinned: Some(pinned),
             documents: RefCell::default(),
-            last: RefCell::default(),
+            shown: RefCell::default(),
+            extents: RefCell::default(),
             read: Cell::default(),
             waited: Cell::default(),
         }
@@ -175,36 +185,38 @@ impl<'a> Surroundings<'a> {
         let published = set.constraints().get(position);
         let found = published.and_then(|published| Some((published, set.templates().get(published.template)?)));
         match found {
-            Some((published, template)) if template.program.referential() => self.judge_view(published, template),
+            Some((published, template)) if template.program.referential() => {
+                self.judge_view(published, template, set.id())
+            }
             _ => Judged { shown: Some(Shown::Set), stale: None },
         }
     }
 
-    fn judge_view(&self, published: &PublishedConstraint, template: &PublishedTemplate) -> Judged {
+    fn judge_view(&self, published: &PublishedConstraint, template: &PublishedTemplate, set: u64) -> Judged {
         let reads_fleet = template.template.fleet.is_some() && template.program.reads().reads_fleet();
         if self.is_earlier && reads_fleet {
             let message = "it reads other clusters, of which no earlier revision is kept".to_owned();
             let stale = Stale { message, reason: ErrorReason::RevisionUnavailable, action: None };
             return Judged { shown: None, stale: Some(stale) };
         }
-        let parts = self.parts(template, Shown::Set);
-        let Some(freshness) = published.constraint.reach.freshness else {
-            self.note(&parts);
+        let sight = |shown| Sight { set, template: published.template, shown };
+        let extent = self.extent(template, sight(Shown::Set));
+        let freshness = published.constraint.reach.freshness;
+        let bound = freshness.filter(|bound| extent.is_some_and(|extent| is_old(&extent, bound.max_staleness)));
+        let Some(freshness) = bound else {
+            self.note(extent);
             return Judged { shown: Some(Shown::Set), stale: None };
         };
-        let Some(message) = too_old(&parts, freshness.max_staleness) else {
-            self.note(&parts);
-            return Judged { shown: Some(Shown::Set), stale: None };
-        };
+        let message = too_old(&self.parts(template, Shown::Set), freshness.max_staleness).unwrap_or_default();
         let saying = |message, action| Some(Stale { message, reason: ErrorReason::StaleView, action });
         match freshness.on_stale {
             OnStale::Deny => Judged { shown: None, stale: saying(message, None) },
             OnStale::Warn => {
-                self.note(&parts);
+                self.note(extent);
                 Judged { shown: Some(Shown::Set), stale: saying(message, Some("warn")) }
             }
             OnStale::Allow => {
-                self.note(&parts);
+                self.note(extent);
                 Judged { shown: Some(Shown::Set), stale: saying(message, Some("dryrun")) }
             }
             OnStale::OwnClusterOnly => {
@@ -212,17 +224,26 @@ impl<'a> Surroundings<'a> {
                 if let Some(message) = too_old(&own, freshness.max_staleness) {
                     return Judged { shown: None, stale: saying(message, None) };
                 }
-                self.note(&own);
+                self.note(self.extent(template, sight(Shown::Own)));
                 let message = format!("{message}; only its own cluster was looked at");
                 Judged { shown: Some(Shown::Own), stale: saying(message, Some("warn")) }
             }
         }
     }
 
-    fn note(&self, parts: &[Part<'_>]) {
-        for part in parts {
-            self.read.set(Some(self.read.get().map_or(part.extent, |read| read.and(part.extent))));
-        }
+    fn note(&self, extent: Option<Extent>) {
+        self.read.set(together(self.read.get(), extent));
+    }
+
+    /// How far everything that a template can read is known; none where it can read nothing.
+    fn extent(&self, published: &PublishedTemplate, sight: Sight) -> Option<Extent> {
+        let known = self.extents.borrow().iter().find(|(of, _)| *of == sight).map(|(_, extent)| *extent);
+        known.unwrap_or_else(|| {
+            let parts = self.parts(published, sight.shown);
+            let extent = parts.iter().map(|part| Some(part.extent)).fold(None, together);
+            self.extents.borrow_mut().push((sight, extent));
+            extent
+        })
     }
 
     /// Everything that a template can read.
@@ -312,16 +333,27 @@ impl<'a> Surroundings<'a> {
         let mut documents = self.documents.borrow_mut();
         documents.retain(|(known, _)| !Arc::ptr_eq(known, reads));
         documents.push((reads.clone(), Ok(data)));
+        self.shown.borrow_mut().clear();
     }
 
-    /// The documents of a template's evaluation. Waits where a view is not ready.
-    pub(super) fn documents(&self, published: &PublishedTemplate, shown: Shown) -> Result<Documents, ViewTooLarge> {
+    /// The documents of an evaluation of a set's template. Waits where a view is not ready.
+    pub(super) fn documents(&self, set: &PolicySet, template: usize, shown: Shown) -> Result<Documents, ViewTooLarge> {
+        let Some(published) = set.templates().get(template) else {
+            return Ok(Documents { cluster: None, data: Cow::Owned(Value::empty_object()) });
+        };
         if !published.program.referential() && published.template.fleet.is_none() {
             return Ok(Documents { cluster: None, data: self.inventory(published.program.as_ref())? });
+        }
+        let sight = Sight { set: set.id(), template, shown };
+        if let Some((_, documents)) = self.shown.borrow().iter().find(|(of, _)| *of == sight) {
+            return Ok(documents.clone());
         }
         let began = Instant::now();
         let documents = self.made(published, shown);
         self.waited.set(self.waited.get() + began.elapsed());
+        if let (Ok(documents), Some(_)) = (&documents, &published.template.fleet) {
+            self.shown.borrow_mut().push((sight, documents.clone()));
+        }
         documents
     }
 
@@ -333,7 +365,7 @@ impl<'a> Surroundings<'a> {
         }
         let [fleet, labels, name] = &*KEYS;
         let cluster = Value::object(vec![
-            (labels.clone(), inventory::labels(self.snapshot.facts())),
+            (labels.clone(), self.snapshot.labels().clone()),
             (name.clone(), Value::from(self.cluster)),
         ]);
         let mut fields: Vec<(Value, Value)> = Vec::new();
@@ -345,37 +377,30 @@ impl<'a> Surroundings<'a> {
     }
 
     fn fleet_value(&self, published: &PublishedTemplate, shown: Shown) -> Result<Value, ViewTooLarge> {
-        let mut last = self.last.borrow_mut();
-        if let Some((program, of, value)) = &*last
-            && Arc::ptr_eq(program, &published.program)
-            && *of == shown
-        {
-            return Ok(value.clone());
-        }
         let template = &published.template;
         let (Some(declared), Ok(requirements)) = (&template.fleet, &template.sync_requirements) else {
             return Ok(Value::empty_object());
         };
         let own_only = shown == Shown::Own;
-        let value = self.fleet().value(
-            published.program.reads(),
-            self.cluster,
-            requirements,
-            declared,
-            own_only,
-            self.generation,
-        )?;
-        *last = Some((published.program.clone(), shown, value.clone()));
-        Ok(value)
+        let reads = published.program.reads();
+        self.fleet().value(reads, self.cluster, requirements, declared, own_only, self.generation)
     }
+}
+
+/// How far two things are known together, where each is something.
+fn together(one: Option<Extent>, other: Option<Extent>) -> Option<Extent> {
+    one.zip(other).map(|(one, other)| one.and(other)).or(one).or(other)
+}
+
+fn is_old(extent: &Extent, allowed: Duration) -> bool {
+    extent.age.is_none_or(|age| age > allowed)
 }
 
 /// Says which part of a view is older than allowed, if one is: the one of which least is known.
 fn too_old(parts: &[Part<'_>], allowed: Duration) -> Option<String> {
-    let is_old = |part: &&Part<'_>| part.extent.age.is_none_or(|age| age > allowed);
     let worst = parts
         .iter()
-        .filter(is_old)
+        .filter(|part| is_old(&part.extent, allowed))
         .reduce(|worst, part| if part.extent.is_less_than(&worst.extent) { part } else { worst })?;
     Some(match worst.extent.age {
         Some(age) => format!("{worst} was last known to be complete {age:.1?} ago, and {allowed:?} are allowed"),

@@ -83,7 +83,7 @@ impl PinnedFleet {
         reads: &Arc<InventoryReads>,
         own_name: &str,
         requirements: &SyncRequirements,
-        declared: &BTreeSet<GroupVersionKind>,
+        declared: &Arc<BTreeSet<GroupVersionKind>>,
         own_only: bool,
         excluders: &dyn Excluders,
     ) -> Result<Value, ViewTooLarge> {
@@ -100,13 +100,14 @@ impl PinnedFleet {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });
             }
             let extent = self.extent(snapshot, requirements);
-            let mut fields = vec![
-                (Value::from("labels"), labels(snapshot.facts())),
-                (Value::from("state"), Value::from(extent.state.name())),
+            let fields = [
+                ("age", extent.age.map(seconds)),
+                ("cluster", cluster),
+                ("labels", Some(snapshot.labels().clone())),
+                ("namespace", namespace),
+                ("state", Some(Value::from(extent.state.name()))),
             ];
-            fields.extend(extent.age.map(|age| (Value::from("age"), seconds(age))));
-            fields.extend(cluster.map(|tree| (Value::from("cluster"), tree)));
-            fields.extend(namespace.map(|tree| (Value::from("namespace"), tree)));
+            let fields = fields.into_iter().filter_map(|(key, value)| Some((Value::from(key), value?))).collect();
             clusters.push((Value::from(name), Value::object(fields)));
         }
         Ok(Value::object(vec![(Value::from("clusters"), Value::object(clusters))]))
@@ -118,11 +119,6 @@ impl PinnedFleet {
         let of_set = |set| snapshot.extent_of(set, self.at, |_| true);
         requirements.0.iter().map(of_set).fold(Extent::NOW, Extent::and)
     }
-}
-
-/// A cluster's labels as Rego sees them.
-pub fn labels(facts: &ClusterFacts) -> Value {
-    Value::object(facts.labels.iter().map(|(key, value)| (Value::from(&**key), Value::from(&**value))).collect())
 }
 
 /// In thousandths: more of them would be noise.

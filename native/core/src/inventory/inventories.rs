@@ -53,6 +53,9 @@ pub(super) struct Shared {
     pub(super) persister: OnceLock<Persister>,
 }
 
+/// A kind, and the parts of its objects that programs read; none where no program reads these.
+pub(super) type Wanted<'s> = (&'s Arc<Kind>, Option<Projection>);
+
 /// All shards, by the clusters' names.
 pub(super) type Shards = ArcSwap<BTreeMap<Arc<str>, Arc<Shard>>>;
 
@@ -68,11 +71,14 @@ impl Shared {
         kind.is_stripped && !self.strips(snapshot.cluster(), kind.kind())
     }
 
-    /// The kinds of a snapshot that programs read, and the parts that they read of their objects.
-    pub(super) fn demanded<'s>(&self, snapshot: &'s Snapshot) -> Vec<(&'s Arc<Kind>, Projection)> {
+    /// Kinds of a snapshot with the parts of their objects that programs read; none of what no program reads.
+    pub(super) fn demanded<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        kinds: impl Iterator<Item = &'s Arc<Kind>>,
+    ) -> Vec<Wanted<'s>> {
         let demand = self.demand.load();
-        let Some(demand) = &**demand else { return Vec::new() };
-        snapshot.shared_kinds().filter_map(|kind| Some((kind, demand.reads(snapshot, kind)?))).collect()
+        kinds.map(|kind| (kind, (**demand).as_ref().and_then(|demand| demand.reads(snapshot, kind)))).collect()
     }
 
     /// Called with each snapshot that was published, in the order of its cluster.

@@ -29,7 +29,7 @@ pub use change::{Change, State, Unfit, Written};
 pub use cluster::{ClusterFacts, ConnectionState};
 pub use demand::{Demand, Demands, Relister};
 pub use extent::Extent;
-pub use fleet::{Excluders, PinnedFleet, labels};
+pub use fleet::{Excluders, PinnedFleet};
 pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
 pub use persist::{DamagedFile, FlushError};
@@ -44,6 +44,6 @@ pub(crate) use view::Delta;
 pub use view::{Shown, ViewTooLarge};
 pub use watermark::Watermark;
 
-use inventories::Shared;
+use inventories::{Shared, Wanted};
 #[cfg(test)]
 pub(crate) use tests::data_of as all_of;

@@ -6,10 +6,8 @@ mod tuning;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
-
-use arc_swap::ArcSwap;
 
 use super::{Change, ClusterFacts, Kind, Shared, Snapshot, Unfit, Written};
 use draft::{Draft, Writer};
@@ -22,7 +20,8 @@ const MAX_RECENT: usize = 64;
 pub struct Shard {
     name: Arc<str>,
     shared: Arc<Shared>,
-    current: ArcSwap<Snapshot>,
+    /// Held for a moment only. An `ArcSwap` looks through what every thread of the process holds whenever it is stored to.
+    current: RwLock<Arc<Snapshot>>,
     writer: Mutex<Writer>,
     /// The last snapshots, the current one included, for those who ask for a certain one.
     recent: Mutex<VecDeque<Arc<Snapshot>>>,
@@ -44,7 +43,7 @@ impl Shard {
         Self {
             name,
             shared,
-            current: ArcSwap::from_pointee(snapshot),
+            current: RwLock::new(Arc::new(snapshot)),
             writer: Mutex::default(),
             recent: Mutex::default(),
             published: Condvar::new(),
@@ -61,7 +60,7 @@ impl Shard {
     /// The current snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.current.load_full()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The snapshot of a number, where it is one of the last 64.
@@ -79,7 +78,7 @@ impl Shard {
     #[must_use]
     pub fn wait(&self, revision: u64, deadline: Instant) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.current.load().number() < revision {
+        while self.snapshot().number() < revision {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -107,7 +106,7 @@ impl Shard {
         let _turn = self.turn();
         let before = self.snapshot();
         if *before.facts() != facts {
-            self.publish(before.described(facts));
+            self.publish(&before, before.described(facts));
         }
     }
 
@@ -128,7 +127,7 @@ impl Shard {
         }
         let Some(after) = draft.finish() else { return Written { revision: before.number(), refused } };
         let revision = after.number();
-        self.publish(after);
+        self.publish(&before, after);
         Written { revision, refused }
     }
 
@@ -138,7 +137,7 @@ impl Shard {
         let before = self.snapshot();
         let after = draft::given(&before, &mut writer, objects)?;
         let number = after.number();
-        self.publish(after);
+        self.publish(&before, after);
         Ok(number)
     }
 
@@ -146,15 +145,20 @@ impl Shard {
     pub(super) fn ready(&self) {
         let _turn = self.turn();
         let snapshot = self.snapshot();
-        let prepared = snapshot.views.prepare(&snapshot, self.shared.demanded(&snapshot), true);
+        let wanted = self.shared.demanded(&snapshot, snapshot.shared_kinds());
+        let prepared = snapshot.views.prepare(wanted, true);
         snapshot.views.install(&snapshot, prepared);
     }
 
-    fn publish(&self, snapshot: Snapshot) {
+    /// What programs read of a kind depends on the kind and on the cluster's labels; where both are as they were, so is its
+    /// view.
+    fn publish(&self, before: &Snapshot, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
-        let prepared = snapshot.views.prepare(&snapshot, self.shared.demanded(&snapshot), false);
+        let is_other = |kind: &&Arc<Kind>| !snapshot.shares(before, kind);
+        let wanted = self.shared.demanded(&snapshot, snapshot.shared_kinds().filter(is_other));
+        let prepared = snapshot.views.prepare(wanted, false);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        self.current.store(snapshot.clone());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
         if recent.len() >= MAX_RECENT {
             recent.pop_front();
         }

@@ -22,6 +22,8 @@ pub struct Snapshot {
     /// When its objects were handed over as a whole; none where a cluster is followed.
     made: Option<Instant>,
     facts: Arc<ClusterFacts>,
+    /// Those of the facts, as Rego sees them.
+    labels: Value,
     kinds: BTreeMap<Arc<GroupVersionKind>, Arc<Kind>>,
     compatibility: Compatibility,
     pub(super) views: Arc<Views>,
@@ -40,6 +42,7 @@ impl Snapshot {
             number: 0,
             made: None,
             facts: Arc::default(),
+            labels: Value::empty_object(),
             kinds: BTreeMap::new(),
             compatibility: shared.compatibility,
             views: Arc::new(Views::new(shared)),
@@ -56,12 +59,12 @@ impl Snapshot {
     }
 
     pub(super) fn described(&self, facts: ClusterFacts) -> Self {
-        Self { facts: Arc::new(facts), ..self.next() }
+        Self { labels: labels(&facts), facts: Arc::new(facts), ..self.next() }
     }
 
     /// As a restart finds it.
     pub(super) fn renumbered(self, number: u64, facts: ClusterFacts) -> Self {
-        Self { number, facts: Arc::new(facts), ..self }
+        Self { number, labels: labels(&facts), facts: Arc::new(facts), ..self }
     }
 
     pub(super) fn kind_mut(&mut self, kind: &GroupVersionKind) -> Option<&mut Kind> {
@@ -96,6 +99,12 @@ impl Snapshot {
         &self.facts
     }
 
+    /// The cluster's labels as Rego sees them.
+    #[must_use]
+    pub const fn labels(&self) -> &Value {
+        &self.labels
+    }
+
     pub(super) fn shared_facts(&self) -> Arc<ClusterFacts> {
         self.facts.clone()
     }
@@ -123,6 +132,12 @@ impl Snapshot {
 
     pub(super) fn shared_kinds(&self) -> impl Iterator<Item = &Arc<Kind>> {
         self.kinds.values()
+    }
+
+    /// Whether a kind of this snapshot, and the facts of the cluster, are those of another snapshot.
+    pub(super) fn shares(&self, other: &Self, kind: &Arc<Kind>) -> bool {
+        Arc::ptr_eq(&self.facts, &other.facts)
+            && other.kinds.get(kind.kind()).is_some_and(|known| Arc::ptr_eq(known, kind))
     }
 
     /// How long ago all of it was last known to be complete: as long as the kind of which that is longest ago. None where
@@ -201,6 +216,10 @@ impl Snapshot {
             })
         })
     }
+}
+
+fn labels(facts: &ClusterFacts) -> Value {
+    Value::object(facts.labels.iter().map(|(key, value)| (Value::from(&**key), Value::from(&**value))).collect())
 }
 
 /// An object that is cached and cannot be read back: memory or a file was damaged.

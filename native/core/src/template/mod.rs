@@ -71,7 +71,7 @@ pub struct Template {
     /// The kinds that it looks for in the inventory, or why its annotation that says so cannot be read.
     pub sync_requirements: Result<SyncRequirements, String>,
     /// For a fleet template, which sees other clusters of its cluster set: the kinds that it sees of them. None for any other.
-    pub fleet: Option<BTreeSet<GroupVersionKind>>,
+    pub fleet: Option<Arc<BTreeSet<GroupVersionKind>>>,
     /// What its Constraints may look like.
     pub(crate) schema: Arc<ConstraintSchema>,
     /// The whole document.

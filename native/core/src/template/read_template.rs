@@ -50,7 +50,7 @@ pub(crate) fn read_template(document: &Document, bundle: &Arc<str>) -> Result<Te
             libs: code.libs,
             operations,
             sync_requirements,
-            fleet,
+            fleet: fleet.map(Arc::new),
             schema: Arc::new(ConstraintSchema::new(parameters)),
             document: document.value.clone(),
             origin: document.location(),

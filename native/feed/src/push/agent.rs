@@ -25,6 +25,7 @@ use super::stubs::feed_service_client::FeedServiceClient;
 use super::telling::Telling;
 use super::{LARGEST_MESSAGE, REPORT};
 use crate::backoff::Backoff;
+use crate::batches::Batches;
 use crate::cluster::Cluster;
 use crate::dial::{Connection, Credentials, Trust, identify_with};
 use crate::error::{CallError, Cause};
@@ -183,7 +184,7 @@ impl Stream {
         let remote = Arc::new(Remote::new(Handle::current(), requests.clone(), known.collect()));
         let lists = Arc::new(Semaphore::new(4));
         let writer = Arc::clone(&remote);
-        let cluster = Cluster::new("", Box::new(move || writer as _), lists, Handle::current());
+        let cluster = Cluster::new("", Box::new(move || writer as _), (lists, Batches::new()), Handle::current());
         cluster.connect(connection);
         cluster.plan(plan);
         cluster.start();

@@ -9,6 +9,7 @@
 //! A step works for a bounded time and goes on where the last one ended, on what was pinned then. Results are kept
 //! compressed, by object ([`results`]).
 
+mod fleet;
 mod judge;
 mod listing;
 mod results;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use imbl::OrdMap;
 use prost::Message as _;
 
+use self::fleet::FleetChanges;
 use self::judge::{Judge, Judged};
 use self::results::{Counts, Results};
 use self::units::Units;
@@ -35,7 +37,7 @@ use crate::clock;
 use crate::config::GroupVersionKind;
 use crate::decide::{Engine, STACK_BYTES};
 use crate::evaluate::Context;
-use crate::inventory::{Blob, Key, Snapshot, State as KindState};
+use crate::inventory::{Blob, Key, Snapshot};
 use crate::policy::Generation;
 use crate::wire;
 
@@ -83,6 +85,7 @@ struct State {
     clusters: BTreeMap<Arc<str>, ClusterState>,
     /// What was judged last.
     generation: Option<Arc<Generation>>,
+    snapshots: Vec<Arc<Snapshot>>,
     judged_at: Option<SystemTime>,
     started_at: Option<SystemTime>,
     /// What is being judged.
@@ -97,39 +100,11 @@ struct ClusterState {
     generation: Arc<Generation>,
     snapshot: Arc<Snapshot>,
     units: Units,
-    fleet: FleetStamp,
     coverage: Coverage,
     objects: u64,
     /// By kind; a kind that is audited stands here even where no object has results.
     results: BTreeMap<GroupVersionKind, OrdMap<Key, Blob>>,
     counts: Counts,
-}
-
-/// What fleet templates see of other clusters, by what changed in them last.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct FleetStamp(Vec<ClusterStamp>);
-
-/// What fleet templates see of one cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ClusterStamp {
-    name: Arc<str>,
-    labels: BTreeMap<String, String>,
-    /// The snapshot in which each kind changed last, and how far it is known.
-    kinds: Vec<(GroupVersionKind, u64, KindState)>,
-}
-
-impl FleetStamp {
-    fn of(own: &Snapshot, pinned: &[Arc<Snapshot>]) -> Self {
-        let set = &own.facts().cluster_set;
-        let is_of_set = |one: &&Arc<Snapshot>| {
-            one.cluster() == own.cluster() || (!set.is_empty() && one.facts().cluster_set == *set)
-        };
-        let stamp = |one: &Arc<Snapshot>| {
-            let kinds = one.kinds().map(|known| (known.kind().clone(), known.changed(), known.state())).collect();
-            ClusterStamp { name: one.cluster().clone(), labels: one.facts().labels.clone(), kinds }
-        };
-        Self(pinned.iter().filter(is_of_set).map(stamp).collect())
-    }
 }
 
 /// What is judged by this step and those to come.
@@ -216,10 +191,11 @@ impl ContinuousAudit {
     }
 
     fn plan(&self, state: &State, pinned: Pinned, is_due: bool) -> Pending {
+        let fleet = FleetChanges::new(state.generation.as_ref().map(|judged| (&*state.snapshots, judged)), &pinned);
         let cluster = |snapshot: &Arc<Snapshot>| {
             let before = state.clusters.get(snapshot.cluster());
-            let is_untouched = before.is_some_and(|known| work::is_untouched(&pinned, snapshot, known, is_due));
-            (!is_untouched).then(|| work::cluster(&self.engine, &pinned, snapshot, before, is_due))
+            let is_untouched = before.is_some_and(|known| work::is_untouched(&pinned, snapshot, known, &fleet, is_due));
+            (!is_untouched).then(|| work::cluster(&self.engine, &pinned, snapshot, before, &fleet, is_due))
         };
         let mut clusters: Vec<ClusterWork> = pinned.snapshots.iter().filter_map(cluster).collect();
         for (name, known) in &state.clusters {
@@ -363,7 +339,6 @@ impl State {
             generation: pinned.generation.clone(),
             snapshot: work.plan.snapshot.clone(),
             units: Units::default(),
-            fleet: FleetStamp::default(),
             coverage: work.plan.coverage.clone(),
             objects: 0,
             results: BTreeMap::new(),
@@ -379,7 +354,6 @@ impl State {
             known.generation = pending.pinned.generation.clone();
             known.snapshot = work.plan.snapshot.clone();
             known.units.clone_from(&work.units);
-            known.fleet.clone_from(&work.fleet);
             known.coverage = work.plan.coverage.clone();
             known.objects = work.plan.objects;
             known.results.retain(|kind, _| work.plan.kinds.iter().any(|planned| planned.kind == *kind));
@@ -389,6 +363,7 @@ impl State {
         }
         self.clusters.retain(|name, _| pending.pinned.snapshots.iter().any(|one| one.cluster() == name));
         self.generation = Some(pending.pinned.generation.clone());
+        self.snapshots.clone_from(&pending.pinned.snapshots);
         self.judged_at = Some(pending.pinned.at);
         if pending.is_due {
             self.volatile_at = Some(Instant::now());

@@ -4,11 +4,12 @@
 //! results are made anew together, where its template, one of its Constraints or what it reads changed. Whether something
 //! changed is told by digests: a generation that says the same makes nothing anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fleetgate_eval::Locality;
 
+use crate::config::GroupVersionKind;
 use crate::decide::{Auditor, Positions};
 use crate::evaluate::Program;
 use crate::policy::{PolicySet, PublishedConstraint, PublishedTemplate, Scoped, digest};
@@ -36,7 +37,8 @@ pub(super) struct Unit {
     pub(super) is_volatile: bool,
     /// Whether they depend on the cluster's labels.
     pub(super) knows_cluster: bool,
-    pub(super) reads_fleet: bool,
+    /// The kinds of other clusters that it reads; none where it reads no other clusters.
+    pub(super) declared: Option<Arc<BTreeSet<GroupVersionKind>>>,
     pub(super) locality: Locality,
 }
 
@@ -64,7 +66,7 @@ fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -
     let program = published.program.clone();
     let selects = |one: &&PublishedConstraint| one.constraint.matcher.as_ref().is_some_and(|m| m.selects_namespaces());
     let is_fleet = published.template.fleet.is_some();
-    let reads_fleet = is_fleet && program.reads().reads_fleet();
+    let declared = published.template.fleet.clone().filter(|_| program.reads().reads_fleet());
     let is_bounded = constraints.iter().any(|one| one.constraint.reach.freshness.is_some());
     let unit = Unit {
         digest: digest(std::iter::once(&published.template.document).chain(documents)),
@@ -72,9 +74,9 @@ fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -
         actions: constraints.iter().map(|one| one.constraint.actions.declared().into()).collect(),
         needs_namespaces: constraints.iter().any(selects) || program.looks_at_namespace(),
         // The ages of clusters are among what a fleet template sees.
-        is_volatile: program.volatile() || is_bounded || reads_fleet,
+        is_volatile: program.volatile() || is_bounded || declared.is_some(),
         knows_cluster: is_fleet,
-        reads_fleet,
+        declared,
         locality: if is_fleet { Locality::None } else { program.locality() },
         positions,
         program,

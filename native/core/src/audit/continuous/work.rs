@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use fleetgate_eval::Locality;
 
+use super::ClusterState;
+use super::fleet::FleetChanges;
 use super::units::{Unit, UnitName, Units, units};
-use super::{ClusterState, FleetStamp};
 use crate::audit::plan::{ClusterPlan, KindPlan, is_none};
 use crate::audit::scope::Scope;
 use crate::config::{Excluder, GroupVersionKind, Process};
@@ -29,7 +30,6 @@ pub(super) struct Pinned {
 pub(super) struct ClusterWork {
     pub(super) plan: ClusterPlan,
     pub(super) units: Units,
-    pub(super) fleet: FleetStamp,
     /// One for each kind with something to do.
     pub(super) kinds: Vec<KindWork>,
     /// For units of which only the results that changed objects can have changed are judged.
@@ -61,10 +61,17 @@ pub(super) enum Fate {
 }
 
 /// Whether nothing of a cluster has to be looked at, because nothing is other than it was.
-pub(super) fn is_untouched(pinned: &Pinned, snapshot: &Arc<Snapshot>, before: &ClusterState, is_due: bool) -> bool {
+pub(super) fn is_untouched(
+    pinned: &Pinned,
+    snapshot: &Arc<Snapshot>,
+    before: &ClusterState,
+    fleet: &FleetChanges<'_>,
+    is_due: bool,
+) -> bool {
+    let is_touched = |unit: &Unit| (is_due && unit.is_volatile) || fleet.are_seen_by(unit, snapshot);
     Arc::ptr_eq(&before.snapshot, snapshot)
         && Arc::ptr_eq(&before.generation, &pinned.generation)
-        && !before.units.values().any(|unit| unit.reads_fleet || (is_due && unit.is_volatile))
+        && !before.units.values().any(is_touched)
 }
 
 /// Finds what has to be done in a cluster; `is_due` says whether volatile units are judged anew.
@@ -73,6 +80,7 @@ pub(super) fn cluster(
     pinned: &Pinned,
     snapshot: &Arc<Snapshot>,
     before: Option<&ClusterState>,
+    fleet: &FleetChanges<'_>,
     is_due: bool,
 ) -> ClusterWork {
     let generation = &pinned.generation;
@@ -86,7 +94,6 @@ pub(super) fn cluster(
     let known = before.filter(is_known).map(|before| before.units.clone());
     let mut work = ClusterWork {
         units: known.unwrap_or_else(|| units(&auditor, sets)),
-        fleet: FleetStamp::of(snapshot, &pinned.snapshots),
         plan,
         kinds: Vec::new(),
         deltas: BTreeMap::new(),
@@ -94,7 +101,7 @@ pub(super) fn cluster(
     let mut fates = BTreeMap::new();
     for (name, unit) in &*work.units {
         let fate = match before {
-            Some(before) => Comparison { pinned, snapshot, before, fleet: &work.fleet, is_due }.fate(name, unit),
+            Some(before) => Comparison { pinned, snapshot, before, fleet, is_due }.fate(name, unit),
             None => Change::Kept,
         };
         let fate = match fate {
@@ -132,7 +139,7 @@ struct Comparison<'a> {
     pinned: &'a Pinned,
     snapshot: &'a Snapshot,
     before: &'a ClusterState,
-    fleet: &'a FleetStamp,
+    fleet: &'a FleetChanges<'a>,
     is_due: bool,
 }
 
@@ -144,7 +151,7 @@ impl Comparison<'_> {
             || self.excludes_otherwise(name)
             || (unit.is_volatile && self.is_due)
             || (unit.knows_cluster && self.before.snapshot.facts().labels != self.snapshot.facts().labels)
-            || (unit.reads_fleet && self.before.fleet != *self.fleet);
+            || self.fleet.are_seen_by(unit, self.snapshot);
         if is_other {
             return Change::Other;
         }
@@ -189,7 +196,7 @@ impl Comparison<'_> {
     }
 }
 
-fn sync(excluder: &Excluder) -> Excluder {
+pub(super) fn sync(excluder: &Excluder) -> Excluder {
     excluder.of_process(Process::Sync)
 }
 
@@ -285,5 +292,5 @@ pub(super) fn removed(known: &ClusterState) -> ClusterWork {
         objects: 0,
     };
     let kinds = dropped(&plan, known).collect();
-    ClusterWork { plan, units: Units::default(), fleet: FleetStamp::default(), kinds, deltas: BTreeMap::new() }
+    ClusterWork { plan, units: Units::default(), kinds, deltas: BTreeMap::new() }
 }

@@ -302,7 +302,7 @@ impl Excluders for Nothing {
 #[test]
 fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let inventories = Inventories::default();
-    let declared: BTreeSet<GroupVersionKind> = [pods()].into();
+    let declared: Arc<BTreeSet<GroupVersionKind>> = Arc::new([pods()].into());
     for (name, set) in [("one", "s"), ("two", "s"), ("other", "t")] {
         let labels = [("region".to_owned(), name.to_owned())].into();
         let facts = ClusterFacts { cluster_set: set.to_owned(), labels, ..ClusterFacts::default() };
@@ -312,7 +312,7 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let node = gvk("", "v1", "Node");
     let object = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}"#.into();
     inventories.shard("one").write([Change::Put { kind: node, object }]);
-    let requirements = SyncRequirements(vec![declared.clone()]);
+    let requirements = SyncRequirements(vec![(*declared).clone()]);
     let everything = Arc::new(InventoryReads::everything());
     let seen_from = |cluster: &str, own_only: bool| {
         let pinned = inventories.pin_fleet(cluster, &inventories.pin(cluster), SystemTime::now());

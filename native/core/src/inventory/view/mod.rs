@@ -21,7 +21,7 @@ use fleetgate_eval::{InventoryReads, Projection};
 use fleetgate_value::Value;
 
 use super::kind::Kind;
-use super::{Shared, Snapshot};
+use super::{Shared, Snapshot, Wanted};
 use crate::compatibility::{Compatibility, EmptyParents};
 use crate::config::{Excluder, GroupVersionKind};
 use crate::json::KeyCache;
@@ -84,8 +84,8 @@ pub(super) struct Views {
 #[derive(Debug)]
 pub(super) struct Prepared {
     views: Vec<(Arc<GroupVersionKind>, Outcome)>,
-    /// The kinds that programs read.
-    demanded: Vec<Arc<GroupVersionKind>>,
+    /// Kinds that were looked at, and whether they are made before anybody asks.
+    looked: Vec<(Arc<GroupVersionKind>, bool)>,
 }
 
 /// The view of a kind, or why there is none.
@@ -102,6 +102,8 @@ struct Made {
 struct Slot {
     view: Arc<KindView>,
     refused: Option<Refused>,
+    /// Programs read it, and it is made before anybody asks.
+    is_demanded: bool,
     used: Instant,
 }
 
@@ -120,7 +122,7 @@ struct Asker<'a> {
     generation: u64,
     reads: &'a Arc<InventoryReads>,
     /// The kinds that it declares, where it is of a fleet template.
-    declared: Option<&'a BTreeSet<GroupVersionKind>>,
+    declared: Option<&'a Arc<BTreeSet<GroupVersionKind>>>,
 }
 
 /// Who asked for what was put together.
@@ -128,7 +130,7 @@ struct Asker<'a> {
 struct Asked {
     generation: u64,
     reads: Arc<InventoryReads>,
-    declared: Option<BTreeSet<GroupVersionKind>>,
+    declared: Option<Arc<BTreeSet<GroupVersionKind>>>,
 }
 
 impl Asked {
@@ -160,17 +162,14 @@ impl Views {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes what programs read, and what is in use besides, of a snapshot that is about to be published, so that decisions
-    /// need not. They go on with what there is meanwhile. Parts of objects that nobody reads any more stay unless it `shrinks`.
-    pub(super) fn prepare(
-        &self,
-        snapshot: &Snapshot,
-        demanded: Vec<(&Arc<Kind>, Projection)>,
-        shrinks: bool,
-    ) -> Prepared {
-        let demanded = self.affordable(demanded);
-        let due = |known: &Arc<Kind>| {
-            let wanted = demanded.iter().find_map(|(one, wanted)| Arc::ptr_eq(one, known).then_some(wanted));
+    /// Makes what programs read, and what is in use besides, of kinds of a snapshot that is about to be published, so that
+    /// decisions need not. They go on with what there is meanwhile. Parts of objects that nobody reads any more stay unless it
+    /// `shrinks`.
+    pub(super) fn prepare(&self, wanted: Vec<Wanted<'_>>, shrinks: bool) -> Prepared {
+        let wanted = self.affordable(wanted);
+        let due = |(known, wanted): &Wanted<'_>| {
+            let known = *known;
+            let wanted = wanted.as_ref();
             let slot = self.lock().kinds.get(known.kind()).cloned().or_else(|| wanted.map(|_| Slot::unbuilt()))?;
             let is_anew = shrinks && wanted.is_some_and(|wanted| wanted != slot.view.projection());
             let start = if is_anew { Arc::default() } else { slot.view.clone() };
@@ -187,16 +186,16 @@ impl Views {
                 }
             }
         };
-        let due: Vec<(Arc<Kind>, Arc<KindView>, Projection)> = snapshot.shared_kinds().filter_map(due).collect();
-        let demanded = demanded.into_iter().map(|(known, _)| known.kind.clone()).collect();
+        let due: Vec<(Arc<Kind>, Arc<KindView>, Projection)> = wanted.iter().filter_map(due).collect();
+        let looked = wanted.into_iter().map(|(known, wanted)| (known.kind.clone(), wanted.is_some())).collect();
         if due.is_empty() {
-            return Prepared { views: Vec::new(), demanded };
+            return Prepared { views: Vec::new(), looked };
         }
         let mut keys = self.writer_keys.lock().unwrap_or_else(PoisonError::into_inner);
         let made = |(known, start, wanted): (Arc<Kind>, Arc<KindView>, Projection)| {
             (known.kind.clone(), self.following(&start, &known, &wanted, &mut keys))
         };
-        Prepared { views: due.into_iter().map(made).collect(), demanded }
+        Prepared { views: due.into_iter().map(made).collect(), looked }
     }
 
     fn following(&self, start: &KindView, known: &Kind, wanted: &Projection, keys: &mut KeyCache) -> Outcome {
@@ -209,23 +208,21 @@ impl Views {
         })
     }
 
-    /// Of the kinds that programs read those for which there is room: what there is already, then what is new.
-    fn affordable<'k>(&self, demanded: Vec<(&'k Arc<Kind>, Projection)>) -> Vec<(&'k Arc<Kind>, Projection)> {
+    /// What programs read of kinds, where there is room for it: there is for what is there already, then for what is new.
+    fn affordable<'k>(&self, mut wanted: Vec<Wanted<'k>>) -> Vec<Wanted<'k>> {
         let made = self.lock();
-        let (mut there, mut new): (Vec<_>, Vec<_>) =
-            demanded.into_iter().partition(|(known, _)| made.kinds.contains_key(known.kind()));
+        let is_there: Vec<bool> = wanted.iter().map(|(known, _)| made.kinds.contains_key(known.kind())).collect();
         // Decisions do not wait for the samples.
         drop(made);
         let mut more = 0;
-        new.retain(|(known, projection)| {
-            let bytes = KindView::estimate(known, projection, self.compatibility);
-            let fits = self.ready.has_room(more + bytes);
+        for ((known, wanted), is_there) in wanted.iter_mut().zip(is_there) {
+            let Some(projection) = wanted.as_ref() else { continue };
+            let bytes = if is_there { 0 } else { KindView::estimate(known, projection, self.compatibility) };
+            let fits = self.ready.has_room(if is_there { 0 } else { more + bytes });
             more += if fits { bytes } else { 0 };
-            fits
-        });
-        there.retain(|_| self.ready.has_room(0));
-        there.append(&mut new);
-        there
+            *wanted = wanted.take().filter(|_| fits);
+        }
+        wanted
     }
 
     fn account(&self, kinds: &BTreeMap<Arc<GroupVersionKind>, Slot>) {
@@ -237,10 +234,15 @@ impl Views {
     pub(super) fn install(&self, snapshot: &Snapshot, prepared: Prepared) {
         let mut made = self.lock();
         let Made { kinds, assembled } = &mut *made;
-        for kind in prepared.demanded {
-            kinds.entry(kind).or_insert_with(Slot::unbuilt).used = Instant::now();
+        for (kind, is_demanded) in prepared.looked {
+            let slot =
+                if is_demanded { Some(kinds.entry(kind).or_insert_with(Slot::unbuilt)) } else { kinds.get_mut(&kind) };
+            if let Some(slot) = slot.filter(|slot| is_demanded || slot.is_demanded) {
+                (slot.is_demanded, slot.used) = (is_demanded, Instant::now());
+            }
         }
-        kinds.retain(|kind, slot| snapshot.kind(kind).is_some() && slot.used.elapsed() < IDLE);
+        let is_used = |slot: &Slot| slot.is_demanded || slot.used.elapsed() < IDLE;
+        kinds.retain(|kind, slot| is_used(slot) && snapshot.kind(kind).is_some());
         assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
         for (kind, view) in prepared.views {
             if let Some(slot) = kinds.get_mut(&kind) {
@@ -364,7 +366,7 @@ impl Drop for Views {
 
 impl Slot {
     fn unbuilt() -> Self {
-        Self { view: Arc::default(), refused: None, used: Instant::now() }
+        Self { view: Arc::default(), refused: None, is_demanded: false, used: Instant::now() }
     }
 
     fn is_built(&self) -> bool {
@@ -423,7 +425,7 @@ impl Snapshot {
     pub(super) fn fleet_trees(
         &self,
         reads: &Arc<InventoryReads>,
-        declared: &BTreeSet<GroupVersionKind>,
+        declared: &Arc<BTreeSet<GroupVersionKind>>,
         generation: u64,
         excluder: &Excluder,
     ) -> Result<(Option<Value>, Option<Value>, usize), ViewTooLarge> {
