@@ -113,7 +113,7 @@ impl std::fmt::Debug for Waiting {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]

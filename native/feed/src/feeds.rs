@@ -26,6 +26,15 @@ use crate::write::{self, WriteRequest};
 const WORKERS: usize = 2;
 const BLOCKING: usize = 32;
 
+/// How much lower the priority of their threads is than that of decisions: a view may be some milliseconds older, and nobody
+/// waits for it.
+const NICENESS: i32 = 5;
+
+fn give_way() {
+    // Of a thread, on Linux. Where it is refused all are equal.
+    let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
 /// The feeds of all clusters, on threads of their own. Every method may be called from any thread.
 pub struct Feeds {
     /// Taken when it ends.
@@ -55,6 +64,7 @@ impl Feeds {
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING)
             .thread_name("feed")
+            .on_thread_start(give_way)
             .enable_all()
             .build()?;
         let lists = Arc::new(Semaphore::new(concurrent_lists.clamp(1, Semaphore::MAX_PERMITS)));

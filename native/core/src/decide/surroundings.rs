@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,9 +13,9 @@ use fleetgate_value::Value;
 
 use crate::config::GroupVersionKind;
 use crate::evaluate::Program;
-use crate::inventory::{self, Extent, Inventories, Kind, PinnedFleet, Snapshot, State, ViewTooLarge};
+use crate::inventory::{self, Extent, FleetView, Inventories, Kind, Look, PinnedFleet, Snapshot, State, ViewTooLarge};
 use crate::policy::{Generation, PolicySet, PublishedConstraint, PublishedTemplate};
-use crate::template::{Constraint, OnStale, SyncRequirements};
+use crate::template::{Constraint, OnStale};
 use crate::wire::ErrorReason;
 
 /// What a decision reads beside the review.
@@ -31,6 +32,8 @@ pub(super) struct Surroundings<'a> {
     pinned: Option<&'a [Arc<Snapshot>]>,
     /// `data.inventory` by what a program reads of it.
     documents: RefCell<Vec<Document>>,
+    /// Fleets as templates see them.
+    fleets: RefCell<Vec<(Sight, Arc<FleetView>)>>,
     /// What fleet templates were shown.
     shown: RefCell<Vec<(Sight, Documents)>>,
     /// How far what templates can read is known; nothing of those that read nothing.
@@ -89,7 +92,7 @@ pub(super) struct Documents {
 /// A part of a view, and how far it is known.
 struct Part<'p> {
     extent: Extent,
-    cluster: &'p str,
+    cluster: Arc<str>,
     what: What<'p>,
 }
 
@@ -116,6 +119,7 @@ impl<'a> Surroundings<'a> {
             fleet: OnceCell::new(),
             pinned: None,
             documents: RefCell::default(),
+            fleets: RefCell::default(),
             shown: RefCell::default(),
             extents: RefCell::default(),
             read: Cell::default(),
@@ -140,6 +144,7 @@ impl<'a> Surroundings<'a> {
             fleet: OnceCell::new(),
             pinned: Some(pinned),
             documents: RefCell::default(),
+            fleets: RefCell::default(),
             shown: RefCell::default(),
             extents: RefCell::default(),
             read: Cell::default(),
@@ -207,7 +212,7 @@ impl<'a> Surroundings<'a> {
             self.note(extent);
             return Judged { shown: Some(Shown::Set), stale: None };
         };
-        let message = too_old(&self.parts(template, Shown::Set), freshness.max_staleness).unwrap_or_default();
+        let message = too_old(&self.parts(template, sight(Shown::Set)), freshness.max_staleness).unwrap_or_default();
         let saying = |message, action| Some(Stale { message, reason: ErrorReason::StaleView, action });
         match freshness.on_stale {
             OnStale::Deny => Judged { shown: None, stale: saying(message, None) },
@@ -220,7 +225,7 @@ impl<'a> Surroundings<'a> {
                 Judged { shown: Some(Shown::Set), stale: saying(message, Some("dryrun")) }
             }
             OnStale::OwnClusterOnly => {
-                let own = self.parts(template, Shown::Own);
+                let own = self.parts(template, sight(Shown::Own));
                 if let Some(message) = too_old(&own, freshness.max_staleness) {
                     return Judged { shown: None, stale: saying(message, None) };
                 }
@@ -239,7 +244,7 @@ impl<'a> Surroundings<'a> {
     fn extent(&self, published: &PublishedTemplate, sight: Sight) -> Option<Extent> {
         let known = self.extents.borrow().iter().find(|(of, _)| *of == sight).map(|(_, extent)| *extent);
         known.unwrap_or_else(|| {
-            let parts = self.parts(published, sight.shown);
+            let parts = self.parts(published, sight);
             let extent = parts.iter().map(|part| Some(part.extent)).fold(None, together);
             self.extents.borrow_mut().push((sight, extent));
             extent
@@ -247,24 +252,40 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Everything that a template can read.
-    fn parts<'p>(&'p self, published: &'p PublishedTemplate, shown: Shown) -> Vec<Part<'p>> {
+    fn parts<'p>(&'p self, published: &'p PublishedTemplate, sight: Sight) -> Vec<Part<'p>> {
         let mut parts = self.of_inventory(published);
-        let template = &published.template;
-        let (Some(_), Ok(SyncRequirements(sets))) = (&template.fleet, &template.sync_requirements) else {
-            return parts;
-        };
-        if published.program.reads().reads_fleet() {
-            let seen = self.fleet().clusters().filter(|one| shown == Shown::Set || Arc::ptr_eq(one, &self.snapshot));
-            for snapshot in seen {
-                let cluster = if snapshot.cluster().is_empty() { self.cluster } else { snapshot.cluster() };
-                for set in sets {
-                    let Some(first) = set.first() else { continue };
-                    let extent = snapshot.extent_of(set, self.at, |_| true);
-                    parts.push(Part { extent, cluster, what: What::Kind(first) });
-                }
-            }
+        let Some((fleet, look)) = self.fleet_view(published, sight) else { return parts };
+        let firsts = || look.requirements.0.iter().map(BTreeSet::first);
+        for (snapshot, extents) in fleet.extents() {
+            let cluster = self.name_of(snapshot);
+            let part = |(first, extent): (Option<&'p GroupVersionKind>, Extent)| {
+                Some(Part { extent, cluster: cluster.clone(), what: What::Kind(first?) })
+            };
+            parts.extend(firsts().zip(extents).filter_map(part));
         }
         parts
+    }
+
+    /// A cluster that nobody registered has a snapshot without a name.
+    fn name_of(&self, snapshot: &Snapshot) -> Arc<str> {
+        if snapshot.cluster().is_empty() { self.cluster.into() } else { snapshot.cluster().clone() }
+    }
+
+    /// The fleet as a template sees it; none where it looks at no fleet.
+    fn fleet_view<'p>(&self, published: &'p PublishedTemplate, sight: Sight) -> Option<(Arc<FleetView>, Look<'p>)> {
+        let (template, reads) = (&published.template, published.program.reads());
+        let (Some(declared), Ok(requirements)) = (&template.fleet, &template.sync_requirements) else { return None };
+        if !reads.reads_fleet() {
+            return None;
+        }
+        let look = Look { reads, declared, requirements, shows: self.generation.shows() };
+        let mut fleets = self.fleets.borrow_mut();
+        if let Some((_, view)) = fleets.iter().find(|(of, _)| *of == sight) {
+            return Some((view.clone(), look));
+        }
+        let view = Arc::new(self.fleet().view(look, sight.shown == Shown::Own));
+        fleets.push((sight, view.clone()));
+        Some((view, look))
     }
 
     /// What a template can read of `data.inventory`: what it says that it requires, and what its program refers to.
@@ -280,7 +301,8 @@ impl<'a> Surroundings<'a> {
             let trees = [InventoryScope::Cluster, InventoryScope::Namespace];
             trees.into_iter().any(|tree| reads.covers(tree, &group_version, &kind.kind))
         };
-        let part = |extent, what| Part { extent, cluster: self.cluster, what };
+        let cluster = self.name_of(&self.snapshot);
+        let part = |extent, what| Part { extent, cluster: cluster.clone(), what };
         let required = published.template.sync_requirements.as_ref().map(|all| &*all.0).unwrap_or_default();
         let mut parts = Vec::new();
         for set in required.iter().filter(|set| set.iter().any(covers)) {
@@ -349,7 +371,7 @@ impl<'a> Surroundings<'a> {
             return Ok(documents.clone());
         }
         let began = Instant::now();
-        let documents = self.made(published, shown);
+        let documents = self.made(published, sight);
         self.waited.set(self.waited.get() + began.elapsed());
         if let (Ok(documents), Some(_)) = (&documents, &published.template.fleet) {
             self.shown.borrow_mut().push((sight, documents.clone()));
@@ -357,7 +379,7 @@ impl<'a> Surroundings<'a> {
         documents
     }
 
-    fn made(&self, published: &PublishedTemplate, shown: Shown) -> Result<Documents, ViewTooLarge> {
+    fn made(&self, published: &PublishedTemplate, sight: Sight) -> Result<Documents, ViewTooLarge> {
         static KEYS: LazyLock<[Value; 3]> = LazyLock::new(|| ["fleet", "labels", "name"].map(Value::from));
         let data = self.inventory(published.program.as_ref())?;
         if published.template.fleet.is_none() {
@@ -369,21 +391,11 @@ impl<'a> Surroundings<'a> {
             (name.clone(), Value::from(self.cluster)),
         ]);
         let mut fields: Vec<(Value, Value)> = Vec::new();
-        if published.program.reads().reads_fleet() {
-            fields.push((fleet.clone(), self.fleet_value(published, shown)?));
+        if let Some((view, look)) = self.fleet_view(published, sight) {
+            fields.push((fleet.clone(), view.value(look, self.cluster, self.generation)?));
         }
         fields.extend(data.as_object().into_iter().flat_map(|data| data.iter()).map(|(k, v)| (k.clone(), v.clone())));
         Ok(Documents { cluster: Some(cluster), data: Cow::Owned(Value::object(fields)) })
-    }
-
-    fn fleet_value(&self, published: &PublishedTemplate, shown: Shown) -> Result<Value, ViewTooLarge> {
-        let template = &published.template;
-        let (Some(declared), Ok(requirements)) = (&template.fleet, &template.sync_requirements) else {
-            return Ok(Value::empty_object());
-        };
-        let own_only = shown == Shown::Own;
-        let reads = published.program.reads();
-        self.fleet().value(reads, self.cluster, requirements, declared, own_only, self.generation)
     }
 }
 

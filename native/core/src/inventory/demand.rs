@@ -43,6 +43,7 @@ impl Demands {
     /// object that was not read before, and for up to 15 s while clusters that are followed are listed.
     pub fn replace(&self, demand: Arc<dyn Demand>) {
         self.shared.demand.store(Arc::new(Some(demand)));
+        self.shared.seen_last.clear();
         self.complete();
         for shard in self.shards.load().values() {
             shard.ready();

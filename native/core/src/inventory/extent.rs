@@ -47,6 +47,13 @@ impl Kind {
     }
 }
 
+/// How far that one of some kinds is known of which most is. Of objects that were handed over as a whole, those that are not
+/// there are known to be none.
+pub(super) fn best<'a>(known: impl Iterator<Item = &'a Kind>, is_given: bool, at: SystemTime) -> Extent {
+    let known = known.map(|known| known.extent(at)).min_by_key(Extent::order);
+    known.unwrap_or(if is_given { Extent::NOW } else { Extent::UNKNOWN })
+}
+
 impl Snapshot {
     /// How far one of some kinds is known, each of which does for the others: that of which most is known. It counts what
     /// `shows` admits.
@@ -57,9 +64,7 @@ impl Snapshot {
         shows: impl Fn(&Kind) -> bool,
     ) -> Extent {
         let known = alternatives.into_iter().filter_map(|kind| self.kind(kind)).filter(|known| shows(known));
-        let known = known.map(|known| known.extent(at)).min_by_key(Extent::order);
-        // Of objects that were handed over as a whole, those that are not there are known to be none.
-        known.unwrap_or_else(|| if self.is_given() { Extent::NOW } else { Extent::UNKNOWN })
+        best(known, self.is_given(), at)
     }
 
     /// Whether its objects were handed over as a whole, by somebody who has no cluster to follow.

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use fleetgate_eval::Projection;
 
 use super::demand::{Demand, Demands, Relister};
+use super::fleet::SeenLast;
 use super::persist::{DamagedFile, FlushError, Persister};
 use super::store::Library;
 use super::view::Ready;
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) library: Library,
     /// What was made for programs, in all clusters.
     pub(super) ready: Arc<Ready>,
+    /// What decisions saw of fleets.
+    pub(super) seen_last: Arc<SeenLast>,
     /// What programs read; none before the first policies.
     pub(super) demand: ArcSwap<Option<Arc<dyn Demand>>>,
     /// Who can have kinds listed anew; nobody while there are no feeds.
@@ -221,6 +224,10 @@ impl Inventories {
     #[cfg(test)]
     pub(crate) fn made_bytes(&self) -> usize {
         self.shared.ready.taken()
+    }
+
+    pub(super) fn seen_last(&self) -> Arc<SeenLast> {
+        self.shared.seen_last.clone()
     }
 
     pub(super) fn view_bytes(&self) -> usize {

@@ -29,7 +29,7 @@ pub use change::{Change, State, Unfit, Written};
 pub use cluster::{ClusterFacts, ConnectionState};
 pub use demand::{Demand, Demands, Relister};
 pub use extent::Extent;
-pub use fleet::{Excluders, PinnedFleet};
+pub use fleet::{Excluders, FleetView, Look, PinnedFleet};
 pub use inventories::{Inventories, Settings};
 pub use kind::Kind;
 pub use persist::{DamagedFile, FlushError};

@@ -5,12 +5,12 @@
 //! as hashes: what has none of them has no answer; the rest is looked at as ever.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use fleetgate_value::{Object, Reserved, Value};
 
-/// A collection is remembered once it was met so often: what changes many times a second is gone before that pays.
-const MET: u8 = 16;
+/// A collection is remembered once it was met so often: to go through it once more costs no more than to look at it did.
+const MET: u8 = 3;
 
 /// All hashes of a workspace.
 const MAX_HASHES: usize = 1 << 20;
@@ -35,10 +35,33 @@ pub(super) struct Key {
     pub(super) address: usize,
 }
 
+/// Of keys of our own making: addresses and counters, which nobody chooses for us.
+#[derive(Debug, Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio's bits: odd, and spread.
+        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+}
+
 /// What is remembered. It belongs to a workspace.
 #[derive(Debug, Default)]
 pub(super) struct Indexes {
-    known: HashMap<Key, Known>,
+    known: HashMap<Key, Known, BuildHasherDefault<Mixed>>,
     hashes: usize,
     /// Collections since the last sweep.
     came: usize,
@@ -94,6 +117,14 @@ impl Indexes {
                 *times = times.saturating_add(1);
                 if *times >= MET && self.hashes < MAX_HASHES { Found::Wanted } else { Found::Unknown }
             }
+        }
+    }
+
+    /// The hashes of a collection, where they are remembered.
+    pub(super) fn hashes(&self, key: Key) -> Option<&[u64]> {
+        match &self.known.get(&key)?.behind {
+            Behind::Hashes(hashes) => Some(hashes),
+            Behind::Met(_) | Behind::TooMuch => None,
         }
     }
 

@@ -136,10 +136,23 @@ impl<'a> Probing<'a> {
                     value = found;
                 }
                 ProbeStep::Compare(..) => gathered.hashes.push(hash(value)),
-                ProbeStep::Any { .. } => return self.gather_entries(at + 1, value, gathered),
+                ProbeStep::Any { .. } => {
+                    if let Some(hashes) = self.remembered(at, value) {
+                        gathered.left = gathered.left.checked_sub(hashes.len())?;
+                        gathered.hashes.extend_from_slice(hashes);
+                        return Some(());
+                    }
+                    return self.gather_entries(at + 1, value, gathered);
+                }
             }
         }
         Some(())
+    }
+
+    /// What is remembered of a collection at a step.
+    fn remembered(&self, step: usize, value: &Value) -> Option<&[u64]> {
+        let Value::Object(object) = value else { return None };
+        self.indexes.hashes(Key { probe: self.probe.id, step, address: object.address() })
     }
 
     fn gather_entries(&self, next: usize, value: &Value, gathered: &mut Gathered) -> Option<()> {

@@ -58,6 +58,10 @@ const PARALLEL: usize = 256;
 /// How often it looks whether something changed.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Once everything is judged it rests this many times as long as it took, but no longer than that: where a fleet changes all
+/// the time, what reads the fleet would be judged all the time, at the cost of everybody else.
+const REST: (u32, Duration) = (4, Duration::from_secs(2));
+
 /// How a continuous audit works.
 #[derive(Debug, Clone, Copy)]
 pub struct ContinuousSettings {
@@ -91,6 +95,7 @@ struct State {
     /// What is being judged.
     pending: Option<Arc<Pending>>,
     volatile_at: Option<Instant>,
+    rests_until: Option<Instant>,
     cpu: Duration,
     reviews: u64,
 }
@@ -116,6 +121,8 @@ struct Pending {
     next: AtomicUsize,
     objects: usize,
     is_due: bool,
+    /// CPU time that had been spent when it was planned.
+    cpu: Duration,
 }
 
 impl ContinuousAudit {
@@ -175,6 +182,9 @@ impl ContinuousAudit {
     fn pending(&self) -> Option<Arc<Pending>> {
         let mut state = self.lock();
         if state.pending.is_none() {
+            if state.rests_until.is_some_and(|until| Instant::now() < until) {
+                return None;
+            }
             let is_due = state.volatile_at.is_none_or(|at| at.elapsed() >= self.settings.volatile_every);
             let pinned = Pinned {
                 snapshots: self.engine.inventories.clusters().into_iter().map(|shard| shard.snapshot()).collect(),
@@ -211,7 +221,7 @@ impl ContinuousAudit {
             }
         }
         let objects = clusters.iter().flat_map(|work| &work.kinds).map(|kind| kind.keys.len()).sum();
-        Pending { pinned, clusters, slices, next: AtomicUsize::new(0), objects, is_due }
+        Pending { pinned, clusters, slices, next: AtomicUsize::new(0), objects, is_due, cpu: state.cpu }
     }
 
     /// Judges until the deadline; what is found counts at once.
@@ -365,6 +375,8 @@ impl State {
         self.generation = Some(pending.pinned.generation.clone());
         self.snapshots.clone_from(&pending.pinned.snapshots);
         self.judged_at = Some(pending.pinned.at);
+        let (times, longest) = REST;
+        self.rests_until = Some(Instant::now() + longest.min(self.cpu.saturating_sub(pending.cpu) * times));
         if pending.is_due {
             self.volatile_at = Some(Instant::now());
         }

@@ -316,7 +316,8 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let everything = Arc::new(InventoryReads::everything());
     let seen_from = |cluster: &str, own_only: bool| {
         let pinned = inventories.pin_fleet(cluster, &inventories.pin(cluster), SystemTime::now());
-        pinned.value(&everything, cluster, &requirements, &declared, own_only, &Nothing(Excluder::default())).unwrap()
+        let look = Look { reads: &everything, declared: &declared, requirements: &requirements, shows: 0 };
+        pinned.view(look, own_only).value(look, cluster, &Nothing(Excluder::default())).unwrap()
     };
     let fleet = seen_from("one", false);
     let text = String::from_utf8(crate::json::to_vec(&fleet)).unwrap();

@@ -20,8 +20,16 @@ pub(super) struct Assembled {
     pub(super) number: u64,
     /// One for each kind that is shown.
     pub(super) stamps: Vec<Stamp>,
+    pub(super) parts: Arc<[Part]>,
     pub(super) trees: Result<Trees, ViewTooLarge>,
     pub(super) used: Instant,
+}
+
+/// A kind as it was put together: with its objects, or with its keys alone.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) known: Arc<Kind>,
+    pub(super) view: Option<Arc<KindView>>,
 }
 
 /// The trees of a cluster; those that hold nothing are absent, as before Gatekeeper's first write to them.
@@ -70,16 +78,11 @@ fn scope_of(namespace: &str) -> InventoryScope {
 /// Objects by groupVersion and kind.
 pub(super) type Kinds = BTreeMap<Str, BTreeMap<Str, Value>>;
 
-/// Puts kinds together: each with its objects, or with its keys alone.
-pub(super) fn trees(
-    parts: &[(&Kind, Option<Arc<KindView>>)],
-    excluder: &Excluder,
-    keeps_parents: bool,
-    bytes: usize,
-) -> Trees {
+/// Puts kinds together.
+pub(super) fn trees(parts: &[Part], excluder: &Excluder, keeps_parents: bool, bytes: usize) -> Trees {
     let (mut cluster, mut namespaces) = (Kinds::new(), BTreeMap::<Str, Kinds>::new());
     let is_excluded = |name: &str| excluder.excludes_name(Process::Sync, name);
-    for (known, view) in parts {
+    for Part { known, view } in parts {
         let is_namespace = known.kind().is_namespace();
         let (group_version, kind) = (Str::from(known.kind().group_version()), Str::from(&*known.kind().kind));
         for (namespace, count) in known.objects.parents() {
@@ -109,10 +112,87 @@ pub(super) fn trees(
 pub(super) fn data(cluster: Kinds, namespaces: BTreeMap<Str, Kinds>, bytes: usize) -> Trees {
     let cluster = (!cluster.is_empty()).then(|| kinds_value(cluster));
     let namespace = (!namespaces.is_empty()).then(|| level(namespaces, kinds_value));
-    let named = |name: &str, tree: &Option<Value>| tree.as_ref().map(|tree| (Value::from(name), tree.clone()));
-    let fields = [named("cluster", &cluster), named("namespace", &namespace)].into_iter().flatten().collect();
-    let data = Value::object(vec![(Value::from("inventory"), Value::object(fields))]);
-    Trees { cluster, namespace, data, bytes }
+    Trees::of(cluster, namespace, bytes)
+}
+
+impl Trees {
+    fn of(cluster: Option<Value>, namespace: Option<Value>, bytes: usize) -> Self {
+        let named = |name: &str, tree: &Option<Value>| tree.as_ref().map(|tree| (Value::from(name), tree.clone()));
+        let fields = [named("cluster", &cluster), named("namespace", &namespace)].into_iter().flatten().collect();
+        let data = Value::object(vec![(Value::from("inventory"), Value::object(fields))]);
+        Self { cluster, namespace, data, bytes }
+    }
+
+    /// The trees of other parts, made of the same excluder, from those of `before`; none where more than objects changed.
+    pub(super) fn patched(
+        &self,
+        before: &[Part],
+        parts: &[Part],
+        excluder: &Excluder,
+        keeps_parents: bool,
+        bytes: usize,
+    ) -> Option<Self> {
+        let (mut cluster, mut namespaces) = (self.cluster.clone(), self.namespace.clone());
+        if before.len() != parts.len() {
+            return None;
+        }
+        for (was, is) in before.iter().zip(parts) {
+            if !was.has_keys_of(is, keeps_parents) {
+                return None;
+            }
+            let (Some(old), Some(new)) = (&was.view, &is.view) else { continue };
+            if Arc::ptr_eq(old, new) {
+                continue;
+            }
+            let kind = is.known.kind();
+            if kind.is_namespace() {
+                return None;
+            }
+            let group_version = kind.group_version();
+            for (namespace, count) in is.known.objects.parents() {
+                let is_left_out = (*count == 0 && !keeps_parents) || excluder.excludes_name(Process::Sync, namespace);
+                let objects = new.of_namespace(namespace);
+                if is_left_out || objects.is_same(&old.of_namespace(namespace)) {
+                    continue;
+                }
+                let place = [namespace, &*group_version, &*kind.kind];
+                if namespace.is_empty() {
+                    let [_, place @ ..] = &place;
+                    cluster = Some(replaced(cluster.as_ref()?, place, &objects)?);
+                } else {
+                    namespaces = Some(replaced(namespaces.as_ref()?, &place, &objects)?);
+                }
+            }
+        }
+        Some(Self::of(cluster, namespaces, bytes))
+    }
+}
+
+impl Part {
+    /// Whether another part stands in the same places of the trees.
+    fn has_keys_of(&self, other: &Self, keeps_parents: bool) -> bool {
+        let (was, is) = (&self.known, &other.known);
+        let keys = |known: &Arc<Kind>| known.objects.parents().clone();
+        let is_left_out = |count: usize| count == 0 && !keeps_parents;
+        Arc::ptr_eq(was, is)
+            || (was.kind() == is.kind()
+                && self.view.is_some() == other.view.is_some()
+                && keys(was).len() == keys(is).len()
+                && keys(was).iter().zip(keys(is).iter()).all(|((one, count), (other, other_count))| {
+                    one == other && is_left_out(*count) == is_left_out(*other_count)
+                }))
+    }
+}
+
+/// A tree with something else in a place that it has.
+fn replaced(tree: &Value, place: &[&str], objects: &Value) -> Option<Value> {
+    let Some((name, rest)) = place.split_first() else { return Some(objects.clone()) };
+    let fields = tree.as_object()?;
+    let field = replaced(fields.get_str(name)?, rest, objects)?;
+    let is_it = |key: &Value| key.as_str() == Some(*name);
+    let fields =
+        fields.iter().map(|(key, value)| (key.clone(), if is_it(key) { field.clone() } else { value.clone() }));
+    Some(Value::object(fields.collect()))
 }
 
 fn kinds_value(kinds: Kinds) -> Value {

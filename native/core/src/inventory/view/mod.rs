@@ -20,13 +20,14 @@ use std::time::{Duration, Instant};
 use fleetgate_eval::{InventoryReads, Projection};
 use fleetgate_value::Value;
 
+use super::fleet::{FleetTrees, Look};
 use super::kind::Kind;
 use super::{Shared, Snapshot, Wanted};
 use crate::compatibility::{Compatibility, EmptyParents};
 use crate::config::{Excluder, GroupVersionKind};
 use crate::json::KeyCache;
 pub(super) use assembled::covers;
-use assembled::{Assembled, Trees};
+use assembled::{Assembled, Part, Trees};
 pub(crate) use delta::Delta;
 use kind_view::KindView;
 pub(super) use ready::Ready;
@@ -270,13 +271,19 @@ impl Views {
             (found.number, found.used) = (found.number.max(snapshot.number()), Instant::now());
             return found.trees.clone();
         }
+        let before = made.newest_for(&asker).map(|one| (one.parts.clone(), one.trees.clone()));
         drop(made);
-        let parts: Vec<_> =
-            shown().map(|known| (known, covers(known).then(|| known.projection(asker.reads)))).collect();
-        let trees = self.build(&parts, excluder);
+        let parts = self.parts(shown().map(|known| (known, covers(known).then(|| known.projection(asker.reads)))));
+        let trees = parts.as_ref().map_err(|error| *error).map(|(parts, bytes)| {
+            let keeps_parents = self.compatibility.inventory_empty_parents == EmptyParents::Keep;
+            let patched =
+                before.and_then(|(before, trees)| trees.ok()?.patched(&before, parts, excluder, keeps_parents, *bytes));
+            patched.unwrap_or_else(|| assembled::trees(parts, excluder, keeps_parents, *bytes))
+        });
         let one = Assembled {
             number: snapshot.number(),
             stamps: stamps().collect(),
+            parts: parts.map(|(parts, _)| parts).unwrap_or_default().into(),
             trees: trees.clone(),
             used: Instant::now(),
         };
@@ -286,19 +293,22 @@ impl Views {
         trees
     }
 
-    fn build(&self, shown: &[(&Arc<Kind>, Option<Projection>)], excluder: &Excluder) -> Result<Trees, ViewTooLarge> {
+    /// Kinds with their views, and what these take.
+    fn parts<'s>(
+        &self,
+        shown: impl Iterator<Item = (&'s Arc<Kind>, Option<Projection>)>,
+    ) -> Result<(Vec<Part>, usize), ViewTooLarge> {
         let mut bytes = 0;
-        let mut parts = Vec::with_capacity(shown.len());
+        let mut parts = Vec::new();
         for (known, read) in shown {
-            let view = read.as_ref().map(|projection| self.view_of(known, projection)).transpose()?;
+            let view = read.map(|projection| self.view_of(known, &projection)).transpose()?;
             bytes += view.as_ref().map_or(0, |view| view.bytes());
             if bytes > self.limit {
                 return Err(ViewTooLarge::Bytes { limit: self.limit });
             }
-            parts.push((&***known, view));
+            parts.push(Part { known: known.clone(), view });
         }
-        let keeps_parents = self.compatibility.inventory_empty_parents == EmptyParents::Keep;
-        Ok(assembled::trees(&parts, excluder, keeps_parents, bytes))
+        Ok((parts, bytes))
     }
 
     /// The view of a kind as a snapshot has it, with parts of its objects. Nobody waits for one that is made here: what an audit
@@ -335,6 +345,11 @@ impl Made {
     ) -> Option<&mut Assembled> {
         let mut of_asker = self.assembled.iter_mut().filter(|(asked, _)| asked.is(asker));
         of_asker.find_map(|(_, one)| is_wanted(one).then_some(one))
+    }
+
+    fn newest_for(&self, asker: &Asker<'_>) -> Option<&Assembled> {
+        let of_asker = self.assembled.iter().filter(|(asked, _)| asked.is(asker));
+        of_asker.map(|(_, one)| one).max_by_key(|one| one.number)
     }
 
     /// Keeps two for each who asks: of the latest snapshot, and of the earlier one that was asked for last. An audit goes on
@@ -422,16 +437,11 @@ impl Snapshot {
 
     /// The trees of a cluster in `data.fleet` for a program, and the bytes that they take. What is synced does not matter there,
     /// only what is declared.
-    pub(super) fn fleet_trees(
-        &self,
-        reads: &Arc<InventoryReads>,
-        declared: &Arc<BTreeSet<GroupVersionKind>>,
-        generation: u64,
-        excluder: &Excluder,
-    ) -> Result<(Option<Value>, Option<Value>, usize), ViewTooLarge> {
-        let is_declared = |known: &Kind| declared.contains(known.kind());
-        let asker = Asker { generation, reads, declared: Some(declared) };
-        let trees = self.views.assemble(self, asker, is_declared, |_| true, excluder)?;
-        Ok((trees.cluster, trees.namespace, trees.bytes))
+    pub(super) fn fleet_trees(&self, look: Look<'_>, excluder: &Excluder) -> Result<FleetTrees, ViewTooLarge> {
+        let is_declared = |known: &Kind| look.declared.contains(known.kind());
+        let asker = Asker { generation: look.shows, reads: look.reads, declared: Some(look.declared) };
+        let Trees { cluster, namespace, bytes, .. } =
+            self.views.assemble(self, asker, is_declared, |_| true, excluder)?;
+        Ok(FleetTrees { cluster, namespace, bytes })
     }
 }

@@ -1,0 +1,82 @@
+//! Units that see other clusters.
+
+use super::*;
+use crate::policy::Scope;
+
+const CLAIMED: &str = r#"violation[{"msg": msg}] {
+  some cluster
+  cluster != input.cluster.name
+  other := data.fleet.clusters[cluster].namespace[_]["networking.k8s.io/v1"].Ingress[_]
+  other.spec.hosts[_] == input.review.object.spec.hosts[_]
+  region := object.get(data.fleet.clusters[cluster].labels, "region", "nowhere")
+  msg := sprintf("claimed in %v by %v", [region, other.metadata.name])
+}"#;
+
+fn policies() -> Vec<Json> {
+    let mut template = template("Claimed", CLAIMED);
+    let requires = json!([[{"groups": ["networking.k8s.io"], "versions": ["v1"], "kinds": ["Ingress"]}]]);
+    template["metadata"]["annotations"] =
+        json!({"fleetgate.dev/fleet": "true", "metadata.gatekeeper.sh/requires-sync-data": requires.to_string()});
+    let constraint = constraint("Claimed", "c", json!({"match": {"kinds": of_kinds("networking.k8s.io", "Ingress")}}));
+    vec![template, constraint]
+}
+
+fn claim(name: &str, host: &str) -> Json {
+    let mut claim = object("networking.k8s.io/v1", "Ingress", "n", name);
+    claim["spec"] = json!({"hosts": [host]});
+    claim
+}
+
+fn describe(engine: &Engine, cluster: &str, set: &str, region: &str) {
+    let labels = [("region".to_owned(), region.to_owned())].into();
+    let facts = ClusterFacts { cluster_set: set.to_owned(), labels, ..ClusterFacts::default() };
+    engine.inventories.shard(cluster).describe(facts);
+}
+
+#[test]
+fn only_what_is_seen_of_other_clusters_is_a_reason_to_judge_anew() {
+    let engine = engine(2);
+    let (ingress, pods) = (gvk("networking.k8s.io", "Ingress"), gvk("", "Pod"));
+    apply(&engine, &policies());
+    for (cluster, set) in [("a", "s"), ("b", "s"), ("other", "t")] {
+        describe(&engine, cluster, set, "eu");
+        follow(&engine, cluster, &[ingress.clone(), pods.clone()]);
+        put(&engine, cluster, &ingress, &claim("first", "x"));
+    }
+    let mut followed = Followed::new(engine.clone());
+    // What depends on ages is judged anew from time to time; here that time does not come.
+    let settings = ContinuousSettings { volatile_every: Duration::from_secs(3600) };
+    followed.audit = ContinuousAudit::new(engine.clone(), settings);
+    let mut settles = |reviews: u64, violations: usize| {
+        assert_eq!(followed.settle(), reviews);
+        followed.is_as_a_run();
+        assert_eq!(followed.seen.values().map(Vec::len).sum::<usize>(), violations);
+    };
+    settles(3, 2);
+    // Nobody looks for Pods.
+    put(&engine, "b", &pods, &pod("n", "p"));
+    settles(0, 2);
+    // Those of the set are judged, and no others.
+    put(&engine, "b", &ingress, &claim("second", "x"));
+    settles(3, 3);
+    put(&engine, "other", &ingress, &claim("second", "y"));
+    settles(2, 3);
+    delete(&engine, "b", &ingress, ("n", "second"));
+    settles(2, 2);
+    describe(&engine, "b", "s", "us");
+    settles(2, 2);
+    // What a cluster's Config hides nobody sees, and it is audited all the same.
+    let config = json!({
+        "apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
+        "metadata": {"name": "config", "namespace": "gatekeeper-system"},
+        "spec": {"match": [{"processes": ["sync"], "excludedNamespaces": ["n"]}]},
+    })
+    .to_string();
+    let scope = Scope::Cluster("b".into());
+    assert_eq!(engine.policies.apply_resources(&scope, &[("config", config.as_bytes())], false).left_out, []);
+    settles(2, 1);
+    describe(&engine, "b", "t", "us");
+    settles(4, 1);
+    engine.inventories.remove("b");
+    settles(2, 0);
+}
