@@ -3,17 +3,23 @@
 //! Packing objects takes time, so it is done on threads for blocking work. To wake one for each of the small batches of many
 //! clusters costs more than what most of them hold: those that are due together are written one after another on one.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long changes are gathered at most before they are written: a batch is one snapshot, which costs more than what is in it.
 const LONGEST: Duration = Duration::from_millis(50);
 /// Batches are due together in steps of this.
 const STEP: Duration = Duration::from_millis(10);
+/// A small batch may have to wait all the same, for one: its cluster's views are being made. Others wait no longer than this.
+const SLOW: Duration = Duration::from_millis(10);
+/// Threads that write small batches: one unless some wait.
+const MAX_RUNNERS: usize = 16;
 
 /// The batches of all clusters.
 #[derive(Debug)]
@@ -22,10 +28,11 @@ pub(crate) struct Batches {
     waiting: Mutex<Waiting>,
 }
 
-#[derive(Default)]
 struct Waiting {
-    writes: Vec<Write>,
-    is_running: bool,
+    writes: VecDeque<Write>,
+    runners: usize,
+    /// When a thread last took one.
+    taken: Instant,
 }
 
 /// Writes a batch, and gives what tells so.
@@ -38,7 +45,8 @@ pub(crate) struct Panicked;
 
 impl Batches {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), waiting: Mutex::default() })
+        let waiting = Waiting { writes: VecDeque::new(), runners: 0, taken: Instant::now() };
+        Arc::new(Self { began: Instant::now(), waiting: Mutex::new(waiting) })
     }
 
     /// Waits until the batch is due that begins now.
@@ -54,44 +62,36 @@ impl Batches {
         tokio::task::spawn_blocking(write).await.map_err(|_| Panicked)
     }
 
-    /// Writes a batch that takes no longer than a moment, after those of others that wait. None of them is told before all
-    /// are written: to tell one by one would wake their tasks one by one.
+    /// Writes a batch that mostly takes a moment, after those of others that wait. They are told together: to tell one by one
+    /// would wake their tasks one by one.
     pub(crate) async fn write_small<T: Send + 'static>(
         self: &Arc<Self>,
         write: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Panicked> {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, mut receiver) = oneshot::channel();
         let write: Write = Box::new(move || {
             let written = catch_unwind(AssertUnwindSafe(write)).map_err(|_| Panicked);
             // Who asked may have ended.
             Box::new(move || drop(sender.send(written)))
         });
-        if self.waits(write) {
-            let batches = Arc::clone(self);
-            tokio::task::spawn_blocking(move || batches.run());
-        }
-        receiver.await.unwrap_or(Err(Panicked))
-    }
-
-    /// Whether somebody has to start to write.
-    fn waits(&self, write: Write) -> bool {
-        let mut waiting = self.lock();
-        waiting.writes.push(write);
-        !std::mem::replace(&mut waiting.is_running, true)
-    }
-
-    fn run(&self) {
+        self.lock().writes.push_back(write);
         loop {
-            let mut waiting = self.lock();
-            let writes = std::mem::take(&mut waiting.writes);
-            waiting.is_running = !writes.is_empty();
-            drop(waiting);
-            if writes.is_empty() {
-                return;
+            if let Some(runner) = self.runner() {
+                tokio::task::spawn_blocking(move || runner.run());
             }
-            let told: Vec<Told> = writes.into_iter().map(|write| write()).collect();
-            told.into_iter().for_each(|tell| tell());
+            if let Ok(written) = timeout(SLOW, &mut receiver).await {
+                return written.unwrap_or(Err(Panicked));
+            }
         }
+    }
+
+    /// One who has to start to write: nobody does, or those who do got stuck.
+    fn runner(self: &Arc<Self>) -> Option<Runner> {
+        let mut waiting = self.lock();
+        let are_stuck = || waiting.taken.elapsed() >= SLOW && waiting.runners < MAX_RUNNERS;
+        let starts = !waiting.writes.is_empty() && (waiting.runners == 0 || are_stuck());
+        waiting.runners += usize::from(starts);
+        starts.then(|| Runner(Arc::clone(self)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -99,15 +99,47 @@ impl Batches {
     }
 }
 
-/// When a batch is due that begins now, both since a common beginning.
-fn due(now: Duration) -> Duration {
-    let steps = (now + LONGEST).as_millis() / STEP.as_millis();
-    STEP * u32::try_from(steps).unwrap_or(u32::MAX)
+/// Writes batches. It counts from its making on, and no longer once it is dropped, whether it ran or not.
+struct Runner(Arc<Batches>);
+
+impl Runner {
+    fn run(&self) {
+        let (mut told, mut since) = (Vec::<Told>::new(), Instant::now());
+        loop {
+            let mut waiting = self.0.lock();
+            let write = waiting.writes.pop_front();
+            waiting.taken = Instant::now();
+            drop(waiting);
+            let is_last = write.is_none();
+            told.extend(write.map(|write| write()));
+            if is_last || since.elapsed() >= SLOW {
+                told.drain(..).for_each(|tell| tell());
+                since = Instant::now();
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
 }
 
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Waiting").field("writes", &self.writes.len()).finish_non_exhaustive()
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.0.lock().runners -= 1;
+    }
+}
+
+/// When a batch is due that begins now, both since a common beginning.
+fn due(now: Duration) -> Duration {
+    let (longest, step) = (now + LONGEST, STEP.as_millis());
+    let steps = longest.as_millis() / step;
+    Duration::from_millis(u64::try_from(steps * step).unwrap_or(u64::MAX))
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { writes, runners, .. } = self;
+        out.debug_struct("Waiting").field("writes", &writes.len()).field("runners", runners).finish_non_exhaustive()
     }
 }
 
@@ -130,12 +162,35 @@ mod tests {
         for (number, one) in all.into_iter().enumerate() {
             assert_eq!(one.await.unwrap(), (number % 7 != 3).then_some(number));
         }
-        assert!(!batches.lock().is_running);
+        assert!(batches.lock().writes.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_gets_stuck_holds_up_no_other() {
+        let batches = Batches::new();
+        let (free, stuck) = std::sync::mpsc::channel::<()>();
+        let slow = tokio::spawn({
+            let batches = Arc::clone(&batches);
+            async move { batches.write_small(move || stuck.recv().is_ok()).await.ok() }
+        });
+        while batches.lock().runners == 0 || !batches.lock().writes.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let others = (0..100).map(|number| {
+            let batches = Arc::clone(&batches);
+            tokio::spawn(async move { batches.write_small(move || number).await.ok() })
+        });
+        for (number, other) in others.collect::<Vec<_>>().into_iter().enumerate() {
+            assert_eq!(other.await.unwrap(), Some(number));
+        }
+        free.send(()).unwrap();
+        assert_eq!(slow.await.unwrap(), Some(true));
     }
 
     #[test]
     fn batches_are_due_together_and_in_time() {
         let of_millis = |now| due(Duration::from_millis(now)).as_millis();
         assert_eq!([0, 9, 10, 11, 1003].map(of_millis), [50, 50, 60, 60, 1050]);
+        assert_eq!(of_millis(1 << 42), (1 << 42) + 46);
     }
 }

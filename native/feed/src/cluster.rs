@@ -1,4 +1,5 @@
-//! The feed of one cluster: its tasks, its queue, its state. Nothing here is shared with another cluster but the cap on lists.
+//! The feed of one cluster: its tasks, its queue, its state. Nothing here is shared with another cluster but the cap on lists
+//! and the threads that write.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +26,7 @@ use crate::scope::Scope;
 use crate::sink::ShardSink;
 use crate::status::{ClusterFeedStatus, Statuses};
 
-/// A batch of so many objects and bytes is written in a moment.
+/// A batch of so many objects and bytes is mostly written in a moment.
 const SMALL: (usize, usize) = (32, 128 << 10);
 /// A cluster that does not answer this within its time is silent: together less than the 2 s after which that must show.
 const HEARTBEAT: Duration = Duration::from_millis(600);
@@ -47,6 +48,8 @@ pub(crate) struct Cluster {
     shared: Shared,
     queue: Arc<Queue>,
     batches: Arc<Batches>,
+    /// The batch that was taken out of the queue and is not being written yet.
+    under_way: Mutex<Vec<Change>>,
     /// Made when something is first written: a cluster that is only asked now and then has no shard.
     writer: LazyLock<Arc<dyn Writer>, MakeWriter>,
     /// Held while a batch is written; whether the last one was.
@@ -89,6 +92,7 @@ impl Cluster {
             shared: Shared { lists, pages_only: Arc::new(AtomicBool::new(false)) },
             queue: Arc::default(),
             batches,
+            under_way: Mutex::default(),
             writer: LazyLock::new(writer),
             ended: Mutex::default(),
             statuses: Arc::default(),
@@ -185,16 +189,32 @@ impl Cluster {
         }
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         *ended = true;
-        let changes = self.queue.drain();
+        let mut under_way = self.under_way();
+        let mut changes = std::mem::take(&mut *under_way);
+        changes.extend(self.queue.drain());
+        drop(under_way);
         if !changes.is_empty() {
             self.writer.write(changes);
         }
     }
 
-    /// Writes a batch, unless the last one was: what comes late must not undo what [`Self::stop`] said.
-    fn write(&self, changes: Vec<Change>) -> Vec<(Gvk, String)> {
+    /// Writes the batch that is under way, unless the last one was written: what comes late must not undo what [`Self::stop`]
+    /// said.
+    fn write(&self) -> Vec<(Gvk, String)> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if *ended { Vec::new() } else { self.writer.write(changes) }
+        let changes = std::mem::take(&mut *self.under_way());
+        if *ended || changes.is_empty() { Vec::new() } else { self.writer.write(changes) }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is queued out, for a batch; whether that is a small one. None where there is nothing.
+    fn take(&self) -> Option<bool> {
+        let mut under_way = self.under_way();
+        *under_way = self.queue.drain();
+        (!under_way.is_empty()).then(|| is_small(&under_way))
     }
 
     /// Ends all tasks and writes nothing more; gives the kinds that were followed.
@@ -237,12 +257,9 @@ impl Cluster {
         loop {
             self.queue.filled().await;
             self.batches.due().await;
-            let changes = self.queue.drain();
-            if changes.is_empty() {
-                continue;
-            }
-            let (cluster, small) = (Arc::clone(&self), is_small(&changes));
-            let write = move || cluster.write(changes);
+            let Some(small) = self.take() else { continue };
+            let cluster = Arc::clone(&self);
+            let write = move || cluster.write();
             let written = if small { self.batches.write_small(write).await } else { self.batches.write(write).await };
             match written {
                 Ok(refused) => self.statuses.unkept(refused),

@@ -43,11 +43,11 @@ impl Demands {
     /// object that was not read before, and for up to 15 s while clusters that are followed are listed.
     pub fn replace(&self, demand: Arc<dyn Demand>) {
         self.shared.demand.store(Arc::new(Some(demand)));
-        self.shared.seen_last.clear();
         self.complete();
         for shard in self.shards.load().values() {
             shard.ready();
         }
+        self.shared.seen_last.clear();
     }
 
     /// Has kinds listed of which too little is kept, and waits for those that are followed.

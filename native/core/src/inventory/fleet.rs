@@ -11,7 +11,7 @@ use super::{ClusterFacts, Extent, Inventories, Kind, Snapshot, ViewTooLarge, ext
 use crate::config::{Excluder, GroupVersionKind};
 use crate::template::{EquivalenceSet, SyncRequirements};
 
-/// What nobody looked at for so long is forgotten, once somebody looks at something else.
+/// What nobody looked at for so long is forgotten.
 const IDLE: Duration = Duration::from_secs(20);
 
 /// The clusters that a decision may see, each pinned at one moment.
@@ -205,7 +205,6 @@ impl SeenLast {
         clusters: &[Arc<Snapshot>],
     ) -> Vec<(Arc<Snapshot>, Arc<ClusterView>)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|seen| seen.used.elapsed() < IDLE);
         let found = all.iter_mut().find(|seen| seen.is(cluster_set, look));
         let mut last = found.as_ref().map(|seen| &*seen.clusters).unwrap_or_default().iter().peekable();
         let views = clusters.iter().map(|snapshot| {
@@ -232,9 +231,19 @@ impl SeenLast {
         views
     }
 
+    /// Forgets what nobody looked at for a while, unless somebody is looking.
+    pub(super) fn sweep(&self) {
+        let Ok(mut all) = self.0.try_lock() else { return };
+        let former: Vec<Seen> = all.extract_if(.., |seen| seen.used.elapsed() >= IDLE).collect();
+        // Nobody has to wait until their memory is given back.
+        drop(all);
+        drop(former);
+    }
+
     /// Forgets everything: other programs look at other things.
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let former = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(former);
     }
 }
 

@@ -86,6 +86,7 @@ impl Shared {
 
     /// Called with each snapshot that was published, in the order of its cluster.
     pub(super) fn published(&self, snapshot: &Arc<Snapshot>) {
+        self.seen_last.sweep();
         if let Some(persister) = self.persister.get() {
             persister.published(snapshot);
         }
@@ -161,7 +162,7 @@ impl Inventories {
         durable.map_or(0, |snapshot| snapshot.number())
     }
 
-    /// The current snapshot of a cluster; an empty one of a cluster that there is not. Waits for nobody.
+    /// The current snapshot of a cluster; an empty one of a cluster that there is not. Waits for no write.
     #[must_use]
     pub fn pin(&self, cluster: &str) -> Arc<Snapshot> {
         self.shards.load().get(cluster).map_or_else(|| self.nothing.clone(), |shard| shard.snapshot())
@@ -203,6 +204,7 @@ impl Inventories {
         if let Some(shard) = shards.remove(cluster) {
             self.shards.store(Arc::new(shards));
             shard.end();
+            self.shared.seen_last.clear();
             if let Some(persister) = self.shared.persister.get() {
                 persister.removed(cluster);
             }

@@ -1,4 +1,4 @@
-//! One cluster's objects: one writer at a time, and readers that never wait for it.
+//! One cluster's objects: one writer at a time, and readers that wait for no write.
 
 mod draft;
 mod shadow;
@@ -150,8 +150,8 @@ impl Shard {
         snapshot.views.install(&snapshot, prepared);
     }
 
-    /// What programs read of a kind depends on the kind and on the cluster's labels; where both are as they were, so is its
-    /// view.
+    /// What programs read of a kind depends on the kind and on the cluster's labels; where both are as they were, nothing of its
+    /// view has to be made.
     fn publish(&self, before: &Snapshot, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         let is_other = |kind: &&Arc<Kind>| !snapshot.shares(before, kind);

@@ -62,6 +62,7 @@ impl<'a> FleetChanges<'a> {
 /// Whether two snapshots of a cluster look different to who sees these kinds.
 fn differ(was: &Arc<Snapshot>, is: &Arc<Snapshot>, declared: &BTreeSet<GroupVersionKind>) -> bool {
     let stamp = |one: &Snapshot, kind| one.kind(kind).map(|known| (known.changed(), known.state()));
+    let described = |one: &Snapshot| (one.is_given(), one.facts().cluster_set.clone(), one.facts().labels.clone());
     !Arc::ptr_eq(was, is)
-        && (was.facts().labels != is.facts().labels || declared.iter().any(|kind| stamp(was, kind) != stamp(is, kind)))
+        && (described(was) != described(is) || declared.iter().any(|kind| stamp(was, kind) != stamp(is, kind)))
 }

@@ -13,6 +13,9 @@ use crate::config::{Excluder, GroupVersionKind, Process};
 use crate::inventory::kind::Kind;
 use crate::inventory::store::fingerprint;
 
+/// Each place costs a copy of the level of namespaces; beyond so many everything is put together anew.
+const MAX_PATCHES: usize = 8;
+
 /// What was put together, and of what.
 #[derive(Debug)]
 pub(super) struct Assembled {
@@ -123,7 +126,8 @@ impl Trees {
         Self { cluster, namespace, data, bytes }
     }
 
-    /// The trees of other parts, made of the same excluder, from those of `before`; none where more than objects changed.
+    /// The trees of other parts, made of the same excluder, from those of `before`; none where more than objects in a few places
+    /// changed.
     pub(super) fn patched(
         &self,
         before: &[Part],
@@ -133,6 +137,7 @@ impl Trees {
         bytes: usize,
     ) -> Option<Self> {
         let (mut cluster, mut namespaces) = (self.cluster.clone(), self.namespace.clone());
+        let mut places = 0;
         if before.len() != parts.len() {
             return None;
         }
@@ -154,6 +159,10 @@ impl Trees {
                 let objects = new.of_namespace(namespace);
                 if is_left_out || objects.is_same(&old.of_namespace(namespace)) {
                     continue;
+                }
+                places += 1;
+                if places > MAX_PATCHES {
+                    return None;
                 }
                 let place = [namespace, &*group_version, &*kind.kind];
                 if namespace.is_empty() {

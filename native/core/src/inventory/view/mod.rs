@@ -233,6 +233,7 @@ impl Views {
 
     /// Takes over what was prepared, once its snapshot is published, and drops what nobody uses.
     pub(super) fn install(&self, snapshot: &Snapshot, prepared: Prepared) {
+        let mut former = Vec::new();
         let mut made = self.lock();
         let Made { kinds, assembled } = &mut *made;
         for (kind, is_demanded) in prepared.looked {
@@ -244,13 +245,17 @@ impl Views {
         }
         let is_used = |slot: &Slot| slot.is_demanded || slot.used.elapsed() < IDLE;
         kinds.retain(|kind, slot| is_used(slot) && snapshot.kind(kind).is_some());
-        assembled.retain(|(_, one)| one.used.elapsed() < ASSEMBLED_IDLE);
+        let idle: Vec<_> = assembled.extract_if(.., |(_, one)| one.used.elapsed() >= ASSEMBLED_IDLE).collect();
         for (kind, view) in prepared.views {
             if let Some(slot) = kinds.get_mut(&kind) {
+                former.push(slot.view.clone());
                 slot.take(view);
             }
         }
         self.account(kinds);
+        // Decisions do not wait until the memory of what there was is given back.
+        drop(made);
+        drop((former, idle));
     }
 
     /// The objects of some kinds in a snapshot, and what they take.
@@ -288,8 +293,10 @@ impl Views {
             used: Instant::now(),
         };
         let mut made = self.lock();
-        made.keep(asker, one);
+        let former = made.keep(asker, one);
         self.account(&made.kinds);
+        drop(made);
+        drop(former);
         trees
     }
 
@@ -354,7 +361,8 @@ impl Made {
 
     /// Keeps two for each who asks: of the latest snapshot, and of the earlier one that was asked for last. An audit goes on
     /// with what it pinned, and decisions with what is current.
-    fn keep(&mut self, asker: Asker<'_>, one: Assembled) {
+    /// Gives what it takes the place of.
+    fn keep(&mut self, asker: Asker<'_>, one: Assembled) -> Option<Assembled> {
         let newest = self.assembled.iter().filter(|(asked, _)| asked.is(&asker)).map(|(_, one)| one.number).max();
         let replaced = self.assembled_for(&asker, |other| match newest {
             Some(newest) if one.number < newest => other.number < newest,
@@ -362,12 +370,11 @@ impl Made {
             None => false,
         });
         match replaced {
-            Some(other) => *other = one,
+            Some(other) => Some(std::mem::replace(other, one)),
             None => {
-                if self.assembled.len() >= MAX_ASSEMBLED {
-                    self.assembled.remove(0);
-                }
+                let first = (self.assembled.len() >= MAX_ASSEMBLED).then(|| self.assembled.remove(0).1);
                 self.assembled.push((asker.into(), one));
+                first
             }
         }
     }

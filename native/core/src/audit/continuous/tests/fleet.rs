@@ -58,9 +58,9 @@ fn only_what_is_seen_of_other_clusters_is_a_reason_to_judge_anew() {
     settles(0, 2);
     // Those of the set are judged, and no others.
     put(&engine, "b", &ingress, &claim("second", "x"));
-    settles(3, 3);
+    settles(3, 4);
     put(&engine, "other", &ingress, &claim("second", "y"));
-    settles(2, 3);
+    settles(2, 4);
     delete(&engine, "b", &ingress, ("n", "second"));
     settles(2, 2);
     describe(&engine, "b", "s", "us");
@@ -79,4 +79,10 @@ fn only_what_is_seen_of_other_clusters_is_a_reason_to_judge_anew() {
     settles(4, 1);
     engine.inventories.remove("b");
     settles(2, 0);
+    put(&engine, "other", &ingress, &claim("second", "x"));
+    describe(&engine, "a", "t", "eu");
+    settles(3, 4);
+    // Who leaves its set is alone.
+    describe(&engine, "a", "", "eu");
+    settles(3, 0);
 }
