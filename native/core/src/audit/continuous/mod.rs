@@ -136,7 +136,7 @@ impl ContinuousAudit {
     }
 
     /// Judges what changed, until `deadline` at the latest, and gives encoded `fleetgate.v1.ViolationChanges`: none where
-    /// nothing came or went. Waits for something to change where nothing has.
+    /// nothing came or went. Waits for something to change where nothing has; who has no time to wait is not made to rest.
     pub fn step(&self, deadline: Instant) -> Vec<Vec<u8>> {
         // On a thread of its own: the caller's priority must not fall, for others wait for locks that it takes later.
         std::thread::scope(|scope| {
@@ -155,8 +155,9 @@ impl ContinuousAudit {
     fn judge_changes(&self, deadline: Instant) -> Vec<Vec<u8>> {
         let mut context = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = clock::thread_cpu();
+        let may_rest = Instant::now() < deadline;
         let pending = loop {
-            if let Some(pending) = self.pending() {
+            if let Some(pending) = self.pending(may_rest) {
                 break pending;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -178,11 +179,11 @@ impl ContinuousAudit {
         messages(&pending.pinned, changes, reviews)
     }
 
-    /// What is being judged, or what has to be now; none where nothing has.
-    fn pending(&self) -> Option<Arc<Pending>> {
+    /// What is being judged, or what has to be now; none where nothing has, or it rests.
+    fn pending(&self, may_rest: bool) -> Option<Arc<Pending>> {
         let mut state = self.lock();
         if state.pending.is_none() {
-            if state.rests_until.is_some_and(|until| Instant::now() < until) {
+            if may_rest && state.rests_until.is_some_and(|until| Instant::now() < until) {
                 return None;
             }
             let is_due = state.volatile_at.is_none_or(|at| at.elapsed() >= self.settings.volatile_every);
