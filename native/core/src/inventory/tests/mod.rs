@@ -2,6 +2,7 @@
 
 mod restart;
 mod shard;
+mod trees;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -85,13 +85,11 @@ pub(super) type Kinds = BTreeMap<Str, BTreeMap<Str, Value>>;
 pub(super) fn trees(parts: &[Part], excluder: &Excluder, keeps_parents: bool, bytes: usize) -> Trees {
     let (mut cluster, mut namespaces) = (Kinds::new(), BTreeMap::<Str, Kinds>::new());
     let is_excluded = |name: &str| excluder.excludes_name(Process::Sync, name);
-    for Part { known, view } in parts {
+    for part in parts {
+        let Part { known, view } = part;
         let is_namespace = known.kind().is_namespace();
         let (group_version, kind) = (Str::from(known.kind().group_version()), Str::from(&*known.kind().kind));
-        for (namespace, count) in known.objects.parents() {
-            if (*count == 0 && !keeps_parents) || (!is_namespace && is_excluded(namespace)) {
-                continue;
-            }
+        for namespace in part.places(excluder, keeps_parents) {
             let mut objects = view.as_ref().map_or_else(Value::empty_object, |view| view.of_namespace(namespace));
             if is_namespace && let Some(fields) = objects.as_object() {
                 // A Namespace is excluded by its own name.
@@ -142,22 +140,21 @@ impl Trees {
             return None;
         }
         for (was, is) in before.iter().zip(parts) {
-            if !was.has_keys_of(is, keeps_parents) {
-                return None;
-            }
-            let (Some(old), Some(new)) = (&was.view, &is.view) else { continue };
-            if Arc::ptr_eq(old, new) {
-                continue;
-            }
             let kind = is.known.kind();
-            if kind.is_namespace() {
+            let has_same_places = || was.places(excluder, keeps_parents).eq(is.places(excluder, keeps_parents));
+            if !Arc::ptr_eq(&was.known, &is.known) && (was.known.kind() != kind || !has_same_places()) {
                 return None;
             }
+            let (old, new) = match (&was.view, &is.view) {
+                (None, None) => continue,
+                (Some(old), Some(new)) if Arc::ptr_eq(old, new) => continue,
+                (Some(old), Some(new)) if !kind.is_namespace() => (old, new),
+                _ => return None,
+            };
             let group_version = kind.group_version();
-            for (namespace, count) in is.known.objects.parents() {
-                let is_left_out = (*count == 0 && !keeps_parents) || excluder.excludes_name(Process::Sync, namespace);
+            for namespace in is.places(excluder, keeps_parents) {
                 let objects = new.of_namespace(namespace);
-                if is_left_out || objects.is_same(&old.of_namespace(namespace)) {
+                if objects.is_same(&old.of_namespace(namespace)) {
                     continue;
                 }
                 places += 1;
@@ -178,18 +175,15 @@ impl Trees {
 }
 
 impl Part {
-    /// Whether another part stands in the same places of the trees.
-    fn has_keys_of(&self, other: &Self, keeps_parents: bool) -> bool {
-        let (was, is) = (&self.known, &other.known);
-        let keys = |known: &Arc<Kind>| known.objects.parents().clone();
-        let is_left_out = |count: usize| count == 0 && !keeps_parents;
-        Arc::ptr_eq(was, is)
-            || (was.kind() == is.kind()
-                && self.view.is_some() == other.view.is_some()
-                && keys(was).len() == keys(is).len()
-                && keys(was).iter().zip(keys(is).iter()).all(|((one, count), (other, other_count))| {
-                    one == other && is_left_out(*count) == is_left_out(*other_count)
-                }))
+    /// The namespaces in whose trees it stands; the empty one is the tree of what is cluster-scoped. A Namespace is excluded by
+    /// its own name, not by that of its place.
+    fn places<'p>(&'p self, excluder: &'p Excluder, keeps_parents: bool) -> impl Iterator<Item = &'p Str> {
+        let is_namespace = self.known.kind().is_namespace();
+        let is_left_out = move |namespace: &str, count: usize| {
+            (count == 0 && !keeps_parents) || (!is_namespace && excluder.excludes_name(Process::Sync, namespace))
+        };
+        let parents = self.known.objects.parents().iter();
+        parents.filter(move |(namespace, count)| !is_left_out(namespace, **count)).map(|(namespace, _)| namespace)
     }
 }
 
