@@ -16,7 +16,7 @@ from typing import Any
 
 from fleetgate_clients.output.tables import Column, render_table
 
-from tests.bench import audit, core, fleet, inventory, service, views, workload
+from tests.bench import audit, command, core, fleet, inventory, service, views, workload
 
 
 def main() -> int:
@@ -61,6 +61,10 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
         document["audit"] = audited = audit.measure(pods=options.pods)
         kept &= audited["barKept"]
         print(audit.table(audited, _table))
+    if options.only in {None, "command"}:
+        document["command"] = typed = command.measure()
+        kept &= typed["barKept"]
+        print(_command_table(typed))
     if options.only in {None, "loading"}:
         document["loading"] = loading = core.measure_loading()
         kept &= loading["barKept"]
@@ -88,7 +92,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["audit", "core", "fleet", "inventory", "loading", "service"],
+        choices=["audit", "command", "core", "fleet", "inventory", "loading", "service"],
         help="measure one part (default: all)",
     )
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; figures are medians (default 5)")
@@ -198,6 +202,14 @@ def _loading_table(report: dict[str, Any]) -> str:
         + "".join(f"left out, not measured: {reason}\n" for reason in report["refused"])
         + _table("MEDIAN-MS MEDIAN-CPU-MS FASTEST-MS SLOWEST-MS", [figures])
         + f"median at most {report['barMs']:.0f} ms: {verdict}\n"
+    )
+
+
+def _command_table(report: command.CommandReport) -> str:
+    verdict = "kept" if report["barKept"] else "MISSED"
+    return (
+        f"`fleetgate --help`: {report['help'] * 1e3:.0f} ms, an empty Python {report['floor'] * 1e3:.0f} ms; at most "
+        f"{command.BAR_SECONDS * 1e3:.0f} ms: {verdict}\n"
     )
 
 

@@ -291,7 +291,7 @@ def test_a_head_that_does_not_come_is_given_up(webhook: RunningWebhook) -> None:
         stop.set()
         thread.join()
     assert received in (b"", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-    assert SLOW_HEAD_S - 1 < took < SLOW_HEAD_S + 0.5
+    assert SLOW_HEAD_S - 1 < took < SLOW_HEAD_S + 4
 
 
 def test_a_body_that_does_not_come_is_given_up(webhook: RunningWebhook) -> None:

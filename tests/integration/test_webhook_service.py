@@ -158,16 +158,20 @@ def test_the_api_servers_timeout_is_the_services_deadline(
 
 
 def test_a_slow_service_is_not_waited_for(webhook: RunningWebhook, service: CannedService) -> None:
+    answered = threading.Event()
+
     def slow(request: review_pb2.ReviewRequest, context: grpc.ServicerContext) -> review_pb2.ReviewResponse:
-        time.sleep(2)
+        answered.wait(20)
         return allow(request, context)
 
     service.answer = slow
     started = time.monotonic()
-    answered = webhook.admit(admission_review(), query="?timeout=1s")
-    assert answered.status == 503
-    assert b"DEADLINE_EXCEEDED" in answered.body
-    assert 0.85 < time.monotonic() - started < 1.5
+    answer = webhook.admit(admission_review(), query="?timeout=1s")
+    took = time.monotonic() - started
+    answered.set()
+    assert answer.status == 503
+    assert b"DEADLINE_EXCEEDED" in answer.body
+    assert 0.85 < took < 10
 
 
 @pytest.mark.parametrize(

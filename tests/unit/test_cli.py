@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import resource
 import subprocess
 import sys
 import textwrap
@@ -66,17 +65,6 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
-def test_help_takes_at_most_400_milliseconds() -> None:
-    def once() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run("--help")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    # It computes and waits for nothing: its CPU time is what it takes on an idle machine, and stays so on a busy one.
-    assert min(once() for _ in range(5)) <= 0.4
-
-
 @pytest.mark.parametrize(("typed", "suggested"), [("verfy", "'verify'"), ("webhok", "'webhook'"), ("serv", "'serve'")])
 def test_unknown_verb_names_the_nearest(typed: str, suggested: str) -> None:
     done = run(typed)
@@ -95,6 +83,18 @@ def test_unknown_option_names_the_nearest() -> None:
     assert done.returncode == 2
     assert "--ouptut" in done.stderr
     assert "--output" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_violation() -> None:
+    nobody, end = os.pipe()
+    os.close(nobody)
+    try:
+        done = subprocess.run(
+            [FLEETGATE, "lint", "--explain", "FG101"], stdout=end, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(end)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_version_names_every_distribution() -> None:
