@@ -8,6 +8,7 @@ the same command has all of them. A ``register`` must import nothing heavy: help
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from difflib import get_close_matches
 from importlib import metadata
@@ -28,6 +29,9 @@ SERVER_VERBS = ("serve", "config", "verify", "test", "lint", "eval")
 
 UNUSABLE = 2
 """Exit code where nothing was decided."""
+
+READER_GONE = 141
+"""Exit code where the reader of the output went away (``fleetgate audit | head``): what a shell says of SIGPIPE."""
 
 SUMMARY = "Decide Kubernetes admission by Gatekeeper policies, for a fleet of clusters."
 
@@ -54,6 +58,7 @@ EXIT_CODES = (
     ("2", "wrong usage or configuration, or a policy is refused"),
     ("3", "the answer is partial: a cluster could not be asked, or is not up to date"),
     ("4", "audit --fail-on-warn: a violation with the action warn"),
+    ("141", "whoever read the output went away"),
 )
 
 
@@ -120,6 +125,20 @@ class Root(TyperGroup):
         if name not in self.commands and not name.startswith("-") and not ctx.resilient_parsing:
             ctx.fail(unknown_verb(name, self.commands))
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the verb. A reader that went away is no violation, and nothing to write more about."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Or the interpreter would try once more when it ends.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+            raise typer.Exit(READER_GONE) from None
 
 
 def unknown_verb(name: str, installed: Iterable[str]) -> str:
