@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetgate_value::Value;
 
-use crate::ir::{Base, Callee, Leaf, Op, Operand, Program, Rule, Slot};
+use crate::ir::{Base, Callee, Definition, Leaf, Op, Operand, Program, Slot};
 use crate::visit::{self, Visitor};
 
 impl Program {
@@ -12,11 +12,12 @@ impl Program {
     /// counts as looked at.
     #[must_use]
     pub fn may_read_input(&self, path: &[&str]) -> bool {
-        self.rules.iter().any(|rule| Trace { wanted: path, slots: BTreeMap::new(), reads: false }.rule(rule))
+        let mut definitions = self.rules.iter().flat_map(|rule| rule.definitions.iter().chain(&rule.default));
+        definitions.any(|one| Trace { wanted: path, slots: BTreeMap::new(), reads: false }.definition(one))
     }
 }
 
-/// What is known of the variables of a rule.
+/// What is known of the variables of a definition: each has its own.
 struct Trace<'w> {
     wanted: &'w [&'w str],
     /// How many steps of the path were taken to what a variable holds.
@@ -25,10 +26,10 @@ struct Trace<'w> {
 }
 
 impl Trace<'_> {
-    fn rule(mut self, rule: &Rule) -> bool {
+    fn definition(mut self, definition: &Definition) -> bool {
         loop {
             let known = self.slots.clone();
-            for clause in rule.definitions.iter().chain(&rule.default).flat_map(|definition| &definition.clauses) {
+            for clause in &definition.clauses {
                 for condition in &clause.found {
                     self.follow(&condition.base, &condition.path, None);
                 }
@@ -53,6 +54,9 @@ impl Trace<'_> {
                     self.outside(&step.op);
                 }
                 Op::Any(bodies) => bodies.iter().for_each(|body| self.block(body)),
+                Op::Call { callee: Callee::Builtin { name, .. }, args, out: Some(out) } if **name == *"object.get" => {
+                    self.got(args, *out);
+                }
                 Op::With { .. } => self.reads = true,
                 other => visit::op(other, self),
             }
@@ -71,6 +75,21 @@ impl Trace<'_> {
             },
             Op::Every { domain, .. } => self.operand(domain),
             _ => {}
+        }
+    }
+
+    /// `object.get` with a constant key leads where a reference would.
+    fn got(&mut self, args: &[Operand], out: Slot) {
+        match args {
+            [object, Operand::Const(key), default] => {
+                let steps: Vec<Operand> = match key {
+                    Value::Array(steps) => steps.iter().cloned().map(Operand::Const).collect(),
+                    key => vec![Operand::Const(key.clone())],
+                };
+                self.operand(default);
+                self.follow(&Base::Value(object.clone()), &steps, Some((out, 0)));
+            }
+            _ => args.iter().for_each(|arg| self.operand(arg)),
         }
     }
 
@@ -138,6 +157,16 @@ mod tests {
             ("x = input.review { true }", true),
             ("x { y := [r | r := input.review]; y }", true),
             ("x { not input.review.namespaceObject }", true),
+            ("x { object.get(input.review, \"namespace\", \"\") == \"\" }", false),
+            ("x = 1 { input.review.a == 2 } x = 1 { object.get(input.review, \"a\", 1) == 1 }", false),
+            ("x { object.get(input, [\"review\", \"object\"], {}) != {} }", false),
+            ("x { object.get(input.review, \"namespaceObject\", {}) != {} }", true),
+            ("x { object.get(input, [\"review\", \"namespaceObject\", \"metadata\"], {}) != {} }", true),
+            ("x { r := object.get(input, \"review\", {}); r.namespaceObject }", true),
+            ("x { r := object.get(input, \"review\", {}); r.object }", false),
+            ("x { object.get(input, [], {}) != {} }", true),
+            ("x { object.get(input.review, input.parameters.key, {}) != {} }", true),
+            ("x { object.get(input.parameters, \"a\", input.review) != {} }", true),
             ("x { input.review.object with input.review as {} }", true),
         ] {
             let program = compiled(body);

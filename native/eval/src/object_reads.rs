@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetgate_value::{Str, Value};
 
-use crate::ir::{Base, Block, Callee, Gather, Leaf, Op, Operand, Program, Replacement, RuleId, Slot};
+use crate::ir::{Base, Block, Callee, Gather, Leaf, Op, Operand, Program, Replacement, RuleId, RuleKind, Slot};
 use crate::projection::{Projection, Step};
 use crate::reads::{InventoryScope, KindPattern};
 
@@ -106,10 +106,27 @@ fn has_notes(parts: &Projection) -> bool {
     NOTES.iter().any(|note| parts.has(note))
 }
 
+/// Where variables belong: each definition has its own, beside the parameters that all of a function share.
+#[derive(Clone, Copy)]
+struct Frame {
+    rule: RuleId,
+    definition: usize,
+    parameters: usize,
+}
+
+/// A rule, the definition where it is none of the parameters, and the slot.
+type Variable = (RuleId, Option<usize>, Slot);
+
+impl Frame {
+    fn variable(self, slot: Slot) -> Variable {
+        (self.rule, (slot >= self.parameters).then_some(self.definition), slot)
+    }
+}
+
 struct Search<'p> {
     program: &'p Program,
-    /// What variables can be, by their rule.
-    slots: BTreeMap<(RuleId, Slot), BTreeSet<Path>>,
+    /// What variables can be.
+    slots: BTreeMap<Variable, BTreeSet<Path>>,
     found: ObjectReads,
     grown: bool,
 }
@@ -118,88 +135,92 @@ impl Search<'_> {
     fn rule(&mut self, id: RuleId) {
         let program = self.program;
         let Some(rule) = program.rules.get(id) else { return };
-        for clause in rule.definitions.iter().chain(&rule.default).flat_map(|definition| &definition.clauses) {
-            self.block(id, &clause.body);
-            self.used_all(id, &clause.suffix);
-            let (Leaf::Value(operand) | Leaf::Member(operand)) = &clause.leaf;
-            self.used(id, operand);
+        let parameters = if let RuleKind::Function(count) = rule.kind { count } else { 0 };
+        for (number, definition) in rule.definitions.iter().chain(&rule.default).enumerate() {
+            let frame = Frame { rule: id, definition: number, parameters };
+            for clause in &definition.clauses {
+                self.block(frame, &clause.body);
+                self.used_all(frame, &clause.suffix);
+                let (Leaf::Value(operand) | Leaf::Member(operand)) = &clause.leaf;
+                self.used(frame, operand);
+            }
         }
     }
 
-    fn block(&mut self, rule: RuleId, block: &Block) {
+    fn block(&mut self, frame: Frame, block: &Block) {
         for step in block {
-            self.op(rule, &step.op);
+            self.op(frame, &step.op);
         }
     }
 
-    fn op(&mut self, rule: RuleId, op: &Op) {
+    fn op(&mut self, frame: Frame, op: &Op) {
         match op {
             Op::Get { base, path, out } => {
-                self.used_all(rule, path);
-                for reached in self.reached(rule, base, path) {
-                    self.leads(rule, *out, reached);
+                self.used_all(frame, path);
+                for reached in self.reached(frame, base, path) {
+                    self.leads(frame, *out, reached);
                 }
             }
             Op::Scan { base, path, value, .. } => {
-                self.used_all(rule, path);
-                for mut reached in self.reached(rule, base, path) {
+                self.used_all(frame, path);
+                for mut reached in self.reached(frame, base, path) {
                     reached.push(None);
-                    self.leads(rule, *value, reached);
+                    self.leads(frame, *value, reached);
                 }
             }
-            Op::Call { callee, args, out } => self.call(rule, callee, args, *out),
+            Op::Call { callee, args, out } => self.call(frame, callee, args, *out),
             Op::Compare { left, right, .. } => {
-                self.used(rule, left);
-                self.used(rule, right);
+                self.used(frame, left);
+                self.used(frame, right);
             }
             Op::Walk { value: operand, .. } | Op::IsArray(operand, _) | Op::IsObject(operand, _) => {
-                self.used(rule, operand);
+                self.used(frame, operand);
             }
             // That an object is there says nothing of what is in it.
             Op::Test(_) | Op::Fail => {}
-            Op::MakeArray { items, .. } | Op::MakeSet { members: items, .. } => self.used_all(rule, items),
+            Op::MakeArray { items, .. } | Op::MakeSet { members: items, .. } => self.used_all(frame, items),
             Op::MakeObject { pairs, .. } => {
                 for (key, value) in pairs {
-                    self.used(rule, key);
-                    self.used(rule, value);
+                    self.used(frame, key);
+                    self.used(frame, value);
                 }
             }
             Op::Comprehension { gather, body, .. } => {
-                self.block(rule, body);
+                self.block(frame, body);
                 match gather {
-                    Gather::Array(operand) | Gather::Set(operand) => self.used(rule, operand),
+                    Gather::Array(operand) | Gather::Set(operand) => self.used(frame, operand),
                     Gather::Object(key, value) => {
-                        self.used(rule, key);
-                        self.used(rule, value);
+                        self.used(frame, key);
+                        self.used(frame, value);
                     }
                 }
             }
-            Op::Not(body) => self.block(rule, body),
-            Op::Any(bodies) => bodies.iter().for_each(|body| self.block(rule, body)),
+            Op::Not(body) => self.block(frame, body),
+            Op::Any(bodies) => bodies.iter().for_each(|body| self.block(frame, body)),
             Op::Every { domain, body, .. } => {
-                self.used(rule, domain);
-                self.block(rule, body);
+                self.used(frame, domain);
+                self.block(frame, body);
             }
             Op::With { targets, body } => {
                 for with in targets {
                     match &with.value {
-                        Replacement::Value(operand) => self.used(rule, operand),
+                        Replacement::Value(operand) => self.used(frame, operand),
                         // What is passed to whom is anybody's guess then.
                         Replacement::Callee(_) => self.found = ObjectReads::all(),
                     }
                 }
-                self.block(rule, body);
+                self.block(frame, body);
             }
         }
     }
 
-    fn call(&mut self, rule: RuleId, callee: &Callee, args: &[Operand], out: Option<Slot>) {
+    fn call(&mut self, frame: Frame, callee: &Callee, args: &[Operand], out: Option<Slot>) {
         match (callee, args, out) {
             (Callee::Rule(called), ..) => {
                 for (slot, arg) in args.iter().enumerate() {
                     if let Operand::Slot(given) = arg {
-                        for path in self.slots.get(&(rule, *given)).cloned().unwrap_or_default() {
-                            self.grown |= self.slots.entry((*called, slot)).or_default().insert(path);
+                        for path in self.slots.get(&frame.variable(*given)).cloned().unwrap_or_default() {
+                            self.grown |= self.slots.entry((*called, None, slot)).or_default().insert(path);
                         }
                     }
                 }
@@ -207,24 +228,26 @@ impl Search<'_> {
             (Callee::Builtin { name, .. }, [Operand::Slot(object), Operand::Const(key), default], Some(out))
                 if **name == *"object.get" =>
             {
-                self.used(rule, default);
+                self.used(frame, default);
                 let steps: Path = match key {
                     Value::Array(steps) => steps.iter().map(constant).collect(),
                     key => vec![constant(key)],
                 };
-                for mut path in self.slots.get(&(rule, *object)).cloned().unwrap_or_default() {
+                for mut path in self.slots.get(&frame.variable(*object)).cloned().unwrap_or_default() {
                     path.extend(steps.iter().cloned());
-                    self.leads(rule, out, path);
+                    self.leads(frame, out, path);
                 }
             }
-            _ => self.used_all(rule, args),
+            _ => self.used_all(frame, args),
         }
     }
 
-    fn reached(&self, rule: RuleId, base: &Base, path: &[Operand]) -> Vec<Path> {
+    fn reached(&self, frame: Frame, base: &Base, path: &[Operand]) -> Vec<Path> {
         let from = |root: &str| vec![vec![Some(Str::from(root))]];
         let starts: Vec<Path> = match base {
-            Base::Value(Operand::Slot(slot)) => self.slots.get(&(rule, *slot)).into_iter().flatten().cloned().collect(),
+            Base::Value(Operand::Slot(slot)) => {
+                self.slots.get(&frame.variable(*slot)).into_iter().flatten().cloned().collect()
+            }
             Base::Input => from("input"),
             Base::Data => from("data"),
             Base::Node(node) => {
@@ -241,7 +264,7 @@ impl Search<'_> {
     }
 
     /// A variable can be what a path leads to.
-    fn leads(&mut self, rule: RuleId, slot: Slot, path: Path) {
+    fn leads(&mut self, frame: Frame, slot: Slot, path: Path) {
         let mut is_followed = false;
         for place in CACHED.iter().filter(|place| fits(&path, place.path)) {
             is_followed = true;
@@ -257,7 +280,7 @@ impl Search<'_> {
         if !is_followed {
             return;
         }
-        let known = self.slots.entry((rule, slot)).or_default();
+        let known = self.slots.entry(frame.variable(slot)).or_default();
         if path.len() > MAX_STEPS || (known.len() >= MAX_PATHS && !known.contains(&path)) {
             self.whole(&path);
         } else {
@@ -274,14 +297,14 @@ impl Search<'_> {
         self.found.cached.entry(pattern).or_default().add(below, parts);
     }
 
-    fn used_all(&mut self, rule: RuleId, operands: &[Operand]) {
-        operands.iter().for_each(|operand| self.used(rule, operand));
+    fn used_all(&mut self, frame: Frame, operands: &[Operand]) {
+        operands.iter().for_each(|operand| self.used(frame, operand));
     }
 
     /// A variable is used with all that is below it.
-    fn used(&mut self, rule: RuleId, operand: &Operand) {
+    fn used(&mut self, frame: Frame, operand: &Operand) {
         if let Operand::Slot(slot) = operand {
-            for path in self.slots.get(&(rule, *slot)).cloned().unwrap_or_default() {
+            for path in self.slots.get(&frame.variable(*slot)).cloned().unwrap_or_default() {
                 self.whole(&path);
             }
         }
@@ -362,6 +385,10 @@ mod tests {
             r#"x { input.review.object.metadata.annotations["a/b"] }"#,
             r#"x { o := input.review.object; object.get(o, ["metadata", "labels"], {})[_] }"#,
             r#"x { data.inventory.cluster.v1.Node[n].metadata.name == n }"#,
+            // What one definition uses as a whole is no variable of the other.
+            r#"f(known) { item := known.a[input.review.object.kind]; item.spec.b }
+               f(known) { item := known.a[input.review.namespace][input.review.object.kind]; item.spec.b }
+               x { f(data.inventory.cluster.v1) }"#,
             // As the library's K8sUniqueIngressHost has it.
             r#"identical(obj, review) { obj.metadata.namespace == review.object.metadata.namespace }
                x { host := input.review.object.spec.rules[_].host
