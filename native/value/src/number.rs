@@ -107,6 +107,17 @@ impl Number {
         }
     }
 
+    /// Whether both are written the same: `1`, `1.0` and `1e0` are equal, and are not.
+    #[must_use]
+    pub fn is_written_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Double(a), Self::Double(b)) => a.to_bits() == b.to_bits(),
+            (Self::Text(a), Self::Text(b)) => a == b,
+            _ => false,
+        }
+    }
+
     fn decimal(&self) -> Decimal {
         Decimal::parse(&self.to_string())
     }

@@ -177,6 +177,23 @@ impl Value {
         }
     }
 
+    /// Whether both are equal and all their numbers are written the same, so that nothing can tell them apart.
+    #[must_use]
+    pub fn is_written_like(&self, other: &Self) -> bool {
+        let are_alike = |(a, b): (&Self, &Self)| a.is_written_like(b);
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.is_written_like(b),
+            (Self::Array(a), Self::Array(b)) => a.len() == b.len() && a.iter().zip(&**b).all(are_alike),
+            (Self::Object(a), Self::Object(b)) => {
+                let are_alike =
+                    |((key, value), (other, of_other))| are_alike((key, other)) && are_alike((value, of_other));
+                a.len() == b.len() && a.iter().zip(b.iter()).all(are_alike)
+            }
+            (Self::Set(a), Self::Set(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(are_alike),
+            _ => self == other,
+        }
+    }
+
     /// Whether both are the same shared value, which is then also equal. False proves nothing.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -17,11 +17,24 @@ pub struct Kind {
     pub(super) reason: Arc<str>,
     /// The snapshot in which its objects changed last.
     pub(super) changed: u64,
+    /// What programs see of its objects, as the writer found it when it made their view.
+    pub(super) seen: Option<Seen>,
     /// The objects were handed over as a whole, by somebody who has no cluster to follow: policies see all of them.
     pub(super) is_given: bool,
     /// Something was left out of objects that no program could read.
     pub(super) is_stripped: bool,
     pub(super) objects: Objects,
+}
+
+/// What programs see of a kind's objects.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// [`Kind::changed`] when that was found: it says nothing of other objects.
+    pub(super) of: u64,
+    /// The snapshot since which they see the same.
+    pub(super) since: u64,
+    /// The parts that were looked at.
+    pub(super) parts: Arc<Projection>,
 }
 
 impl Kind {
@@ -31,6 +44,7 @@ impl Kind {
             watermark: Watermark::default(),
             reason: Arc::default(),
             changed: 0,
+            seen: None,
             is_given: false,
             is_stripped: false,
             objects: Objects::new(compatibility),
@@ -49,9 +63,11 @@ impl Kind {
         &self.watermark
     }
 
-    /// The number of the snapshot in which its objects changed last.
-    pub(crate) const fn changed(&self) -> u64 {
-        self.changed
+    /// The number of a snapshot since which these parts of its objects are the same: most of what changes in a cluster is
+    /// of no interest to any policy (a status, a heartbeat, a resourceVersion).
+    pub(crate) fn same_since(&self, parts: &Projection) -> u64 {
+        let seen = self.seen.as_ref().filter(|seen| seen.of == self.changed && seen.parts.includes(parts));
+        seen.map_or(self.changed, |seen| seen.since)
     }
 
     /// How far it can be trusted.

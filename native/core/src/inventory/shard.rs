@@ -152,11 +152,16 @@ impl Shard {
 
     /// What programs read of a kind depends on the kind and on the cluster's labels; where both are as they were, nothing of its
     /// view has to be made.
-    fn publish(&self, before: &Snapshot, snapshot: Snapshot) {
-        let snapshot = Arc::new(snapshot);
+    fn publish(&self, before: &Snapshot, mut snapshot: Snapshot) {
         let is_other = |kind: &&Arc<Kind>| !snapshot.shares(before, kind);
         let wanted = self.shared.demanded(&snapshot, snapshot.shared_kinds().filter(is_other));
         let prepared = snapshot.views.prepare(wanted, false);
+        for (kind, seen) in prepared.seen() {
+            if let Some(known) = snapshot.kind_mut(kind) {
+                known.seen = Some(seen);
+            }
+        }
+        let snapshot = Arc::new(snapshot);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
         if recent.len() >= MAX_RECENT {

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use fleetgate_eval::InventoryReads;
+
 use super::units::Unit;
 use super::work::{Pinned, sync};
 use crate::config::GroupVersionKind;
@@ -18,8 +20,8 @@ pub(super) struct FleetChanges<'a> {
     known: RefCell<Vec<(Asked, bool)>>,
 }
 
-/// A cluster set, and the kinds that are looked at.
-type Asked = (String, Arc<BTreeSet<GroupVersionKind>>);
+/// A cluster set, the kinds that are looked at, and what is read of them.
+type Asked = (String, Arc<BTreeSet<GroupVersionKind>>, Arc<InventoryReads>);
 
 impl<'a> FleetChanges<'a> {
     /// Where nothing was judged before, everything changed.
@@ -30,21 +32,27 @@ impl<'a> FleetChanges<'a> {
     /// Whether a unit of a cluster sees other clusters than it did, other objects there, or knows other things of them.
     pub(super) fn are_seen_by(&self, unit: &Unit, own: &Snapshot) -> bool {
         let Some(declared) = &unit.declared else { return false };
-        let set = &own.facts().cluster_set;
+        let (set, reads) = (&own.facts().cluster_set, unit.program.reads());
         if set.is_empty() {
-            return self.concern(declared, |one| one.cluster() == own.cluster());
+            return self.concern(declared, reads, |one| one.cluster() == own.cluster());
         }
         let mut known = self.known.borrow_mut();
-        let is_asked = |(of, kinds): &Asked| of == set && Arc::ptr_eq(kinds, declared);
+        let is_asked =
+            |(of, kinds, read): &Asked| of == set && Arc::ptr_eq(kinds, declared) && Arc::ptr_eq(read, reads);
         if let Some((_, concerned)) = known.iter().find(|(asked, _)| is_asked(asked)) {
             return *concerned;
         }
-        let concerned = self.concern(declared, |one| one.facts().cluster_set == *set);
-        known.push(((set.clone(), declared.clone()), concerned));
+        let concerned = self.concern(declared, reads, |one| one.facts().cluster_set == *set);
+        known.push(((set.clone(), declared.clone(), reads.clone()), concerned));
         concerned
     }
 
-    fn concern(&self, declared: &BTreeSet<GroupVersionKind>, is_seen: impl Fn(&Snapshot) -> bool) -> bool {
+    fn concern(
+        &self,
+        declared: &BTreeSet<GroupVersionKind>,
+        reads: &InventoryReads,
+        is_seen: impl Fn(&Snapshot) -> bool,
+    ) -> bool {
         let Some((before, generation)) = self.before else { return true };
         let [before, now] =
             [before, &self.now.snapshots].map(|all| all.iter().filter(|one| is_seen(one)).collect::<Vec<_>>());
@@ -53,15 +61,23 @@ impl<'a> FleetChanges<'a> {
             !Arc::ptr_eq(generation, &self.now.generation) && hidden(generation) != hidden(&self.now.generation)
         };
         let is_other = |(was, is): (&&Arc<Snapshot>, &&Arc<Snapshot>)| {
-            !Arc::ptr_eq(was.cluster(), is.cluster()) || hides_otherwise(is.cluster()) || differ(was, is, declared)
+            !Arc::ptr_eq(was.cluster(), is.cluster())
+                || hides_otherwise(is.cluster())
+                || differ(was, is, declared, reads)
         };
         before.len() != now.len() || before.iter().zip(&now).any(is_other)
     }
 }
 
-/// Whether two snapshots of a cluster look different to who sees these kinds.
-fn differ(was: &Arc<Snapshot>, is: &Arc<Snapshot>, declared: &BTreeSet<GroupVersionKind>) -> bool {
-    let stamp = |one: &Snapshot, kind| one.kind(kind).map(|known| (known.changed(), known.state()));
+/// Whether two snapshots of a cluster look different to who reads so much of these kinds.
+fn differ(
+    was: &Arc<Snapshot>,
+    is: &Arc<Snapshot>,
+    declared: &BTreeSet<GroupVersionKind>,
+    reads: &InventoryReads,
+) -> bool {
+    let stamp =
+        |one: &Snapshot, kind| one.kind(kind).map(|known| (known.same_since(&known.projection(reads)), known.state()));
     let described = |one: &Snapshot| (one.is_given(), one.facts().cluster_set.clone(), one.facts().labels.clone());
     !Arc::ptr_eq(was, is)
         && (described(was) != described(is) || declared.iter().any(|kind| stamp(was, kind) != stamp(is, kind)))

@@ -181,3 +181,96 @@ fn a_fleet_shows_nothing_that_is_excluded_from_sync_nor_what_is_terminating() {
     apply(&engine, &[fleet[0].clone(), fleet[1].clone(), excluding("ns")]);
     assert_eq!(sees(&engine), "a/kube-system/x");
 }
+
+/// Random changes, of which the narrow program reads `spec.a` alone; numbers come in several spellings.
+fn changed_pod(state: &mut u64) -> Change {
+    let mut below = |end: u64| {
+        // xorshift: the same numbers each time.
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        usize::try_from(*state % end).unwrap()
+    };
+    let (namespace, name) = (format!("n{}", below(2)), format!("p{}", below(3)));
+    if below(6) == 0 {
+        return Change::Delete { kind: kind("Pod"), namespace, name, resource_version: String::new() };
+    }
+    let terminating = if below(6) == 0 { r#","deletionTimestamp":"2024-01-01T00:00:00Z""# } else { "" };
+    let (a, b) = (["1", "1.0", "1e0", r#""x""#][below(4)], below(3));
+    let object = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"{namespace}"{terminating}}},"spec":{{"a":{a},"b":{b}}}}}"#
+    );
+    Change::Put { kind: kind("Pod"), object: object.into() }
+}
+
+#[test]
+fn what_changes_unread_is_told_from_what_is_read() {
+    const NARROW: &str = r#"violation[{"msg": m}] {
+      m := json.marshal([[n, p, a] | a := data.inventory.namespace[n].v1.Pod[p].spec.a])
+    }"#;
+    const WIDE: &str = r#"violation[{"msg": m}] { m := json.marshal(data.inventory) }"#;
+    let [config, ..] = policies();
+    let narrow = [config.clone(), template("K", NARROW), constraint("K", "c", json!({}))];
+    let wide = [&narrow[..], &[template("L", WIDE), constraint("L", "l", json!({}))]].concat();
+    // Numbers that are equal and written otherwise are told apart.
+    let mut compatibility = Compatibility::default();
+    compatibility.set("numbers", "exact").unwrap();
+    let with = |documents: &[Json]| {
+        let inventories = Inventories::new(compatibility);
+        let policies = Policies::new(Arc::new(RegoDriver::default())).telling(inventories.demands());
+        let engine = Engine { policies, inventories, compatibility, ..engine() };
+        apply(&engine, documents);
+        engine
+    };
+    let engine = with(&narrow);
+    let (mut random, mut written) = (7, Vec::new());
+    for turn in 0..200 {
+        // Who reads more comes and goes.
+        if turn % 50 == 25 {
+            apply(&engine, &wide);
+        } else if turn % 50 == 0 {
+            apply(&engine, &narrow);
+        }
+        let change = changed_pod(&mut random);
+        engine.inventories.shard("a").write([change.clone()]);
+        written.push(change);
+        let anew = with(if turn % 50 >= 25 { &wide } else { &narrow });
+        for change in &written {
+            anew.inventories.shard("a").write([change.clone()]);
+        }
+        let [said, wanted] = [&engine, &anew].map(|engine| {
+            let response = review(engine, &in_cluster("a"));
+            assert_eq!(response.constraint_errors, []);
+            messages(&response).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(said, wanted, "{turn}");
+    }
+}
+
+#[test]
+fn what_nobody_reads_changes_no_document() {
+    const NARROW: &str = r#"violation[{"msg": m}] {
+      m := json.marshal([a | a := data.inventory.namespace[n].v1.Pod[p].spec.a])
+    }"#;
+    let [config, ..] = policies();
+    let engine = with(&[config, template("K", NARROW), constraint("K", "c", json!({}))]);
+    let put = |namespace: &str, spec: &str| {
+        let object = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","namespace":"{namespace}"}},"spec":{spec}}}"#
+        );
+        engine.inventories.shard("a").write([Change::Put { kind: kind("Pod"), object: object.into() }]);
+        let generation = engine.policies.current();
+        let shown = inventory::Shown {
+            generation: generation.number(),
+            synced: generation.synced("a"),
+            excluder: generation.sync_excluder("a"),
+        };
+        let program = generation.of_cluster("a").fleet.templates()[0].program.clone();
+        engine.inventories.pin("a").data(program.reads(), &shown).unwrap()
+    };
+    let before = put("n", r#"{"a":1,"b":1}"#);
+    assert!(before.is_same(&put("n", r#"{"a":1,"b":2}"#)));
+    let after = put("n", r#"{"a":2,"b":2}"#);
+    assert!(!before.is_same(&after));
+    assert!(!after.is_same(&put("m", r#"{"a":2,"b":2}"#)));
+}

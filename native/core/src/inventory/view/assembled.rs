@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fleetgate_eval::{InventoryReads, InventoryScope};
+use fleetgate_eval::{InventoryReads, InventoryScope, Projection};
 use fleetgate_value::{Str, Value};
 
 use super::ViewTooLarge;
@@ -48,16 +48,17 @@ pub(super) struct Trees {
 /// What a kind contributes: the same stamp, the same contribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stamp {
-    /// Its objects: the snapshot in which they changed last.
+    /// Its objects: a snapshot since which what is read of them is the same.
     Objects(Arc<GroupVersionKind>, u64),
     /// Its keys: a hash of the namespaces.
     Keys(Arc<GroupVersionKind>, u64),
 }
 
-pub(super) fn stamp(known: &Kind, covered: bool) -> Stamp {
+/// `read` is what is shown of the objects; none where their keys alone are.
+pub(super) fn stamp(known: &Kind, read: Option<&Projection>) -> Stamp {
     let kind = known.kind.clone();
-    if covered {
-        return Stamp::Objects(kind, known.changed);
+    if let Some(parts) = read {
+        return Stamp::Objects(kind, known.same_since(parts));
     }
     let parents = known.objects.parents().iter();
     let texts: Vec<u8> =
@@ -169,6 +170,9 @@ impl Trees {
                     namespaces = Some(replaced(namespaces.as_ref()?, &place, &objects)?);
                 }
             }
+        }
+        if places == 0 {
+            return Some(Self { bytes, ..self.clone() });
         }
         Some(Self::of(cluster, namespaces, bytes))
     }

@@ -10,7 +10,7 @@ use imbl::ordmap::DiffItem;
 
 use super::{ViewTooLarge, footprint};
 use crate::compatibility::{Compatibility, Presence};
-use crate::inventory::kind::Kind;
+use crate::inventory::kind::{Kind, Seen};
 use crate::inventory::store::{Key, Packed};
 use crate::json::{self, KeyCache};
 
@@ -19,6 +19,8 @@ use crate::json::{self, KeyCache};
 pub(super) struct KindView {
     /// The snapshot in which the objects that it was made of changed last.
     changed: u64,
+    /// The snapshot since which it is the same.
+    same_since: u64,
     /// What it was made of.
     entries: OrdMap<Key, Packed>,
     namespaces: BTreeMap<Arc<str>, Object>,
@@ -49,6 +51,11 @@ impl KindView {
 
     pub(super) const fn changed(&self) -> u64 {
         self.changed
+    }
+
+    /// What it shows of the objects that it was made of.
+    pub(super) fn seen(&self) -> Seen {
+        Seen { of: self.changed, since: self.same_since, parts: self.projection.clone() }
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -85,11 +92,15 @@ impl KindView {
             return empty.following(known, &projection, compatibility, limit, keys);
         }
         let mut after = Self { changed: known.changed, entries: known.objects.entries().clone(), ..self.clone() };
+        if self.changed == 0 {
+            after.same_since = known.changed;
+        }
         let mut edits: BTreeMap<Arc<str>, Edits> = BTreeMap::new();
         for difference in self.entries.diff(known.objects.entries()) {
-            let (key, packed) = match difference {
-                DiffItem::Add(key, packed) | DiffItem::Update { new: (key, packed), .. } => (key, Some(packed)),
-                DiffItem::Remove(key, _) => (key, None),
+            let (key, packed, is_update) = match difference {
+                DiffItem::Update { new: (key, packed), .. } => (key, Some(packed), true),
+                DiffItem::Add(key, packed) => (key, Some(packed), false),
+                DiffItem::Remove(key, _) => (key, None, false),
             };
             let hides =
                 |packed: &&Packed| packed.is_terminating() && compatibility.terminating_objects == Presence::Absent;
@@ -103,7 +114,17 @@ impl KindView {
                 })
                 .transpose()?;
             let (namespace, name) = key.parts();
-            after.bytes = after.bytes.saturating_sub(self.find(namespace, name).map_or(0, footprint::of));
+            let former = self.find(namespace, name);
+            let is_same = match (former, &value) {
+                (Some(former), Some(value)) => former.is_written_like(value),
+                (former, value) => former.is_none() && value.is_none(),
+            };
+            // Where an object comes or goes that is not shown, its parents may be.
+            if is_update && is_same {
+                continue;
+            }
+            after.same_since = known.changed;
+            after.bytes = after.bytes.saturating_sub(former.map_or(0, footprint::of));
             after.bytes += value.as_ref().map_or(0, footprint::of);
             if after.bytes > limit {
                 return Err(ViewTooLarge::Bytes { limit });

@@ -21,7 +21,7 @@ use fleetgate_eval::{InventoryReads, Projection};
 use fleetgate_value::Value;
 
 use super::fleet::{FleetTrees, Look};
-use super::kind::Kind;
+use super::kind::{Kind, Seen};
 use super::{Shared, Snapshot, Wanted};
 use crate::compatibility::{Compatibility, EmptyParents};
 use crate::config::{Excluder, GroupVersionKind};
@@ -91,6 +91,13 @@ pub(super) struct Prepared {
 
 /// The view of a kind, or why there is none.
 type Outcome = Result<Arc<KindView>, Refused>;
+
+impl Prepared {
+    /// What programs see of the kinds of which views were made.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (&GroupVersionKind, Seen)> {
+        self.views.iter().filter_map(|(kind, view)| Some((&**kind, view.as_ref().ok()?.seen())))
+    }
+}
 
 #[derive(Debug, Default)]
 struct Made {
@@ -268,7 +275,8 @@ impl Views {
         excluder: &Excluder,
     ) -> Result<Trees, ViewTooLarge> {
         let shown = || snapshot.shared_kinds().filter(|known| shows(known));
-        let stamps = || shown().map(|known| assembled::stamp(known, covers(known)));
+        let read = |known: &Kind| covers(known).then(|| known.projection(asker.reads));
+        let stamps = || shown().map(|known| assembled::stamp(known, read(known).as_ref()));
         let mut made = self.lock();
         if let Some(found) =
             made.assembled_for(&asker, |one| one.number == snapshot.number() || stamps().eq(one.stamps.iter().cloned()))
@@ -278,7 +286,7 @@ impl Views {
         }
         let before = made.newest_for(&asker).map(|one| (one.parts.clone(), one.trees.clone()));
         drop(made);
-        let parts = self.parts(shown().map(|known| (known, covers(known).then(|| known.projection(asker.reads)))));
+        let parts = self.parts(shown().map(|known| (known, read(known))));
         let trees = parts.as_ref().map_err(|error| *error).map(|(parts, bytes)| {
             let keeps_parents = self.compatibility.inventory_empty_parents == EmptyParents::Keep;
             let patched =

@@ -86,3 +86,43 @@ fn only_what_is_seen_of_other_clusters_is_a_reason_to_judge_anew() {
     describe(&engine, "a", "", "eu");
     settles(3, 0);
 }
+
+#[test]
+fn what_a_shipped_policy_does_not_look_at_is_no_reason_to_judge_anew() {
+    let engine = engine(2);
+    let template = include_str!("../../../../../../policies/fleet/no-drift/template.yaml");
+    let of_roles = json!({"match": {"kinds": of_kinds("rbac.authorization.k8s.io", "Role")}});
+    let constraint = constraint("NoFleetDrift", "c", of_roles).to_string();
+    let files = [("template.yaml", template.as_bytes()), ("constraint.json", constraint.as_bytes())];
+    engine.policies.apply("test", &files, false).unwrap();
+    let (namespaces, roles) = (gvk("", "Namespace"), gvk("rbac.authorization.k8s.io", "Role"));
+    let noted = |object: Json, note: &str| {
+        let mut object = object;
+        object["metadata"]["annotations"] = json!({"note": note});
+        object
+    };
+    let role = |verb: &str| {
+        let mut role = object("rbac.authorization.k8s.io/v1", "Role", "n", "r");
+        role["rules"] = json!([{"verbs": [verb]}]);
+        role
+    };
+    for cluster in ["a", "b", "c"] {
+        describe(&engine, cluster, "s", "eu");
+        follow(&engine, cluster, &[namespaces.clone(), roles.clone()]);
+        put(&engine, cluster, &namespaces, &object("v1", "Namespace", "", "n"));
+        put(&engine, cluster, &roles, &role("get"));
+    }
+    let mut followed = Followed::new(engine.clone());
+    let settings = ContinuousSettings { volatile_every: Duration::from_secs(3600) };
+    followed.audit = ContinuousAudit::new(engine.clone(), settings);
+    assert_eq!(followed.settle(), 3);
+    put(&engine, "b", &namespaces, &noted(object("v1", "Namespace", "", "n"), "x"));
+    assert_eq!(followed.settle(), 0);
+    // It changed itself; others see the same of it.
+    put(&engine, "b", &roles, &noted(role("get"), "x"));
+    assert_eq!(followed.settle(), 1);
+    put(&engine, "b", &roles, &role("list"));
+    assert_eq!(followed.settle(), 3);
+    followed.is_as_a_run();
+    assert_eq!(followed.seen.values().map(Vec::len).sum::<usize>(), 4);
+}
