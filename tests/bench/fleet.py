@@ -2,7 +2,8 @@
 
 50 clusters come from a generator of list and watch (`tests/listwatch`), all policies of `policies/` are loaded, and
 reviews of Pods, Ingresses and Services arrive at half the rate that saturates the service without events. Runs with and
-without events take turns; figures are medians. Callers and generator share a core, the service may use all.
+without events take turns; figures are medians. Callers have a core that they share with the service, which may use all; the
+generator preempts nobody: API servers run elsewhere.
 
 How old a view is, is seen from outside: the generator writes into each object when it made it, and a question for a
 cluster's Ingresses gives the newest of these that arrived.
@@ -19,7 +20,7 @@ from typing import Any
 from tests.bench.agents import idle_agents
 from tests.bench.fleet_callers import TRUST_DOMAIN, Callers, Sample, serving
 from tests.bench.fleet_load import KINDS, write_policies, write_recordings
-from tests.bench.process import leave_a_core
+from tests.bench.process import give_way, leave_a_core
 from tests.support.listwatch import list_watch
 
 CLUSTERS = 50
@@ -97,6 +98,7 @@ def measure(scratch: Path, *, rounds: int) -> FleetReport:
     recordings = write_recordings(scratch)
     names = [f"c{number:02}" for number in range(CLUSTERS)]
     with list_watch(scratch / "fleet", names, KINDS) as generator, serving(scratch, policies, generator) as service:
+        give_way(generator.pid)
         service.wait_synced(len(names))
         service.wait_audited()
         callers = Callers(service, recordings)

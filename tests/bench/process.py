@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _READY_SECONDS = 60.0
@@ -30,6 +30,14 @@ def leave_a_core() -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(0, cores[:-1])
+
+
+def give_way(pid: int) -> None:
+    """Let a process run on any core, and take none from who runs there: it stands for machines that are elsewhere."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))
+            os.sched_setscheduler(int(thread.name), os.SCHED_BATCH, os.sched_param(0))
 
 
 def _to_the_measured_core(pid: int) -> None:

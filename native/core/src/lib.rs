@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod background;
 mod clock;
 pub mod compatibility;
 pub mod config;

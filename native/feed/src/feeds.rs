@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use std::{fmt, io};
 
+use fleetgate_core::background;
 use fleetgate_core::inventory::Relister;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -25,15 +26,6 @@ use crate::write::{self, WriteRequest};
 /// Two threads move bytes; whatever takes time (packing objects, exec plug-ins) runs on threads for blocking work.
 const WORKERS: usize = 2;
 const BLOCKING: usize = 32;
-
-/// How much lower the priority of their threads is than that of decisions: a view may be some milliseconds older, and nobody
-/// waits for it.
-const NICENESS: i32 = 5;
-
-fn give_way() {
-    // Of a thread, on Linux. Where it is refused all are equal.
-    let _ = rustix::process::setpriority_process(None, NICENESS);
-}
 
 /// The feeds of all clusters, on threads of their own. Every method may be called from any thread.
 pub struct Feeds {
@@ -64,7 +56,7 @@ impl Feeds {
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING)
             .thread_name("feed")
-            .on_thread_start(give_way)
+            .on_thread_start(|| background::give_way(background::FEED))
             .enable_all()
             .build()?;
         let lists = Arc::new(Semaphore::new(concurrent_lists.clamp(1, Semaphore::MAX_PERMITS)));

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::background;
 use crate::evaluate::Pool;
 
 /// Reviews arrive while the last one is no longer ago than this.
@@ -18,13 +19,9 @@ const ASIDE: Duration = Duration::from_millis(2);
 /// How long it sleeps before it looks again.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// How much lower the priority is: nineteen is the lowest there is.
-const NICENESS: i32 = 15;
-
-/// Makes the calling thread work only when others do not.
+/// Makes the calling thread work when others do not. Where that is refused the rules below hold alone.
 pub(super) fn lower_priority() {
-    // Of a thread, on Linux. Where it is refused the rules below hold alone.
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+    background::give_way(background::AUDIT);
 }
 
 /// Whether a thread of a run stands aside for now. The first one never does.

@@ -1037,9 +1037,11 @@ pub mod audit_error {
         Review(super::ReviewError),
     }
 }
-/// AuditSummary ends a run.
+/// AuditSummary ends a run, or says how things stand in the continuous audit.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuditSummary {
+    /// Names the run, as AuditStarted does. Empty where it is the continuous audit that stands so (GetAuditSummary, WatchAudit): it
+    /// has no end, and gets a name when it is kept (ListAuditRuns).
     #[prost(string, tag = "1")]
     pub run_id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
@@ -1065,7 +1067,8 @@ pub struct AuditSummary {
 pub struct ClusterAudit {
     #[prost(string, tag = "1")]
     pub cluster: ::prost::alloc::string::String,
-    /// Whether all that Constraints match was looked at, and followed when it was.
+    /// Whether all that Constraints match was looked at, and followed when it was. Secrets, which nobody reads, are named in
+    /// `not_audited` and make nothing incomplete.
     #[prost(bool, tag = "2")]
     pub complete: bool,
     /// Why not, in words.
