@@ -462,7 +462,7 @@ Global___AuditError: _TypeAlias = AuditError  # noqa: Y015
 
 @_typing.final
 class AuditSummary(_message.Message):
-    """AuditSummary ends a run."""
+    """AuditSummary ends a run, or says how things stand in the continuous audit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -475,6 +475,9 @@ class AuditSummary(_message.Message):
     OBJECTS_FIELD_NUMBER: _builtins.int
     CPU_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
+    """Names the run, as AuditStarted does. Empty where it is the continuous audit that stands so (GetAuditSummary, WatchAudit): it
+    has no end, and gets a name when it is kept (ListAuditRuns).
+    """
     objects: _builtins.int
     """Objects that were judged."""
     @_builtins.property
@@ -527,7 +530,9 @@ class ClusterAudit(_message.Message):
     NOT_AUDITED_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     complete: _builtins.bool
-    """Whether all that Constraints match was looked at, and followed when it was."""
+    """Whether all that Constraints match was looked at, and followed when it was. Secrets, which nobody reads, are named in
+    `not_audited` and make nothing incomplete.
+    """
     reason: _builtins.str
     """Why not, in words."""
     objects: _builtins.int
