@@ -2,8 +2,8 @@
 
 50 clusters come from a generator of list and watch (`tests/listwatch`), all policies of `policies/` are loaded, and
 reviews of Pods, Ingresses and Services arrive at half the rate that saturates the service without events. Runs with and
-without events take turns; figures are medians. Callers have a core that they share with the service, which may use all; the
-generator preempts nobody: API servers run elsewhere.
+without events take turns; figures are medians. Callers have a core that they share with the service, which may use all;
+the generator preempts nobody: API servers run elsewhere.
 
 How old a view is, is seen from outside: the generator writes into each object when it made it, and a question for a
 cluster's Ingresses gives the newest of these that arrived.
