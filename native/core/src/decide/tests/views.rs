@@ -231,12 +231,12 @@ fn what_changes_unread_is_told_from_what_is_read() {
         } else if turn % 50 == 0 {
             apply(&engine, &narrow);
         }
-        let change = changed_pod(&mut random);
-        engine.inventories.shard("a").write([change.clone()]);
-        written.push(change);
+        let changes = [changed_pod(&mut random), changed_pod(&mut random)];
+        engine.inventories.shard("a").write(changes.clone());
+        written.push(changes);
         let anew = with(if turn % 50 >= 25 { &wide } else { &narrow });
-        for change in &written {
-            anew.inventories.shard("a").write([change.clone()]);
+        for changes in &written {
+            anew.inventories.shard("a").write(changes.clone());
         }
         let [said, wanted] = [&engine, &anew].map(|engine| {
             let response = review(engine, &in_cluster("a"));
@@ -272,5 +272,16 @@ fn what_nobody_reads_changes_no_document() {
     assert!(before.is_same(&put("n", r#"{"a":1,"b":2}"#)));
     let after = put("n", r#"{"a":2,"b":2}"#);
     assert!(!before.is_same(&after));
+    // The keys down to a kind stay where an object was, and are seen.
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"gone"}}"#;
+    let delete = Change::Delete {
+        kind: kind("Pod"),
+        namespace: "gone".to_owned(),
+        name: "p".to_owned(),
+        resource_version: String::new(),
+    };
+    engine.inventories.shard("a").write([Change::Put { kind: kind("Pod"), object: pod.into() }, delete]);
+    let gone = put("n", r#"{"a":2,"b":3}"#);
+    assert!(gone.field("inventory").and_then(|all| all.field("namespace")?.field("gone")).is_some());
     assert!(!after.is_same(&put("m", r#"{"a":2,"b":2}"#)));
 }

@@ -23,6 +23,7 @@ pub(super) struct KindView {
     same_since: u64,
     /// What it was made of.
     entries: OrdMap<Key, Packed>,
+    parents: OrdMap<Arc<str>, usize>,
     namespaces: BTreeMap<Arc<str>, Object>,
     /// The parts that are kept of each.
     projection: Arc<Projection>,
@@ -91,16 +92,20 @@ impl KindView {
             let empty = Self { projection: projection.clone(), ..Self::default() };
             return empty.following(known, &projection, compatibility, limit, keys);
         }
-        let mut after = Self { changed: known.changed, entries: known.objects.entries().clone(), ..self.clone() };
-        if self.changed == 0 {
+        let mut after = Self {
+            changed: known.changed,
+            entries: known.objects.entries().clone(),
+            parents: known.objects.parents().clone(),
+            ..self.clone()
+        };
+        if self.changed == 0 || self.has_other_parents(known) {
             after.same_since = known.changed;
         }
         let mut edits: BTreeMap<Arc<str>, Edits> = BTreeMap::new();
         for difference in self.entries.diff(known.objects.entries()) {
-            let (key, packed, is_update) = match difference {
-                DiffItem::Update { new: (key, packed), .. } => (key, Some(packed), true),
-                DiffItem::Add(key, packed) => (key, Some(packed), false),
-                DiffItem::Remove(key, _) => (key, None, false),
+            let (key, packed) = match difference {
+                DiffItem::Add(key, packed) | DiffItem::Update { new: (key, packed), .. } => (key, Some(packed)),
+                DiffItem::Remove(key, _) => (key, None),
             };
             let hides =
                 |packed: &&Packed| packed.is_terminating() && compatibility.terminating_objects == Presence::Absent;
@@ -119,8 +124,7 @@ impl KindView {
                 (Some(former), Some(value)) => former.is_written_like(value),
                 (former, value) => former.is_none() && value.is_none(),
             };
-            // Where an object comes or goes that is not shown, its parents may be.
-            if is_update && is_same {
+            if is_same {
                 continue;
             }
             after.same_since = known.changed;
@@ -139,6 +143,14 @@ impl KindView {
             }
         }
         Ok(after)
+    }
+
+    /// Whether other namespaces hold objects, or held some: their keys are seen, too.
+    fn has_other_parents(&self, known: &Kind) -> bool {
+        self.parents.diff(known.objects.parents()).any(|difference| match difference {
+            DiffItem::Update { old: (_, before), new: (_, after) } => (*before > 0) != (*after > 0),
+            DiffItem::Add(..) | DiffItem::Remove(..) => true,
+        })
     }
 
     fn find(&self, namespace: &str, name: &str) -> Option<&Value> {

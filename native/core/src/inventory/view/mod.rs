@@ -281,8 +281,22 @@ impl Views {
         if let Some(found) =
             made.assembled_for(&asker, |one| one.number == snapshot.number() || stamps().eq(one.stamps.iter().cloned()))
         {
+            let is_older = found.number < snapshot.number();
             (found.number, found.used) = (found.number.max(snapshot.number()), Instant::now());
-            return found.trees.clone();
+            let trees = found.trees.clone();
+            drop(made);
+            // Nobody reads what changed, and nobody holds on to what it was.
+            if is_older
+                && trees.is_ok()
+                && let Ok((parts, _)) = self.parts(shown().map(|known| (known, read(known))))
+            {
+                let mut made = self.lock();
+                let found = made.assembled_for(&asker, |one| one.number == snapshot.number());
+                let former = found.map(|found| std::mem::replace(&mut found.parts, parts.into()));
+                drop(made);
+                drop(former);
+            }
+            return trees;
         }
         let before = made.newest_for(&asker).map(|one| (one.parts.clone(), one.trees.clone()));
         drop(made);
