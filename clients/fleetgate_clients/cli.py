@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import select
 import sys
 from difflib import get_close_matches
 from importlib import metadata
@@ -127,18 +128,42 @@ class Root(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Context) -> Any:
-        """Run the verb. A reader that went away is no violation, and nothing to write more about."""
+        """Run the verb, and write what it has to say to the end."""
         try:
-            try:
-                return super().invoke(ctx)
-            finally:
-                sys.stdout.flush()
+            return super().invoke(ctx)
         except BrokenPipeError:
-            # Or the interpreter would try once more when it ends.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            # Not every pipe is the output.
+            if not is_reader_gone():
+                raise
+            return None
+        finally:
+            finish_output()
+
+
+def is_reader_gone() -> bool:
+    """Whether nobody reads the output any more."""
+    if sys.stdout is None:
+        return False
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in reader.poll(0))
+
+
+def finish_output() -> None:
+    """Write what is left of the output. A reader that went away is no violation, and nothing to write more about."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Or the interpreter would try once more when it ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if isinstance(error, BrokenPipeError):
             raise typer.Exit(READER_GONE) from None
+        typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(UNUSABLE) from None
 
 
 def unknown_verb(name: str, installed: Iterable[str]) -> str:

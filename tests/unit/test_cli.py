@@ -97,6 +97,20 @@ def test_a_reader_that_goes_away_is_no_violation() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_output_that_cannot_be_written_is_an_error() -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [FLEETGATE, "lint", "--explain", "FG101"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, b"error: the output cannot be written: No space left on device\n")
+
+
+def test_a_closed_output_is_no_violation() -> None:
+    command = ["sh", "-c", f"exec '{FLEETGATE}' lint --explain FG101 >&-"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_version_names_every_distribution() -> None:
     lines = run("--version").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["fleetgate", "fleetgate-clients", "fleetgate-proto"]
