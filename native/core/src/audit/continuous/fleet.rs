@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fleetgate_eval::InventoryReads;
+use fleetgate_eval::{InventoryReads, Projection};
 
 use super::units::Unit;
 use super::work::{Pinned, sync};
@@ -54,6 +54,8 @@ impl<'a> FleetChanges<'a> {
         is_seen: impl Fn(&Snapshot) -> bool,
     ) -> bool {
         let Some((before, generation)) = self.before else { return true };
+        let parts_of = |kind: &GroupVersionKind| reads.projection(&kind.group_version(), &kind.kind);
+        let seen: Vec<_> = declared.iter().map(|kind| (kind, parts_of(kind))).collect();
         let [before, now] =
             [before, &self.now.snapshots].map(|all| all.iter().filter(|one| is_seen(one)).collect::<Vec<_>>());
         let hides_otherwise = |cluster: &str| {
@@ -61,24 +63,17 @@ impl<'a> FleetChanges<'a> {
             !Arc::ptr_eq(generation, &self.now.generation) && hidden(generation) != hidden(&self.now.generation)
         };
         let is_other = |(was, is): (&&Arc<Snapshot>, &&Arc<Snapshot>)| {
-            !Arc::ptr_eq(was.cluster(), is.cluster())
-                || hides_otherwise(is.cluster())
-                || differ(was, is, declared, reads)
+            !Arc::ptr_eq(was.cluster(), is.cluster()) || hides_otherwise(is.cluster()) || differ(was, is, &seen)
         };
         before.len() != now.len() || before.iter().zip(&now).any(is_other)
     }
 }
 
-/// Whether two snapshots of a cluster look different to who reads so much of these kinds.
-fn differ(
-    was: &Arc<Snapshot>,
-    is: &Arc<Snapshot>,
-    declared: &BTreeSet<GroupVersionKind>,
-    reads: &InventoryReads,
-) -> bool {
-    let stamp =
-        |one: &Snapshot, kind| one.kind(kind).map(|known| (known.same_since(&known.projection(reads)), known.state()));
+/// Whether two snapshots of a cluster look different to who sees these parts of these kinds.
+fn differ(was: &Arc<Snapshot>, is: &Arc<Snapshot>, seen: &[(&GroupVersionKind, Projection)]) -> bool {
+    let stamp = |one: &Snapshot, kind, parts| one.kind(kind).map(|known| (known.same_since(parts), known.state()));
     let described = |one: &Snapshot| (one.is_given(), one.facts().cluster_set.clone(), one.facts().labels.clone());
     !Arc::ptr_eq(was, is)
-        && (described(was) != described(is) || declared.iter().any(|kind| stamp(was, kind) != stamp(is, kind)))
+        && (described(was) != described(is)
+            || seen.iter().any(|(kind, parts)| stamp(was, kind, parts) != stamp(is, kind, parts)))
 }
