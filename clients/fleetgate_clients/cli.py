@@ -7,13 +7,15 @@ the same command has all of them. A ``register`` must import nothing heavy: help
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import select
 import sys
 from difflib import get_close_matches
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -130,40 +132,45 @@ class Root(TyperGroup):
     def invoke(self, ctx: Context) -> Any:
         """Run the verb, and write what it has to say to the end."""
         try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # Not every pipe is the output.
-            if not is_reader_gone():
-                raise
-            return None
+            result = super().invoke(ctx)
+        except OSError as error:
+            end_output(error)
         finally:
             finish_output()
-
-
-def is_reader_gone() -> bool:
-    """Whether nobody reads the output any more."""
-    if sys.stdout is None:
-        return False
-    reader = select.poll()
-    reader.register(sys.stdout.fileno(), 0)
-    return any(event & select.POLLERR for _, event in reader.poll(0))
+        return result
 
 
 def finish_output() -> None:
-    """Write what is left of the output. A reader that went away is no violation, and nothing to write more about."""
-    if sys.stdout is None:
-        return
+    """Write what is left of the output."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Or the interpreter would try once more when it ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(READER_GONE) from None
-        typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-        raise typer.Exit(UNUSABLE) from None
+        end_output(error)
+
+
+def end_output(error: OSError) -> NoReturn:
+    """End the command whose output cannot be written; raises ``error`` again where it is another.
+
+    A reader that went away is no violation, and nothing to write more about.
+    """
+    is_reader_gone = isinstance(error, BrokenPipeError) and _is_broken(sys.stdout.fileno())
+    if not is_reader_gone and error.errno != errno.ENOSPC:
+        raise error
+    # Or the interpreter would try once more when it ends.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    if is_reader_gone:
+        raise typer.Exit(READER_GONE)
+    typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+    raise typer.Exit(UNUSABLE)
+
+
+def _is_broken(pipe: int) -> bool:
+    """Whether nobody reads from a pipe any more."""
+    reader = select.poll()
+    reader.register(pipe, 0)
+    return any(event & select.POLLERR for _, event in reader.poll(0))
 
 
 def unknown_verb(name: str, installed: Iterable[str]) -> str:
@@ -259,6 +266,9 @@ def _options(
 
 def main() -> None:
     """Run the command."""
+    if sys.stdout is None:
+        # Whoever closed it wants to read nothing.
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (as long as the process lives)
     try:
         sys.exit(build_app()(prog_name="fleetgate"))
     except ImportError as error:

@@ -85,30 +85,44 @@ def test_unknown_option_names_the_nearest() -> None:
     assert "--output" in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_violation() -> None:
-    nobody, end = os.pipe()
-    os.close(nobody)
-    try:
-        done = subprocess.run(
-            [FLEETGATE, "lint", "--explain", "FG101"], stdout=end, stderr=subprocess.PIPE, timeout=60, check=False
-        )
-    finally:
-        os.close(end)
-    assert (done.returncode, done.stderr) == (141, b"")
+SAYING = """
+import sys
+from fleetgate_clients import cli
+app = cli.build_app()
+@app.command("say")
+def say() -> None:
+    sys.stdout.write("x" * {length})
+    raise SystemExit({code})
+cli.build_app = lambda: app
+sys.argv = ["fleetgate", "say"]
+cli.main()
+"""
+"""A verb that says more or less than is gathered before it is written."""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
-def test_output_that_cannot_be_written_is_an_error() -> None:
-    with Path("/dev/full").open("wb") as full:
-        command = [FLEETGATE, "lint", "--explain", "FG101"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (2, b"error: the output cannot be written: No space left on device\n")
-
-
-def test_a_closed_output_is_no_violation() -> None:
-    command = ["sh", "-c", f"exec '{FLEETGATE}' lint --explain FG101 >&-"]
+def say(redirection: str, length: int, code: int) -> tuple[int, bytes]:
+    script = SAYING.format(length=length, code=code)
+    command = ["bash", "-c", f"{redirection}; exit ${{PIPESTATUS[0]}}", sys.executable, script]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("length", [10, 1_000_000])
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_reader_that_goes_away_is_no_violation(length: int, code: int) -> None:
+    # It is gone before anything is said.
+    assert say('{ sleep 0.3; "$0" -c "$1"; } | true', length, code) == (141, b"")
+
+
+@pytest.mark.parametrize("length", [10, 1_000_000])
+def test_output_that_cannot_be_written_is_an_error(length: int) -> None:
+    message = b"error: the output cannot be written: No space left on device\n"
+    assert say('"$0" -c "$1" > /dev/full', length, 0) == (2, message)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_closed_output_is_no_violation(code: int) -> None:
+    assert say('"$0" -c "$1" >&-', 1_000_000, code) == (code, b"")
 
 
 def test_version_names_every_distribution() -> None:
