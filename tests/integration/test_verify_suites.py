@@ -89,7 +89,7 @@ def test_the_policy_library_passes() -> None:
         ),
         ("fleet/consistent-global-services", "  global(namesake, other)\n", ""),
         ("fleet/required-objects", "  not reviewed(cluster, wanted, namespace)\n", ""),
-        ("fleet/no-drift", "  not object.aggregationRule\n", ""),
+        ("fleet/no-drift", "  not item.aggregationRule\n", ""),
         ("fleet/accelerators", '  endswith(prefix, "/")\n', '  endswith(prefix, "-")\n'),
         ("fleet/external-names", 'endswith(target, sprintf(".%v", [allowed]))', "endswith(target, allowed)"),
     ],
