@@ -95,7 +95,7 @@ e2e: build ## tests that need Go: real API servers, kubectl, OPA, Gatekeeper, ga
 	tests/e2e/install.sh
 	tests/kubeapiserver/build.sh
 	tests/oracle/build.sh
-	$(BIN)/pytest -m e2e -n 2 --dist loadfile
+	$(BIN)/pytest -m e2e -n 2 --dist loadgroup
 
 # First the differential part, then fuzz-native. The same seed gives the same reviews: `make fuzz SEED=1 REVIEWS=20000`.
 # Cases that differ are written to build/fuzz.

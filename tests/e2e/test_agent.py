@@ -136,7 +136,7 @@ def test_what_an_agent_streams_is_decided_on(world: World) -> None:
         eventually(lambda: world.messages("streamed-first") == [], seconds=SETTLE_S)
         listed = {each.resource for each in audit.asked() if each.is_list}
         assert listed == {"namespaces", "configmaps", "customresourcedefinitions"}
-        assert '"streaming"' in agent.log.read_text()
+        eventually(lambda: '"streaming"' in agent.log.read_text(), seconds=SETTLE_S)
         # Outbound only: it listens to nothing.
         assert _listens(agent.pid) == []
     assert agent.wait() == 0
