@@ -17,7 +17,6 @@ from tests.support.certificates import Authority
 from tests.support.kubeapiserver import Cluster, Fleet, start_fleet
 from tests.support.stack import Service, Webhook, running_service, running_webhook
 
-
 ORACLES = {"test_audit_oracle", "test_differential", "test_gator", "test_language", "test_recording"}
 """Modules that compute, and wait for nobody."""
 
