@@ -21,6 +21,7 @@ ORACLES = {"test_audit_oracle", "test_differential", "test_gator", "test_languag
 """Modules that compute, and wait for nobody."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what computes run beside what starts servers, and no servers beside other servers."""
     for item in items:
