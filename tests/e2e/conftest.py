@@ -17,18 +17,6 @@ from tests.support.certificates import Authority
 from tests.support.kubeapiserver import Cluster, Fleet, start_fleet
 from tests.support.stack import Service, Webhook, running_service, running_webhook
 
-ORACLES = {"test_audit_oracle", "test_differential", "test_gator", "test_language", "test_recording"}
-"""Modules that compute, and wait for nobody."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what computes run beside what starts servers, and no servers beside other servers."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            group = "oracles" if item.path.stem in ORACLES else "servers"
-            item.add_marker(pytest.mark.xdist_group(group))
-
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
