@@ -156,10 +156,10 @@ def test_a_killed_agent_is_stale_and_comes_back_without_a_list(world: World) -> 
         assert time.monotonic() - since < STALE_WITHIN_S
     # What it told is known still.
     assert world.messages("streamed-second") == ["taken in agent"]
-    world.member.apply(config_map("agent", "meanwhile"))
+    world.member.apply(config_map("agent", "streamed-meanwhile"))
     audit = AuditLog(world.member, user=USER)
     with world.agent():
-        eventually(lambda: world.messages("meanwhile") == ["taken in agent"], seconds=SETTLE_S)
+        eventually(lambda: world.messages("streamed-meanwhile") == ["taken in agent"], seconds=SETTLE_S)
         eventually(lambda: world.state("remote") == "SYNCED", seconds=SETTLE_S)
         assert audit.lists("configmaps") == []
 

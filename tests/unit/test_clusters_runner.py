@@ -246,6 +246,22 @@ def test_agents_are_described_once_and_followed(worlds: Any, caplog: pytest.LogC
     assert "choose one name" in caplog.records[-1].message
 
 
+def test_an_agent_is_followed_anew_when_its_cluster_is_dialled_no_more(worlds: Any) -> None:
+    world, follower = worlds(), _Follower()
+    world.feeds.clusters["k1"] = Who("u1")
+    world.runner.offer("kubeconfig", [_reg("west", "k1")], synced=True)
+    eventually(lambda: world.runner.views and world.runner.views[0].name)
+    agents = Agents(world.runner, world.feeds, world.shards, [follower], cluster_sets={})
+    world.feeds.statuses = [Status("west", pushed=True, uid="u1")]
+    agents.step()
+    world.runner.offer("kubeconfig", [], synced=True)
+    eventually(lambda: ("disconnect", "west") in world.feeds.log)
+    agents.step()
+    agents.step()
+    assert follower.log == [("connected", "west", "u1")] * 2, "the feed that ended was its own, too"
+    assert world.shards.described["west"].uid == "u1"
+
+
 def test_an_agent_says_labels_and_not_whose_objects_its_cluster_sees(worlds: Any) -> None:
     world = worlds()
     agents = Agents(world.runner, world.feeds, world.shards, [], cluster_sets={"edge": "outside"})

@@ -19,6 +19,7 @@ use crate::projection::{Projection, Step};
 pub struct InventoryReads {
     patterns: BTreeSet<KindPattern>,
     reads_fleet: bool,
+    reads_cluster_age: bool,
     objects: ObjectReads,
 }
 
@@ -74,7 +75,8 @@ impl InventoryReads {
     /// All of the inventory, and the fleet.
     #[must_use]
     pub fn everything() -> Self {
-        let mut reads = Self { reads_fleet: true, objects: ObjectReads::all(), ..Self::default() };
+        let mut reads =
+            Self { reads_fleet: true, reads_cluster_age: true, objects: ObjectReads::all(), ..Self::default() };
         reads.whole(&[]);
         reads
     }
@@ -89,6 +91,12 @@ impl InventoryReads {
     #[must_use]
     pub const fn reads_fleet(&self) -> bool {
         self.reads_fleet
+    }
+
+    /// Whether `data.fleet.clusters[name].age` can be read, of any cluster: no two decisions see the same there.
+    #[must_use]
+    pub const fn reads_cluster_age(&self) -> bool {
+        self.reads_cluster_age
     }
 
     /// The kinds, each pattern once.
@@ -126,17 +134,26 @@ impl InventoryReads {
     /// All that is below a path from `data`.
     fn whole(&mut self, path: &[Step]) {
         let Some((root, rest)) = path.split_first() else {
-            self.reads_fleet = true;
+            self.fleet(&[]);
             return self.inventory(&[]);
         };
-        match root {
+        match root.as_deref() {
             None => {
-                self.reads_fleet = true;
+                self.fleet(rest);
                 self.inventory(rest);
             }
-            Some(name) if **name == *"inventory" => self.inventory(rest),
-            Some(name) => self.reads_fleet |= **name == *"fleet",
+            Some("inventory") => self.inventory(rest),
+            Some("fleet") => self.fleet(rest),
+            Some(_) => {}
         }
+    }
+
+    /// All that is below a path from `data.fleet`: of `clusters[name]`, each field.
+    fn fleet(&mut self, path: &[Step]) {
+        self.reads_fleet = true;
+        let can_be =
+            |at: usize, name: &str| path.get(at).is_none_or(|step| step.as_deref().is_none_or(|it| *it == *name));
+        self.reads_cluster_age |= can_be(0, "clusters") && can_be(2, "age");
     }
 
     fn inventory(&mut self, path: &[Step]) {
@@ -151,13 +168,17 @@ impl InventoryReads {
     }
 }
 
+/// Steps from `data` to a cluster of the fleet.
+const FLEET_DEPTH: usize = 3;
+
 /// A path from `data`.
 type Path = Vec<Step>;
 
-/// Whether a path leads to an object of the inventory, or out of the inventory.
+/// Whether a path leads to an object of the inventory, to a field of a cluster of the fleet, or out of both.
 fn is_beyond_kinds(path: &Path) -> bool {
     match (path.first(), path.get(1)) {
         (Some(None), _) => true,
+        (Some(Some(root)), _) if **root == *"fleet" => path.len() > FLEET_DEPTH,
         (Some(Some(root)), _) if **root != *"inventory" => true,
         (_, Some(Some(scope))) if **scope == *"namespace" => path.len() > InventoryScope::Namespace.depth() + 2,
         (_, Some(_)) => path.len() > InventoryScope::Cluster.depth() + 2,
@@ -304,6 +325,8 @@ impl Trace<'_, '_> {
         if is_beyond_kinds(&path) {
             self.reads.whole(&path);
         } else {
+            // Which clusters there are can be told from the keys.
+            self.reads.reads_fleet |= path.first().is_some_and(|root| root.as_deref() == Some("fleet"));
             self.has_grown |= self.slots.entry(slot).or_default().insert(path);
         }
     }
@@ -398,5 +421,27 @@ mod tests {
         assert_eq!(reads("x { some k; data[k] }"), ["cluster * *", "namespace * *", "fleet"]);
         assert_eq!(reads("x { data.fleet.clusters[_] }"), ["fleet"]);
         assert_eq!(reads("x { data.other.clusters[_] }"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn ages_of_clusters_are_read_where_they_can_be() {
+        for (body, expected) in [
+            ("x { data.fleet.clusters[_].namespace.a }", false),
+            ("x { some name; _ = data.fleet.clusters[name] }", false),
+            ("x { c := data.fleet.clusters[_]; c.labels.a == c.state }", false),
+            ("x { clusters := data.fleet.clusters; clusters[input.a].cluster.v1.Node }", false),
+            ("x { c := data.fleet.clusters[_]; f(c.namespace) } f(n) { n[_] }", false),
+            ("x { data.fleet.clusters[_].age > 1 }", true),
+            (r#"x { c := data.fleet.clusters[_]; not c["age"] }"#, true),
+            ("x { data.fleet.clusters[_][field] }", true),
+            ("x { c := data.fleet.clusters[_]; f(c) } f(c) { c.state }", true),
+            ("x = data.fleet.clusters.a", true),
+            ("x { count(data.fleet) > 1 }", true),
+            ("x { some root; data[root].clusters.a.age }", true),
+            ("x { y := [c | c := data.fleet.clusters[_]]; y[_].state }", true),
+        ] {
+            let reads = compiled(body).inventory_reads();
+            assert_eq!((reads.reads_cluster_age(), reads.reads_fleet()), (expected, true), "{body}");
+        }
     }
 }

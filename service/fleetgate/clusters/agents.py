@@ -65,7 +65,9 @@ class Agents:
         known = self._known.get(name)
         if known is not None and not status.connected:
             return
-        is_other = known is None or known.uid != uid
+        # Who ended the dialled feed of this name ended the agent's stream, too, and the new one has no plan.
+        is_dialled_no_more = known is not None and known.facts is None and dialled != name
+        is_other = known is None or known.uid != uid or is_dialled_no_more
         if is_other and dialled not in {None, name}:
             _LOGGER.warning(
                 "an agent streams as %s from the cluster that is dialled as %s: its objects are kept twice; "

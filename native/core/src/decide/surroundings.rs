@@ -244,8 +244,10 @@ impl<'a> Surroundings<'a> {
     fn extent(&self, published: &PublishedTemplate, sight: Sight) -> Option<Extent> {
         let known = self.extents.borrow().iter().find(|(of, _)| *of == sight).map(|(_, extent)| *extent);
         known.unwrap_or_else(|| {
-            let parts = self.parts(published, sight);
-            let extent = parts.iter().map(|part| Some(part.extent)).fold(None, together);
+            let parts = self.of_inventory(published);
+            let own = parts.iter().map(|part| Some(part.extent)).fold(None, together);
+            let fleet = self.fleet_view(published, sight).and_then(|(fleet, _)| fleet.extent(self.at));
+            let extent = together(own, fleet);
             self.extents.borrow_mut().push((sight, extent));
             extent
         })
@@ -256,8 +258,8 @@ impl<'a> Surroundings<'a> {
         let mut parts = self.of_inventory(published);
         let Some((fleet, look)) = self.fleet_view(published, sight) else { return parts };
         let firsts = || look.requirements.0.iter().map(BTreeSet::first);
-        for (snapshot, extents) in fleet.extents() {
-            let cluster = self.name_of(snapshot);
+        for (cluster, extents) in fleet.extents(self.at) {
+            let cluster = self.name_of(cluster);
             let part = |(first, extent): (Option<&'p GroupVersionKind>, Extent)| {
                 Some(Part { extent, cluster: cluster.clone(), what: What::Kind(first?) })
             };
@@ -267,8 +269,8 @@ impl<'a> Surroundings<'a> {
     }
 
     /// A cluster that nobody registered has a snapshot without a name.
-    fn name_of(&self, snapshot: &Snapshot) -> Arc<str> {
-        if snapshot.cluster().is_empty() { self.cluster.into() } else { snapshot.cluster().clone() }
+    fn name_of(&self, cluster: &Arc<str>) -> Arc<str> {
+        if cluster.is_empty() { self.cluster.into() } else { cluster.clone() }
     }
 
     /// The fleet as a template sees it; none where it looks at no fleet.
@@ -283,7 +285,7 @@ impl<'a> Surroundings<'a> {
         if let Some((_, view)) = fleets.iter().find(|(of, _)| *of == sight) {
             return Some((view.clone(), look));
         }
-        let view = Arc::new(self.fleet().view(look, sight.shown == Shown::Own));
+        let view = self.fleet().view(look, sight.shown == Shown::Own);
         fleets.push((sight, view.clone()));
         Some((view, look))
     }
@@ -301,7 +303,7 @@ impl<'a> Surroundings<'a> {
             let trees = [InventoryScope::Cluster, InventoryScope::Namespace];
             trees.into_iter().any(|tree| reads.covers(tree, &group_version, &kind.kind))
         };
-        let cluster = self.name_of(&self.snapshot);
+        let cluster = self.name_of(self.snapshot.cluster());
         let part = |extent, what| Part { extent, cluster: cluster.clone(), what };
         let required = published.template.sync_requirements.as_ref().map(|all| &*all.0).unwrap_or_default();
         let mut parts = Vec::new();
@@ -392,7 +394,7 @@ impl<'a> Surroundings<'a> {
         ]);
         let mut fields: Vec<(Value, Value)> = Vec::new();
         if let Some((view, look)) = self.fleet_view(published, sight) {
-            fields.push((fleet.clone(), view.value(look, self.cluster, self.generation)?));
+            fields.push((fleet.clone(), self.fleet().value(&view, look, self.cluster, self.generation)?));
         }
         fields.extend(data.as_object().into_iter().flat_map(|data| data.iter()).map(|(k, v)| (k.clone(), v.clone())));
         Ok(Documents { cluster: Some(cluster), data: Cow::Owned(Value::object(fields)) })

@@ -1,18 +1,21 @@
 //! What Rego sees of the clusters of a cluster set: `data.fleet`.
 
+mod cluster_view;
+mod seen_last;
+mod view;
+
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use fleetgate_eval::InventoryReads;
-use fleetgate_value::{Number, Value};
+use fleetgate_value::Value;
 
-use super::{ClusterFacts, Extent, Inventories, Kind, Snapshot, ViewTooLarge, extent};
+use super::{ClusterFacts, Inventories, Snapshot};
 use crate::config::{Excluder, GroupVersionKind};
-use crate::template::{EquivalenceSet, SyncRequirements};
-
-/// What nobody looked at for so long is forgotten.
-const IDLE: Duration = Duration::from_secs(20);
+use crate::template::SyncRequirements;
+pub(super) use seen_last::SeenLast;
+pub use view::FleetView;
 
 /// The clusters that a decision may see, each pinned at one moment.
 #[derive(Debug, Clone)]
@@ -39,45 +42,12 @@ pub struct Look<'a> {
     pub shows: u64,
 }
 
-/// The clusters of a fleet as a template sees them.
-#[derive(Debug, Clone)]
-pub struct FleetView {
-    at: SystemTime,
-    limit: usize,
-    clusters: Vec<(Arc<Snapshot>, Arc<ClusterView>)>,
-}
-
-/// A cluster as a template sees it, the same for every decision on one snapshot.
-#[derive(Debug)]
-struct ClusterView {
-    snapshot: Weak<Snapshot>,
-    /// Those of each required set that are cached.
-    required: Vec<Vec<Arc<Kind>>>,
-    /// Made when they are first asked for.
-    trees: OnceLock<Result<FleetTrees, ViewTooLarge>>,
-}
-
 /// The trees of a cluster, and the bytes that they take.
 #[derive(Debug, Clone)]
 pub(super) struct FleetTrees {
     pub(super) cluster: Option<Value>,
     pub(super) namespace: Option<Value>,
     pub(super) bytes: usize,
-}
-
-/// What decisions looked at last, template by template: between two of them few clusters change.
-#[derive(Debug, Default)]
-pub(super) struct SeenLast(Mutex<Vec<Seen>>);
-
-#[derive(Debug)]
-struct Seen {
-    cluster_set: String,
-    reads: Arc<InventoryReads>,
-    declared: Arc<BTreeSet<GroupVersionKind>>,
-    requirements: SyncRequirements,
-    shows: u64,
-    clusters: Vec<(Arc<str>, Arc<ClusterView>)>,
-    used: Instant,
 }
 
 /// Namespaces that policies may not see, as a generation has them.
@@ -124,141 +94,20 @@ impl Inventories {
 impl PinnedFleet {
     /// The clusters as a template sees them, or the review's own alone.
     #[must_use]
-    pub fn view(&self, look: Look<'_>, own_only: bool) -> FleetView {
-        let own = self.clusters.get(self.own);
-        let views = match (&self.seen_last, own) {
-            (Some(seen_last), Some(own)) if !own_only && self.clusters.len() > 1 => {
-                seen_last.views(&own.facts().cluster_set, look, &self.clusters)
-            }
-            _ => {
-                let seen = self.clusters.iter().filter(|one| !own_only || own.is_some_and(|own| Arc::ptr_eq(own, one)));
-                seen.map(|snapshot| (snapshot.clone(), Arc::new(ClusterView::new(snapshot, look)))).collect()
-            }
-        };
-        FleetView { at: self.at, limit: self.limit, clusters: views }
-    }
-}
-
-impl FleetView {
-    /// How far each required set is known in each cluster.
-    pub fn extents(&self) -> impl Iterator<Item = (&Arc<Snapshot>, impl Iterator<Item = Extent>)> {
-        self.clusters.iter().map(|(snapshot, view)| (snapshot, view.extents(snapshot, self.at)))
-    }
-
-    /// `data.fleet` of a program: `{"clusters": {name: {labels, state, age, cluster, namespace}}}` with the kinds that a template
-    /// declares and no others, without what a cluster's Configs keep from `sync`. `state` and `age` (seconds) are those of
-    /// the required kinds; `age` is absent where one never was complete. A cluster that nobody registered has no name, but
-    /// `own_name`.
-    ///
-    /// # Errors
-    /// [`ViewTooLarge`] where the clusters together take more than one program may read.
-    pub fn value(&self, look: Look<'_>, own_name: &str, excluders: &dyn Excluders) -> Result<Value, ViewTooLarge> {
-        static KEYS: LazyLock<[Value; 5]> =
-            LazyLock::new(|| ["age", "cluster", "labels", "namespace", "state"].map(Value::from));
-        let mut taken = 0;
-        let mut clusters = Vec::with_capacity(self.clusters.len());
-        for (snapshot, view) in &self.clusters {
-            let name = if snapshot.cluster().is_empty() { own_name } else { snapshot.cluster() };
-            let trees = view.trees.get_or_init(|| snapshot.fleet_trees(look, excluders.sync_excluder(name)));
-            let trees = trees.as_ref().map_err(|error| *error)?;
-            taken += trees.bytes;
-            if taken > self.limit {
-                return Err(ViewTooLarge::Bytes { limit: self.limit });
-            }
-            let extent = view.extents(snapshot, self.at).fold(Extent::NOW, Extent::and);
-            let fields = [
-                extent.age.map(seconds),
-                trees.cluster.clone(),
-                Some(snapshot.labels().clone()),
-                trees.namespace.clone(),
-                Some(Value::from(extent.state.name())),
-            ];
-            let fields = KEYS.iter().zip(fields).filter_map(|(key, value)| Some((key.clone(), value?)));
-            clusters.push((Value::from(name), Value::object(fields.collect())));
-        }
-        Ok(Value::object(vec![(Value::from("clusters"), Value::object(clusters))]))
-    }
-}
-
-impl ClusterView {
-    fn new(snapshot: &Arc<Snapshot>, look: Look<'_>) -> Self {
-        let cached = |set: &EquivalenceSet| set.iter().filter_map(|kind| snapshot.shared_kind(kind).cloned()).collect();
-        Self {
-            snapshot: Arc::downgrade(snapshot),
-            required: look.requirements.0.iter().map(cached).collect(),
-            trees: OnceLock::new(),
+    pub fn view(&self, look: Look<'_>, own_only: bool) -> Arc<FleetView> {
+        let seen = if own_only { self.own() } else { &self.clusters };
+        match (&self.seen_last, seen) {
+            (Some(seen_last), [first, _, ..]) => seen_last.view(&first.facts().cluster_set, look, seen),
+            _ => Arc::new(FleetView::following(None, look, seen)),
         }
     }
 
-    fn extents(&self, snapshot: &Snapshot, at: SystemTime) -> impl Iterator<Item = Extent> {
-        let is_given = snapshot.is_given();
-        self.required.iter().map(move |cached| extent::best(cached.iter().map(|known| &**known), is_given, at))
-    }
-}
-
-impl SeenLast {
-    /// The views of clusters, those of snapshots that were looked at last time as they are.
-    fn views(
-        &self,
-        cluster_set: &str,
-        look: Look<'_>,
-        clusters: &[Arc<Snapshot>],
-    ) -> Vec<(Arc<Snapshot>, Arc<ClusterView>)> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.iter_mut().find(|seen| seen.is(cluster_set, look));
-        let mut last = found.as_ref().map(|seen| &*seen.clusters).unwrap_or_default().iter().peekable();
-        let views = clusters.iter().map(|snapshot| {
-            let name = snapshot.cluster();
-            while last.next_if(|(other, _)| other < name).is_some() {}
-            let same = last.next_if(|(_, view)| std::ptr::eq(view.snapshot.as_ptr(), Arc::as_ptr(snapshot)));
-            let view = same.map_or_else(|| Arc::new(ClusterView::new(snapshot, look)), |(_, view)| view.clone());
-            (snapshot.clone(), view)
-        });
-        let views: Vec<_> = views.collect();
-        let clusters = views.iter().map(|(snapshot, view)| (snapshot.cluster().clone(), view.clone())).collect();
-        match found {
-            Some(seen) => (seen.clusters, seen.used) = (clusters, Instant::now()),
-            None => all.push(Seen {
-                cluster_set: cluster_set.to_owned(),
-                reads: look.reads.clone(),
-                declared: look.declared.clone(),
-                requirements: look.requirements.clone(),
-                shows: look.shows,
-                clusters,
-                used: Instant::now(),
-            }),
-        }
-        views
+    fn own(&self) -> &[Arc<Snapshot>] {
+        self.clusters.get(self.own..=self.own).unwrap_or_default()
     }
 
-    /// Forgets what nobody looked at for a while, unless somebody is looking.
-    pub(super) fn sweep(&self) {
-        let Ok(mut all) = self.0.try_lock() else { return };
-        let former: Vec<Seen> = all.extract_if(.., |seen| seen.used.elapsed() >= IDLE).collect();
-        // Nobody has to wait until their memory is given back.
-        drop(all);
-        drop(former);
+    /// The snapshots of a view, in its order.
+    fn seen_by(&self, view: &FleetView) -> &[Arc<Snapshot>] {
+        if view.is_of_one() { self.own() } else { &self.clusters }
     }
-
-    /// Forgets everything: other programs look at other things.
-    pub(super) fn clear(&self) {
-        let former = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(former);
-    }
-}
-
-impl Seen {
-    fn is(&self, cluster_set: &str, look: Look<'_>) -> bool {
-        self.cluster_set == cluster_set
-            && self.shows == look.shows
-            && self.reads == *look.reads
-            && self.declared == *look.declared
-            && self.requirements == *look.requirements
-    }
-}
-
-/// In thousandths: more of them would be noise.
-fn seconds(age: Duration) -> Value {
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds of centuries are exact")]
-    Value::Number(Number::from_double(age.as_millis() as f64 / 1_000.0))
 }

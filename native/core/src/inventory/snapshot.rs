@@ -130,10 +130,6 @@ impl Snapshot {
         self.kinds.get(kind).map(|known| &**known)
     }
 
-    pub(super) fn shared_kind(&self, kind: &GroupVersionKind) -> Option<&Arc<Kind>> {
-        self.kinds.get(kind)
-    }
-
     pub(super) fn shared_kinds(&self) -> impl Iterator<Item = &Arc<Kind>> {
         self.kinds.values()
     }

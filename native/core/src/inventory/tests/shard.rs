@@ -317,7 +317,7 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     let seen_from = |cluster: &str, own_only: bool| {
         let pinned = inventories.pin_fleet(cluster, &inventories.pin(cluster), SystemTime::now());
         let look = Look { reads: &everything, declared: &declared, requirements: &requirements, shows: 0 };
-        pinned.view(look, own_only).value(look, cluster, &Nothing(Excluder::default())).unwrap()
+        pinned.value(&pinned.view(look, own_only), look, cluster, &Nothing(Excluder::default())).unwrap()
     };
     let fleet = seen_from("one", false);
     let text = String::from_utf8(crate::json::to_vec(&fleet)).unwrap();
@@ -330,4 +330,59 @@ fn the_fleet_shows_declared_kinds_of_one_cluster_set() {
     assert_eq!(one["namespace"]["a"]["v1"]["Pod"]["x"]["n"], 1);
     let alone = String::from_utf8(crate::json::to_vec(&seen_from("two", true))).unwrap();
     assert!(!alone.contains(r#""one""#));
+}
+
+#[test]
+fn a_fleet_of_which_nothing_that_is_seen_changed_is_the_same_document() {
+    let inventories = Inventories::default();
+    let declared: Arc<BTreeSet<GroupVersionKind>> = Arc::new([pods()].into());
+    let described = |name: &str, region: &str| {
+        let labels = [("region".to_owned(), region.to_owned())].into();
+        inventories.shard(name).describe(ClusterFacts {
+            cluster_set: "s".to_owned(),
+            labels,
+            ..ClusterFacts::default()
+        });
+    };
+    for name in ["one", "two"] {
+        described(name, name);
+        inventories.shard(name).write([begin(), listed("x", 1), finish(1)]);
+    }
+    let requirements = SyncRequirements(vec![(*declared).clone()]);
+    let names = Arc::new(InventoryReads::default());
+    let seen = || {
+        let pinned = inventories.pin_fleet("one", &inventories.pin("one"), SystemTime::now());
+        let look = Look { reads: &names, declared: &declared, requirements: &requirements, shows: 0 };
+        let view = pinned.view(look, false);
+        pinned.value(&view, look, "one", &Nothing(Excluder::default())).unwrap()
+    };
+    let mut last = seen();
+    let mut changed = |is_other: bool, what: &str| {
+        let now = seen();
+        assert_eq!(!now.is_same(&last), is_other, "{what}");
+        assert_eq!(now != last, is_other, "{what}");
+        last = now;
+    };
+    changed(false, "nothing");
+    let node = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}}"#.into();
+    inventories.shard("two").write([Change::Put { kind: gvk("", "v1", "Node"), object: node }]);
+    changed(false, "a kind that is not declared");
+    let bookmark = Change::Observed { kind: pods(), resource_version: "7".into(), at: SystemTime::now() };
+    inventories.shard("two").write([bookmark]);
+    changed(false, "a bookmark");
+    inventories.shard("two").write([put("y", 8)]);
+    changed(true, "an object");
+    described("two", "elsewhere");
+    changed(true, "a label");
+    inventories.shard("two").write([Change::State { kind: pods(), state: State::Stale, reason: String::new() }]);
+    changed(true, "its state");
+    inventories.shard("two").write([begin()]);
+    changed(false, "a list that has begun");
+    inventories.shard("two").write([listed("x", 9), finish(9)]);
+    changed(true, "an object that is gone, and its state");
+    inventories.remove("two");
+    changed(true, "a cluster that is gone");
+    described("two", "elsewhere");
+    inventories.shard("two").write([begin(), listed("z", 1), finish(1)]);
+    changed(true, "a cluster that came back");
 }
