@@ -52,9 +52,14 @@ pub trait Program: Send + Sync {
     fn volatile(&self) -> bool {
         false
     }
+    /// Whether it can look at a part of `input.review`, at what is below it, or at all that is around it.
+    fn looks_at(&self, part: &[&str]) -> bool {
+        let _ = part;
+        true
+    }
     /// Whether it can look at the Namespace of a review.
     fn looks_at_namespace(&self) -> bool {
-        true
+        ["namespaceObject", "_unstable"].iter().any(|part| self.looks_at(&[part]))
     }
     /// How its answer follows from single objects of the inventory.
     fn locality(&self) -> Locality {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use fleetgate_eval::Locality;
 use fleetgate_value::Value;
 
+use super::changed::Changed;
 use super::results::{Counts, Results, UnitResult};
 use super::units::{Unit, UnitName};
-use super::work::{ClusterWork, Fate, KindWork, Pinned};
+use super::work::{ClusterWork, Fate, KindWork, Pinned, changed};
 use crate::audit::findings::{audited, guarded, identified, parsed};
 use crate::audit::plan::{KindPlan, is_none};
 use crate::decide::{Auditor, Engine};
@@ -106,16 +107,23 @@ impl<'a> Judge<'a> {
         old: Option<&Results>,
         context: &mut Context,
     ) -> (Option<Results>, u64) {
-        let is_written = kind.written.contains(key) || old.is_some_and(|old| !old.unread.is_empty());
-        let in_changed_namespace = kind.namespaces.contains(key.namespace());
+        let known = |name: &UnitName| old.and_then(|old| old.unit(name));
+        let changed = self.changed(kind, key, old, context);
+        let namespace = kind.namespaces.get(key.namespace());
+        let is_other = |name: &UnitName, unit: &Unit| {
+            // Who gave no answer is asked again.
+            let looks =
+                |changed: &Changed| unit.looks_at(changed) || known(name).is_some_and(|known| !known.has_answer());
+            changed.as_ref().is_some_and(looks) || namespace.is_some_and(|changed| unit.looks_at_namespace(changed))
+        };
         let fate = |name: &UnitName, unit: &Unit| match kind.unchanged.get(name) {
-            _ if is_written || (in_changed_namespace && unit.needs_namespaces) => Fate::Redo,
+            Some(Fate::Redo) => Fate::Redo,
+            _ if is_other(name, unit) => Fate::Redo,
             Some(fate) => *fate,
             None => Fate::Keep,
         };
         let asked: Vec<(&UnitName, &Unit, Fate)> =
             self.work.units.iter().map(|(name, unit)| (name, unit, fate(name, unit))).collect();
-        let known = |name: &UnitName| old.and_then(|old| old.unit(name));
         let is_asked = |(name, unit, fate): &(&UnitName, &Unit, Fate)| match fate {
             Fate::Keep => false,
             // Whether a Constraint matches does not depend on the inventory.
@@ -156,6 +164,18 @@ impl<'a> Judge<'a> {
             new.units.extend(result.filter(|result| !result.matched.is_empty() || !result.is_clean()));
         }
         (Some(new), reviews)
+    }
+
+    /// What changed in an object since it was judged; none where nothing did.
+    fn changed(&self, kind: &KindWork, key: &Key, old: Option<&Results>, context: &mut Context) -> Option<Changed> {
+        if old.is_some_and(|old| !old.unread.is_empty()) {
+            return Some(Changed::everything());
+        }
+        let is = || self.work.plan.snapshot.kind(&kind.kind);
+        kind.written.contains(key).then(|| match (&kind.before, is()) {
+            (Some(was), Some(is)) => changed(self.engine, was, is, key, &mut context.keys),
+            _ => Changed::everything(),
+        })
     }
 
     fn read(&mut self, cached: &CachedObject<'_>, context: &mut Context) -> Result<(Value, Review), String> {

@@ -9,6 +9,7 @@
 //! A step works for a bounded time and goes on where the last one ended, on what was pinned then. Results are kept
 //! compressed, by object ([`results`]).
 
+mod changed;
 mod fleet;
 mod judge;
 mod listing;

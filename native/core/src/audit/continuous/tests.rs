@@ -186,6 +186,8 @@ f(x) = 1 { x.spec.odd }
 f(x) = 2 { x.spec.odd; x.spec.odder }
 violation[{"msg": msg}] { f(input.review.object) == 1; msg := input.review.object.spec.odd }"#;
 
+const NOTED: &str = r#"violation[{"msg": "noted"}] { input.review.object.metadata.annotations.note == "bad" }"#;
+
 const LABELLED: &str = r#"violation[{"msg": msg, "details": {"missing": missing}}] {
   missing := input.parameters.labels[_]
   not input.review.object.metadata.labels[missing]
@@ -270,6 +272,7 @@ impl World {
             constraint("Fails", "fails-too", parameters(json!({}), of_kinds("*", "*"))),
             constraint("Labelled", "labelled", parameters(json!({"labels": self.labels}), json!([]))),
             only_prod,
+            constraint("Noted", "noted", parameters(json!({}), of_kinds("", "Pod"))),
         ];
         if let Some(at) = self.left_out {
             documents.remove(at);
@@ -280,6 +283,7 @@ impl World {
             with_schema("Crowded", CROWDED),
             with_schema("Team", TEAM),
             with_schema("Fails", FAILS),
+            with_schema("Noted", NOTED),
             with_schema("Labelled", &labelled),
             json!({
                 "apiVersion": "config.gatekeeper.sh/v1alpha1", "kind": "Config",
@@ -335,6 +339,7 @@ impl World {
             31 | 32 => {
                 let mut given = object("v1", "Namespace", "", namespace);
                 given["metadata"]["labels"] = json!({"team": self.random.of(&["red", "blue"])});
+                given["metadata"]["annotations"] = json!({"seen": self.number});
                 put(&self.engine, cluster, &gvk("", "Namespace"), &given);
             }
             33 => delete(&self.engine, cluster, &gvk("", "Namespace"), ("", namespace)),
@@ -361,6 +366,13 @@ impl World {
     fn fill(&mut self, object: &mut Json) {
         self.number += 1;
         object["metadata"]["resourceVersion"] = self.number.to_string().into();
+        object["metadata"]["annotations"] = json!({"note": self.random.of(&["bad", "good"]), "seen": self.number});
+        object["metadata"]["labels"] = json!({"app": "a", "team": "red"});
+        object["spec"] = json!({"hosts": ["a", "g"], "class": "fast"});
+        // Much of what changes is in parts that few policies read.
+        if self.random.below(2) == 0 {
+            return;
+        }
         object["metadata"]["labels"] =
             json!({self.random.of(&["app", "x"]): "a", "team": self.random.of(&["red", "blue"])});
         object["spec"] = json!({
@@ -437,6 +449,13 @@ fn only_what_changed_is_judged() {
     }
     delete(&engine, "c", &pods, ("n", "p050"));
     assert_eq!(followed.settle(), 3);
+    // What no policy looks at.
+    for number in 10..20 {
+        let mut changed = pod("n", &format!("p{number:03}"));
+        changed["status"] = json!({"phase": "Running"});
+        put(&engine, "c", &pods, &changed);
+    }
+    assert_eq!(followed.settle(), 0);
     apply(&engine, &documents(json!({"enforcementAction": "warn", "match": {"kinds": of_kinds("", "Pod")}})));
     assert_eq!(followed.settle(), 99);
     apply(&engine, &[]);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use fleetgate_eval::Locality;
 
+use super::changed::Changed;
 use crate::config::GroupVersionKind;
 use crate::decide::{Auditor, Positions};
 use crate::evaluate::Program;
@@ -31,8 +32,8 @@ pub(super) struct Unit {
     pub(super) names: Vec<Arc<str>>,
     pub(super) actions: Vec<Arc<str>>,
     pub(super) program: Arc<dyn Program>,
-    /// Whether its results depend on the Namespaces of objects.
-    pub(super) needs_namespaces: bool,
+    /// Whether Constraints match by the labels of Namespaces.
+    pub(super) selects_namespaces: bool,
     /// Whether they depend on the clock, or on how old something is.
     pub(super) is_volatile: bool,
     /// Whether they depend on the cluster's labels.
@@ -72,7 +73,7 @@ fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -
         digest: digest(std::iter::once(&published.template.document).chain(documents)),
         names: constraints.iter().map(|one| one.constraint.name.clone()).collect(),
         actions: constraints.iter().map(|one| one.constraint.actions.declared().into()).collect(),
-        needs_namespaces: constraints.iter().any(selects) || program.looks_at_namespace(),
+        selects_namespaces: constraints.iter().any(selects),
         // The ages of clusters are among what a fleet template sees.
         is_volatile: program.volatile() || is_bounded || declared.is_some(),
         knows_cluster: is_fleet,
@@ -86,6 +87,20 @@ fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -
 }
 
 impl Unit {
+    /// Whether its results on an object can be others after parts of the object changed.
+    pub(super) fn looks_at(&self, changed: &Changed) -> bool {
+        changed.is_matched() || changed.any(|part| self.program.looks_at(&[&["object"], part].concat()))
+    }
+
+    /// Whether its results on objects of a Namespace can be others after parts of the Namespace changed.
+    pub(super) fn looks_at_namespace(&self, changed: &Changed) -> bool {
+        let is_read = |part: &[&str]| {
+            let places: [&[&str]; 2] = [&["namespaceObject"], &["_unstable", "namespace"]];
+            places.into_iter().any(|place| self.program.looks_at(&[place, part].concat()))
+        };
+        (self.selects_namespaces && changed.has_labels()) || changed.any(is_read)
+    }
+
     /// Those of the unit's Constraints that are among some of its set.
     pub(super) fn among(&self, name: &UnitName, positions: &Positions) -> Positions {
         let chosen = |positions: &Vec<usize>| {

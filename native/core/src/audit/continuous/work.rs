@@ -7,13 +7,16 @@ use std::time::SystemTime;
 use fleetgate_eval::Locality;
 
 use super::ClusterState;
+use super::changed::Changed;
 use super::fleet::FleetChanges;
 use super::units::{Unit, UnitName, Units, units};
+use crate::audit::findings::parsed;
 use crate::audit::plan::{ClusterPlan, KindPlan, is_none};
 use crate::audit::scope::Scope;
 use crate::config::{Excluder, GroupVersionKind, Process};
 use crate::decide::{Auditor, Engine};
-use crate::inventory::{Delta, Differences, Key, Shown, Snapshot};
+use crate::inventory::{Delta, Differences, Key, Kind, Shown, Snapshot};
+use crate::json::KeyCache;
 use crate::policy::{Generation, Scoped};
 
 /// Where more inventory objects changed than this share of those that are there, everything that reads them is judged anew.
@@ -43,10 +46,12 @@ pub(super) struct KindWork {
     pub(super) planned: Option<usize>,
     /// What becomes of the results of each unit on objects that did not change.
     pub(super) unchanged: BTreeMap<UnitName, Fate>,
-    /// Objects that changed: all units are asked.
+    /// Objects that changed: units are asked that can see it.
     pub(super) written: BTreeSet<Key>,
-    /// Namespaces that changed: units that depend on them are asked for their objects.
-    pub(super) namespaces: BTreeSet<String>,
+    /// As they were judged before; none where nothing of the kind was.
+    pub(super) before: Option<Kind>,
+    /// Namespaces that changed: units that can see it are asked for their objects.
+    pub(super) namespaces: Arc<BTreeMap<String, Changed>>,
     pub(super) keys: Vec<Key>,
 }
 
@@ -119,7 +124,7 @@ pub(super) fn cluster(
     };
     let others = before.into_iter().flat_map(|before| before.units.iter()).filter(is_other);
     let renewed: BTreeSet<UnitName> = others.map(|(name, _)| name.clone()).collect();
-    let namespaces = changed_namespaces(snapshot, before);
+    let namespaces = Arc::new(changed_namespaces(engine, snapshot, before, &work.units));
     for (at, planned) in work.plan.kinds.iter().enumerate() {
         work.kinds.extend(kind(planned, at, &work.units, snapshot, before, (&fates, &renewed, &namespaces)));
     }
@@ -182,7 +187,7 @@ impl Comparison<'_> {
         if unit.locality == Locality::None {
             return Change::Other;
         }
-        let limit = self.snapshot.kinds().map(crate::inventory::Kind::len).sum::<usize>() / DELTA_SHARE;
+        let limit = self.snapshot.kinds().map(Kind::len).sum::<usize>() / DELTA_SHARE;
         self.snapshot.delta(before, reads, &is, limit.max(1)).map_or(Change::Other, Change::Seen)
     }
 
@@ -200,8 +205,14 @@ pub(super) fn sync(excluder: &Excluder) -> Excluder {
     excluder.of_process(Process::Sync)
 }
 
-fn changed_namespaces(snapshot: &Snapshot, before: Option<&ClusterState>) -> BTreeSet<String> {
-    let Some(before) = before else { return BTreeSet::new() };
+/// Namespaces in which something changed that a unit can see.
+fn changed_namespaces(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    before: Option<&ClusterState>,
+    units: &Units,
+) -> BTreeMap<String, Changed> {
+    let Some(before) = before else { return BTreeMap::new() };
     let of = |snapshot: &'_ Snapshot| snapshot.kinds().find(|known| known.kind().is_namespace()).cloned();
     let (is, was) = (of(snapshot), of(&before.snapshot));
     let differences = match (&is, &was) {
@@ -209,11 +220,26 @@ fn changed_namespaces(snapshot: &Snapshot, before: Option<&ClusterState>) -> BTr
         (None, Some(was)) => Differences { removed: was.keys(None).cloned().collect(), ..Default::default() },
         (None, None) => Differences::default(),
     };
-    differences.written.iter().chain(&differences.removed).map(|key| key.name().to_owned()).collect()
+    let mut keys = KeyCache::default();
+    let mut changed = |key: &Key| match (&was, &is) {
+        (Some(was), Some(is)) => changed(engine, was, is, key, &mut keys),
+        _ => Changed::everything(),
+    };
+    let all = differences.written.iter().chain(&differences.removed).map(|key| (key.name().to_owned(), changed(key)));
+    all.filter(|(_, changed)| units.values().any(|unit| unit.looks_at_namespace(changed))).collect()
+}
+
+/// What changed in an object of a kind.
+pub(super) fn changed(engine: &Engine, was: &Kind, is: &Kind, key: &Key, keys: &mut KeyCache) -> Changed {
+    let mut object = |kind: &Kind| parsed(&kind.object(key)?, keys, engine.compatibility.numbers).ok();
+    match (object(was), object(is)) {
+        (Some(was), Some(is)) => Changed::between(&was, &is),
+        _ => Changed::everything(),
+    }
 }
 
 /// What becomes of units, those that say something else or are gone, and the Namespaces that changed.
-type Fates<'a> = (&'a BTreeMap<UnitName, Fate>, &'a BTreeSet<UnitName>, &'a BTreeSet<String>);
+type Fates<'a> = (&'a BTreeMap<UnitName, Fate>, &'a BTreeSet<UnitName>, &'a Arc<BTreeMap<String, Changed>>);
 
 /// What has to be done with the objects of a kind that is audited; none where nothing has.
 fn kind(
@@ -226,11 +252,13 @@ fn kind(
 ) -> Option<KindWork> {
     let known = snapshot.kind(&planned.kind)?;
     let judged = before.and_then(|before| before.results.get(&planned.kind));
+    let was = before.filter(|_| judged.is_some()).and_then(|before| before.snapshot.kind(&planned.kind));
     let work = |keys: Vec<Key>, written: BTreeSet<Key>, unchanged: BTreeMap<UnitName, Fate>| KindWork {
         kind: planned.kind.clone(),
         planned: Some(at),
         unchanged,
         written,
+        before: was.cloned(),
         namespaces: namespaces.clone(),
         keys,
     };
@@ -238,8 +266,7 @@ fn kind(
         let keys: Vec<Key> = known.keys(None).cloned().collect();
         return Some(work(keys.clone(), keys.into_iter().collect(), BTreeMap::new()));
     };
-    let Differences { written, removed } =
-        known.differences(before.and_then(|before| before.snapshot.kind(&planned.kind)));
+    let Differences { written, removed } = known.differences(was);
     let could_match =
         |name: &&UnitName| units.get(*name).is_some_and(|unit| !is_none(&unit.among(name, &planned.positions)));
     let mut unchanged: BTreeMap<UnitName, Fate> = fates
@@ -252,8 +279,9 @@ fn kind(
     let mut keys: Vec<Key>;
     if unchanged.is_empty() {
         keys = written.iter().cloned().collect();
-        let is_sensitive = units.iter().any(|(name, unit)| unit.needs_namespaces && could_match(&name));
-        for namespace in namespaces.iter().filter(|_| is_sensitive) {
+        let is_seen =
+            |changed: &Changed| units.iter().any(|(name, unit)| could_match(&name) && unit.looks_at_namespace(changed));
+        for (namespace, _) in namespaces.iter().filter(|(_, changed)| is_seen(changed)) {
             keys.extend(known.keys(Some(namespace)).filter(|key| !written.contains(*key)).cloned());
         }
     } else if namespaces.is_empty() && unchanged.iter().all(|(name, fate)| *fate == Fate::Check || !could_match(&name))
@@ -278,7 +306,8 @@ fn dropped<'a>(plan: &'a ClusterPlan, before: &'a ClusterState) -> impl Iterator
         planned: None,
         unchanged: BTreeMap::new(),
         written: BTreeSet::new(),
-        namespaces: BTreeSet::new(),
+        before: None,
+        namespaces: Arc::default(),
         keys: judged.keys().cloned().collect(),
     })
 }

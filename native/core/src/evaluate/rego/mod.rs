@@ -7,7 +7,8 @@ mod front_end;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleetgate_eval::{
@@ -33,6 +34,9 @@ const ENTRY_POINT: &[&str] = &["template", "violation"];
 /// small machine.
 const MAX_ENTRIES: u64 = 5_000_000;
 
+/// Parts of reviews of which it is remembered whether a program can look at them.
+const MAX_LOOKS: usize = 1024;
+
 /// Compiles Rego.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RegoDriver {
@@ -48,7 +52,7 @@ impl Driver for RegoDriver {
         })?;
         let entry = program.document(ENTRY_POINT).ok_or_else(|| front_end::no_entry(template))?;
         let reads = Arc::new(program.inventory_reads());
-        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry, reads }))
+        Ok(Arc::new(RegoProgram { program: Arc::new(program), entry, reads, looks: Mutex::default() }))
     }
 }
 
@@ -56,6 +60,8 @@ struct RegoProgram {
     program: Arc<fleetgate_eval::Program>,
     entry: DocumentId,
     reads: Arc<InventoryReads>,
+    /// Parts of reviews, and whether it can look at them.
+    looks: Mutex<HashMap<String, bool>>,
 }
 
 impl Program for RegoProgram {
@@ -71,8 +77,17 @@ impl Program for RegoProgram {
         self.program.is_volatile()
     }
 
-    fn looks_at_namespace(&self) -> bool {
-        ["namespaceObject", "_unstable"].iter().any(|part| self.program.may_read_input(&["review", part]))
+    fn looks_at(&self, part: &[&str]) -> bool {
+        let name = part.join("\0");
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = looks.get(&name) {
+            return *known;
+        }
+        if looks.len() >= MAX_LOOKS {
+            looks.clear();
+        }
+        let part: Vec<&str> = std::iter::once("review").chain(part.iter().copied()).collect();
+        *looks.entry(name).or_insert_with(|| self.program.may_read_input(&part))
     }
 
     fn locality(&self) -> Locality {

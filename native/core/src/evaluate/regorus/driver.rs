@@ -40,8 +40,8 @@ impl Program for CrossCheckedProgram {
         self.first.volatile()
     }
 
-    fn looks_at_namespace(&self) -> bool {
-        self.first.looks_at_namespace()
+    fn looks_at(&self, part: &[&str]) -> bool {
+        self.first.looks_at(part)
     }
 
     fn locality(&self) -> Locality {
