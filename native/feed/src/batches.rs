@@ -30,6 +30,8 @@ pub(crate) struct Batches {
 
 struct Waiting {
     writes: VecDeque<Write>,
+    /// What was written and not told yet; whoever takes a write next may get stuck.
+    told: Vec<Told>,
     runners: usize,
     /// When a thread last took one.
     taken: Instant,
@@ -45,7 +47,7 @@ pub(crate) struct Panicked;
 
 impl Batches {
     pub(crate) fn new() -> Arc<Self> {
-        let waiting = Waiting { writes: VecDeque::new(), runners: 0, taken: Instant::now() };
+        let waiting = Waiting { writes: VecDeque::new(), told: Vec::new(), runners: 0, taken: Instant::now() };
         Arc::new(Self { began: Instant::now(), waiting: Mutex::new(waiting) })
     }
 
@@ -89,7 +91,8 @@ impl Batches {
     fn runner(self: &Arc<Self>) -> Option<Runner> {
         let mut waiting = self.lock();
         let are_stuck = || waiting.taken.elapsed() >= SLOW && waiting.runners < MAX_RUNNERS;
-        let starts = !waiting.writes.is_empty() && (waiting.runners == 0 || are_stuck());
+        let is_needed = !waiting.writes.is_empty() || !waiting.told.is_empty();
+        let starts = is_needed && (waiting.runners == 0 || are_stuck());
         waiting.runners += usize::from(starts);
         starts.then(|| Runner(Arc::clone(self)))
     }
@@ -104,21 +107,21 @@ struct Runner(Arc<Batches>);
 
 impl Runner {
     fn run(&self) {
-        let (mut told, mut since) = (Vec::<Told>::new(), Instant::now());
+        let mut since = Instant::now();
         loop {
             let mut waiting = self.0.lock();
             let write = waiting.writes.pop_front();
             waiting.taken = Instant::now();
+            let is_due = write.is_none() || since.elapsed() >= SLOW;
+            let told = if is_due { std::mem::take(&mut waiting.told) } else { Vec::new() };
             drop(waiting);
-            let is_last = write.is_none();
-            told.extend(write.map(|write| write()));
-            if is_last || since.elapsed() >= SLOW {
-                told.drain(..).for_each(|tell| tell());
+            if is_due {
+                told.into_iter().for_each(|tell| tell());
                 since = Instant::now();
             }
-            if is_last {
-                return;
-            }
+            let Some(write) = write else { return };
+            let tell = write();
+            self.0.lock().told.push(tell);
         }
     }
 }
@@ -185,6 +188,27 @@ mod tests {
         }
         free.send(()).unwrap();
         assert_eq!(slow.await.unwrap(), Some(true));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_written_is_told_while_the_next_is_stuck() {
+        let batches = Batches::new();
+        let channels = [(); 2].map(|()| std::sync::mpsc::channel::<()>());
+        let [(go, first), (free, stuck)] = channels;
+        let waits = |until: std::sync::mpsc::Receiver<()>| {
+            let batches = Arc::clone(&batches);
+            tokio::spawn(async move { batches.write_small(move || until.recv().is_ok()).await.ok() })
+        };
+        let first = waits(first);
+        while batches.lock().runners == 0 || !batches.lock().writes.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // Both are taken by the thread that waits for the first, or the second by another.
+        let stuck = waits(stuck);
+        go.send(()).unwrap();
+        assert_eq!(first.await.unwrap(), Some(true));
+        free.send(()).unwrap();
+        assert_eq!(stuck.await.unwrap(), Some(true));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The queue between a cluster's feeds and its shard: bounded, and one entry per object however often it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use indexmap::IndexMap;
 use tokio::sync::Notify;
 
 use crate::change::{Change, Gvk, State};
@@ -48,13 +47,18 @@ struct Inner {
 struct Lane {
     /// In order, up to the last turning point.
     sealed: Vec<Change>,
-    open: IndexMap<(String, String), Change>,
+    /// With the place of each among all that came.
+    open: HashMap<(String, String), (u64, Change)>,
+    came: u64,
     observed: Option<(String, SystemTime)>,
 }
 
 impl Lane {
     fn seal(&mut self, kind: &Gvk) {
-        self.sealed.extend(self.open.drain(..).map(|(_, change)| change));
+        // What is written of a batch is what came up to some moment, wherever the batch is cut.
+        let mut open: Vec<_> = self.open.drain().map(|(_, change)| change).collect();
+        open.sort_unstable_by_key(|(place, _)| *place);
+        self.sealed.extend(open.into_iter().map(|(_, change)| change));
         if let Some((resource_version, at)) = self.observed.take() {
             self.sealed.push(Change::Observed { kind: kind.clone(), resource_version, at });
         }
@@ -88,7 +92,7 @@ impl Queue {
     pub(crate) fn changed(&self, kind: &Gvk, key: (String, String), change: Change) -> Result<(), Full> {
         let size = size_of(&change);
         let mut inner = self.lock();
-        let replaced = inner.lane(kind).open.get(&key).map(size_of);
+        let replaced = inner.lane(kind).open.get(&key).map(|(_, change)| size_of(change));
         match replaced {
             Some(before) => inner.bytes = inner.bytes.saturating_sub(before) + size,
             None => {
@@ -96,7 +100,9 @@ impl Queue {
                 inner.count(size);
             }
         }
-        inner.lane(kind).open.insert(key, change);
+        let lane = inner.lane(kind);
+        lane.came += 1;
+        lane.open.insert(key, (lane.came, change));
         drop(inner);
         self.filled.notify_one();
         Ok(())
@@ -123,7 +129,7 @@ impl Queue {
     pub(crate) fn spill(&self, kind: &Gvk, reason: &str) {
         let mut inner = self.lock();
         let Lane { sealed, open, .. } = inner.lanes.remove(kind).unwrap_or_default();
-        let bytes: usize = sealed.iter().chain(open.values()).map(size_of).sum();
+        let bytes: usize = sealed.iter().chain(open.values().map(|(_, change)| change)).map(size_of).sum();
         inner.bytes = inner.bytes.saturating_sub(bytes);
         inner.changes = inner.changes.saturating_sub(sealed.len() + open.len());
         let lane = inner.lane(kind);
@@ -214,6 +220,15 @@ mod tests {
         queue.changed(&pod, key("b"), delete(&pod, "b")).unwrap();
         assert_eq!(queue.drain(), [put(&pod, "a2"), delete(&pod, "b")]);
         assert_eq!(queue.drain(), []);
+    }
+
+    #[test]
+    fn changes_are_in_the_order_of_the_latest_of_each_object() {
+        let (queue, pod) = (Queue::default(), gvk("", "v1", "Pod"));
+        queue.changed(&pod, key("a"), put(&pod, "a at 100")).unwrap();
+        queue.changed(&pod, key("b"), put(&pod, "b at 105")).unwrap();
+        queue.changed(&pod, key("a"), put(&pod, "a at 110")).unwrap();
+        assert_eq!(queue.drain(), [put(&pod, "b at 105"), put(&pod, "a at 110")]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
@@ -36,6 +36,8 @@ const DIAL: Duration = Duration::from_secs(5);
 /// The service keeps its connections alive, too; a stream that hears nothing at all is lost.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const WAITING: usize = 32;
+/// A stream that lasted so long went well.
+const LASTING: Duration = Duration::from_secs(10);
 /// A whole report at least this often, and whenever a state changed.
 const WHOLE_REPORT: u32 = 10;
 
@@ -127,9 +129,13 @@ impl Stream {
         let mut backoff = Backoff::default();
         loop {
             self.note(false, String::new());
+            let began = Instant::now();
             let words = match self.session().await {
                 Ok(()) => {
-                    backoff.reset();
+                    // Two agents of one cluster end each other's streams: each time they wait longer.
+                    if began.elapsed() >= LASTING {
+                        backoff.reset();
+                    }
                     "the service ended the stream".to_owned()
                 }
                 Err(words) => words,
@@ -261,10 +267,14 @@ async fn serve(
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                let report = sync_inventory_request::Message::Report(reporter.report(cluster.status()));
-                // A full channel says enough: there are batches under way.
-                if let Err(mpsc::error::TrySendError::Closed(_)) = requests.try_send(request(report)) {
-                    return;
+                match requests.try_reserve() {
+                    Ok(place) => {
+                        let report = reporter.report(cluster.status());
+                        place.send(request(sync_inventory_request::Message::Report(report)));
+                    }
+                    // It says enough: there are batches under way.
+                    Err(mpsc::error::TrySendError::Full(())) => {}
+                    Err(mpsc::error::TrySendError::Closed(())) => return,
                 }
             }
             message = down.message() => {

@@ -35,6 +35,8 @@ pub(crate) struct Pushed {
     pub(crate) session: watch::Sender<u64>,
     /// The stream that was welcomed last: from then on it may be told other things.
     pub(crate) welcomed: watch::Sender<u64>,
+    /// Held while the view is written to: what a stream that was replaced still writes comes before its successor's.
+    turn: Mutex<()>,
     /// Objects that are watched through the agent, by the watch's id.
     watches: Mutex<BTreeMap<u64, mpsc::Sender<Told>>>,
     inner: Mutex<Inner>,
@@ -74,6 +76,7 @@ impl Pushed {
             plan: watch::channel(plan).0,
             session: watch::channel(0).0,
             welcomed: watch::channel(0).0,
+            turn: Mutex::default(),
             watches: Mutex::default(),
             inner: Mutex::new(inner),
         }
@@ -158,12 +161,20 @@ impl Pushed {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes changes of a stream, unless another took its place; gives what was refused. Blocks.
+    pub(crate) fn write_of(&self, session: u64, changes: Vec<Change>) -> Option<Vec<(Gvk, String)>> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        (*self.session.borrow() == session).then(|| self.writer.write(changes))
+    }
+
     /// A stream ended. If it was the newest, the view is stale from now on. Blocks.
     pub(crate) fn end(&self, session: u64, why: &str) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
+        // A stream that begins counts itself while it holds the same lock.
         if *self.session.borrow() != session {
             return;
         }
-        let mut inner = self.lock();
         inner.down = None;
         inner.writes.clear();
         why.clone_into(&mut inner.report.last_error);
@@ -179,6 +190,17 @@ impl Pushed {
             [Change::Abort { kind }, stale]
         });
         self.writer.write(changes.collect());
+    }
+
+    /// Notes why objects are not in the view, until the agent tells of their kind again.
+    pub(crate) fn unkept(&self, refused: Vec<(Gvk, String)>) {
+        let mut inner = self.lock();
+        for (kind, words) in refused {
+            let wire_kind = Some(wire_kind(&kind));
+            if let Some(known) = inner.report.kinds.iter_mut().find(|known| known.kind == wire_kind) {
+                known.last_error = words;
+            }
+        }
     }
 
     /// Takes a report. One that says nothing is a sign of life.

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
@@ -189,6 +189,7 @@ async fn session(
     let mut unsettled = Unsettled::default();
     let mut looks = interval(SETTLING);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             () = replaced(&mut sessions, number) => {
@@ -200,7 +201,7 @@ async fn session(
                     return gone();
                 }
             }
-            message = timeout(SILENCE, up.message()) => {
+            message = timeout_at(heard + SILENCE, up.message()) => {
                 let message = match message {
                     Err(_) => return Status::deadline_exceeded("the agent is silent"),
                     Ok(Err(status)) => return status,
@@ -212,6 +213,8 @@ async fn session(
                     Ok(Some(batch)) => unsettled.add(batch, pushed.writer.revision()),
                     Err(status) => return status,
                 }
+                // What we take long to write is no silence of the agent.
+                heard = Instant::now();
             }
             _ = looks.tick(), if !unsettled.is_empty() => {
                 let Some(batch) = unsettled.settle(pushed.writer.durable()) else { continue };
@@ -261,14 +264,13 @@ async fn take(
             let number = batch.number;
             let changes: Result<Vec<_>, Senseless> = batch.changes.into_iter().map(change_of).collect();
             let changes = changes.map_err(|Senseless(words)| Status::invalid_argument(words))?;
-            let pushed = Arc::clone(pushed);
-            let written = tokio::task::spawn_blocking(move || {
-                // A stream that was replaced must not write over the one that took its place.
-                let is_newest = *pushed.session.borrow() == session;
-                is_newest.then(|| pushed.writer.write(changes))
-            });
+            let writing = Arc::clone(pushed);
+            let written = tokio::task::spawn_blocking(move || writing.write_of(session, changes));
             match written.await {
-                Ok(Some(_)) => Ok(Some(number)),
+                Ok(Some(refused)) => {
+                    pushed.unkept(refused);
+                    Ok(Some(number))
+                }
                 Ok(None) => Err(Status::aborted("a newer stream of this cluster took over")),
                 Err(_) => Err(Status::internal("the batch could not be written")),
             }

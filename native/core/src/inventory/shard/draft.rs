@@ -66,7 +66,9 @@ impl<'a> Draft<'a> {
                 self.delete(&kind, Key::new(&namespace, &name), resource_version.parse().unwrap_or_default());
             }
             Change::Observed { kind, resource_version, at } => {
-                if let Some(known) = self.after.kind_mut(&kind).filter(|known| known.watermark.epoch > 0) {
+                let is_followed = !self.writer.shadows.contains_key(&kind);
+                if let Some(known) = self.after.kind_mut(&kind).filter(|known| is_followed && known.watermark.epoch > 0)
+                {
                     known.watermark.advance(&resource_version, at);
                     self.has_changed = true;
                 }
@@ -213,7 +215,8 @@ impl<'a> Draft<'a> {
 
     fn saw(&mut self, kind: &GroupVersionKind, revision: u64) {
         self.has_changed = true;
-        if revision > 0 {
+        // What is listed anew was not followed for a while: what comes meanwhile says nothing of what came before it.
+        if revision > 0 && !self.writer.shadows.contains_key(kind) {
             let seen = self.seen.entry(kind.clone()).or_default();
             *seen = revision.max(*seen);
         }

@@ -106,6 +106,20 @@ fn events_during_a_list_count_for_both() {
 }
 
 #[test]
+fn nothing_is_complete_up_to_what_comes_during_a_list() {
+    // What was there from 10 to 500 is in the list alone: who stops now goes on at 10.
+    let shard = synced([listed("x", 1)]);
+    let observed = Change::Observed { kind: pods(), resource_version: "501".to_owned(), at: SystemTime::now() };
+    shard.write([put("y", 11), begin(), put("z", 400), delete("x", 500), observed]);
+    assert_eq!(names(&shard), "y11 z400");
+    assert_eq!(watermark(&shard), (State::Stale, 1, "11".to_owned()));
+    shard.write([Change::Abort { kind: pods() }]);
+    assert_eq!(watermark(&shard).2, "11");
+    shard.write([begin(), put("z", 502), finish(450)]);
+    assert_eq!(watermark(&shard), (State::Synced, 2, "502".to_owned()));
+}
+
+#[test]
 fn what_comes_late_or_twice_does_no_harm() {
     let shard = synced([]);
     shard.write([put("x", 12), put("y", 11)]);
