@@ -4,47 +4,62 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetgate_value::Value;
 
-use crate::ir::{Base, Callee, Definition, Leaf, Op, Operand, Program, Slot};
+use crate::ir::{Base, Block, Callee, Gather, Leaf, Op, Operand, Program, RuleId, Slot};
+use crate::variables::{Frame, Variable, frames, keys_of, parameter};
 use crate::visit::{self, Visitor};
 
 impl Program {
-    /// Whether it can look at what is at a path of `input`, or at all that is around it. What a program hands on as a whole
-    /// counts as looked at.
+    /// Whether it can look at what is at a path of `input`, below it, or at all that is around it. What a program hands on as a
+    /// whole counts as looked at, but for arguments of its own functions, which are followed.
     #[must_use]
     pub fn may_read_input(&self, path: &[&str]) -> bool {
-        let mut definitions = self.rules.iter().flat_map(|rule| rule.definitions.iter().chain(&rule.default));
-        definitions.any(|one| Trace { wanted: path, slots: BTreeMap::new(), reads: false }.definition(one))
+        let mut search = Search { program: self, wanted: path, slots: BTreeMap::new(), reads: false, grown: true };
+        // What one rule passes to another need not be known in one pass.
+        while std::mem::take(&mut search.grown) && !search.reads {
+            for id in 0..self.rules.len() {
+                search.rule(id);
+            }
+        }
+        search.reads
     }
 }
 
-/// What is known of the variables of a definition: each has its own.
-struct Trace<'w> {
-    wanted: &'w [&'w str],
+struct Search<'p> {
+    program: &'p Program,
+    wanted: &'p [&'p str],
     /// How many steps of the path were taken to what a variable holds.
-    slots: BTreeMap<Slot, BTreeSet<usize>>,
+    slots: BTreeMap<Variable, BTreeSet<usize>>,
     reads: bool,
+    grown: bool,
 }
 
-impl Trace<'_> {
-    fn definition(mut self, definition: &Definition) -> bool {
-        loop {
-            let known = self.slots.clone();
+/// A search in one definition.
+struct Trace<'s, 'p> {
+    search: &'s mut Search<'p>,
+    frame: Frame,
+}
+
+impl Search<'_> {
+    fn rule(&mut self, id: RuleId) {
+        let program = self.program;
+        let Some(rule) = program.rules.get(id) else { return };
+        for (frame, definition) in frames(id, rule) {
+            let mut trace = Trace { search: self, frame };
             for clause in &definition.clauses {
                 for condition in &clause.found {
-                    self.follow(&condition.base, &condition.path, None);
+                    trace.follow(&condition.base, &condition.path, None);
                 }
-                self.block(&clause.body);
-                clause.suffix.iter().for_each(|operand| self.operand(operand));
+                trace.block(&clause.body);
+                clause.suffix.iter().for_each(|operand| trace.operand(operand));
                 let (Leaf::Value(operand) | Leaf::Member(operand)) = &clause.leaf;
-                self.operand(operand);
-            }
-            if self.reads || self.slots == known {
-                return self.reads;
+                trace.operand(operand);
             }
         }
     }
+}
 
-    fn block(&mut self, block: &[crate::ir::Step]) {
+impl Trace<'_, '_> {
+    fn block(&mut self, block: &Block) {
         for step in block {
             match &step.op {
                 Op::Get { base, path, out } => self.follow(base, path, Some((*out, 0))),
@@ -57,18 +72,33 @@ impl Trace<'_> {
                 Op::Call { callee: Callee::Builtin { name, .. }, args, out: Some(out) } if **name == *"object.get" => {
                     self.got(args, *out);
                 }
-                Op::With { .. } => self.reads = true,
+                Op::Call { callee: Callee::Rule(called), args, .. } => self.passed(*called, args),
+                Op::With { .. } => self.search.reads = true,
                 other => visit::op(other, self),
             }
         }
+    }
+
+    /// What a function is given, it looks at or not.
+    fn passed(&mut self, called: RuleId, args: &[Operand]) {
+        for (position, arg) in args.iter().enumerate() {
+            for taken in self.held(arg) {
+                self.search.note(parameter(called, position), taken);
+            }
+        }
+    }
+
+    fn held(&self, operand: &Operand) -> Vec<usize> {
+        let Operand::Slot(slot) = operand else { return Vec::new() };
+        self.search.slots.get(&self.frame.variable(*slot)).into_iter().flatten().copied().collect()
     }
 
     /// What a step with a body of its own uses beside it.
     fn outside(&mut self, op: &Op) {
         match op {
             Op::Comprehension { gather, .. } => match gather {
-                crate::ir::Gather::Array(operand) | crate::ir::Gather::Set(operand) => self.operand(operand),
-                crate::ir::Gather::Object(key, value) => {
+                Gather::Array(operand) | Gather::Set(operand) => self.operand(operand),
+                Gather::Object(key, value) => {
                     self.operand(key);
                     self.operand(value);
                 }
@@ -82,10 +112,7 @@ impl Trace<'_> {
     fn got(&mut self, args: &[Operand], out: Slot) {
         match args {
             [object, Operand::Const(key), default] => {
-                let steps: Vec<Operand> = match key {
-                    Value::Array(steps) => steps.iter().cloned().map(Operand::Const).collect(),
-                    key => vec![Operand::Const(key.clone())],
-                };
+                let steps: Vec<Operand> = keys_of(key).iter().cloned().map(Operand::Const).collect();
                 self.operand(default);
                 self.follow(&Base::Value(object.clone()), &steps, Some((out, 0)));
             }
@@ -98,34 +125,35 @@ impl Trace<'_> {
         path.iter().for_each(|step| self.operand(step));
         let starts: Vec<usize> = match base {
             Base::Input => vec![0],
-            Base::Value(Operand::Slot(slot)) => self.slots.get(slot).into_iter().flatten().copied().collect(),
+            Base::Value(operand) => self.held(operand),
             _ => Vec::new(),
         };
         for start in starts {
-            let wanted = self.wanted.get(start..).unwrap_or_default();
-            let diverges = |(step, wanted): (&Operand, &&str)| match step {
-                Operand::Const(Value::String(name)) => **name != **wanted,
-                Operand::Const(_) => true,
-                Operand::Slot(_) => false,
-            };
+            let wanted = self.search.wanted.get(start..).unwrap_or_default();
+            // A number finds the key of its text too.
+            let diverges = |(step, wanted): (&Operand, &&str)| matches!(step, Operand::Const(Value::String(name)) if **name != **wanted);
             if path.iter().zip(wanted).any(diverges) {
                 continue;
             }
             match out {
-                Some((slot, walked)) if start + path.len() + walked < self.wanted.len() => {
-                    self.slots.entry(slot).or_default().insert(start + path.len() + walked);
+                Some((slot, walked)) if start + path.len() + walked < self.search.wanted.len() => {
+                    self.search.note(self.frame.variable(slot), start + path.len() + walked);
                 }
-                _ => self.reads = true,
+                _ => self.search.reads = true,
             }
         }
     }
 }
 
-impl Visitor for Trace<'_> {
+impl Search<'_> {
+    fn note(&mut self, variable: Variable, taken: usize) {
+        self.grown |= self.slots.entry(variable).or_default().insert(taken);
+    }
+}
+
+impl Visitor for Trace<'_, '_> {
     fn operand(&mut self, operand: &Operand) {
-        if let Operand::Slot(slot) = operand {
-            self.reads |= self.slots.contains_key(slot);
-        }
+        self.search.reads |= !self.held(operand).is_empty();
     }
 
     fn reference(&mut self, _: &Base) {}
@@ -151,8 +179,17 @@ mod tests {
             ("x { r := input.review; r.namespaceObject }", true),
             ("x { input.review[k] }", true),
             ("x { input[k].object }", false),
+            ("x { input.review[1] }", true),
             ("x { input[k].namespaceObject }", true),
-            ("x { f(input.review) } f(r) { r.object }", true),
+            ("x { f(input.review) } f(r) { r.object }", false),
+            ("x { f(input.review) } f(r) { r.namespaceObject }", true),
+            ("x { f(1, input.review) } f(_, r) { g(r) } g(r) { h(r) } h(r) { r.namespaceObject.a }", true),
+            ("x { f(1, input.review) } f(_, r) { g(r) } g(r) { h(r) } h(r) { r.object.a }", false),
+            ("x { f(input.review) } f(r) = y { y := r.object } f(r) = y { y := [r] }", true),
+            ("x { y := f(input.review); y.namespaceObject } f(r) = r { true }", true),
+            ("x { f(input.review, 1) } f(r, n) { n > 1 } f(r, n) { r[n] }", true),
+            ("x { walk(input.review, [p, v]); p; v }", true),
+            ("f(r) = 1 { r.object } x { [y | y := f(input.review)] == [1] }", false),
             ("x { count(input) > 1 }", true),
             ("x = input.review { true }", true),
             ("x { y := [r | r := input.review]; y }", true),

@@ -20,6 +20,7 @@ mod reads;
 mod run;
 #[cfg(test)]
 mod testing;
+mod variables;
 mod visit;
 
 pub use compile::{Options, Unit, compile};

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetgate_value::{Str, Value};
 
-use crate::ir::{Base, Block, Callee, Gather, Leaf, Op, Operand, Program, Replacement, RuleId, RuleKind, Slot};
+use crate::ir::{Base, Block, Callee, Gather, Leaf, Op, Operand, Program, Replacement, RuleId, Slot};
 use crate::projection::{Projection, Step};
 use crate::reads::{InventoryScope, KindPattern};
+use crate::variables::{Frame, Variable, frames, keys_of, parameter};
 
 /// kubectl's annotation.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -106,23 +107,6 @@ fn has_notes(parts: &Projection) -> bool {
     NOTES.iter().any(|note| parts.has(note))
 }
 
-/// Where variables belong: each definition has its own, beside the parameters that all of a function share.
-#[derive(Clone, Copy)]
-struct Frame {
-    rule: RuleId,
-    definition: usize,
-    parameters: usize,
-}
-
-/// A rule, the definition where it is none of the parameters, and the slot.
-type Variable = (RuleId, Option<usize>, Slot);
-
-impl Frame {
-    fn variable(self, slot: Slot) -> Variable {
-        (self.rule, (slot >= self.parameters).then_some(self.definition), slot)
-    }
-}
-
 struct Search<'p> {
     program: &'p Program,
     /// What variables can be.
@@ -135,9 +119,7 @@ impl Search<'_> {
     fn rule(&mut self, id: RuleId) {
         let program = self.program;
         let Some(rule) = program.rules.get(id) else { return };
-        let parameters = if let RuleKind::Function(count) = rule.kind { count } else { 0 };
-        for (number, definition) in rule.definitions.iter().chain(&rule.default).enumerate() {
-            let frame = Frame { rule: id, definition: number, parameters };
+        for (frame, definition) in frames(id, rule) {
             for clause in &definition.clauses {
                 self.block(frame, &clause.body);
                 self.used_all(frame, &clause.suffix);
@@ -220,7 +202,7 @@ impl Search<'_> {
                 for (slot, arg) in args.iter().enumerate() {
                     if let Operand::Slot(given) = arg {
                         for path in self.slots.get(&frame.variable(*given)).cloned().unwrap_or_default() {
-                            self.grown |= self.slots.entry((*called, None, slot)).or_default().insert(path);
+                            self.grown |= self.slots.entry(parameter(*called, slot)).or_default().insert(path);
                         }
                     }
                 }
@@ -229,10 +211,7 @@ impl Search<'_> {
                 if **name == *"object.get" =>
             {
                 self.used(frame, default);
-                let steps: Path = match key {
-                    Value::Array(steps) => steps.iter().map(constant).collect(),
-                    key => vec![constant(key)],
-                };
+                let steps: Path = keys_of(key).iter().map(constant).collect();
                 for mut path in self.slots.get(&frame.variable(*object)).cloned().unwrap_or_default() {
                     path.extend(steps.iter().cloned());
                     self.leads(frame, out, path);

@@ -74,8 +74,7 @@ fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -
         names: constraints.iter().map(|one| one.constraint.name.clone()).collect(),
         actions: constraints.iter().map(|one| one.constraint.actions.declared().into()).collect(),
         selects_namespaces: constraints.iter().any(selects),
-        // The ages of clusters are among what a fleet template sees.
-        is_volatile: program.volatile() || is_bounded || declared.is_some(),
+        is_volatile: program.volatile() || is_bounded || (declared.is_some() && program.reads().reads_cluster_age()),
         knows_cluster: is_fleet,
         declared,
         locality: if is_fleet { Locality::None } else { program.locality() },
