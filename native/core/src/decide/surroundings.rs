@@ -180,7 +180,7 @@ impl<'a> Surroundings<'a> {
 
     fn fleet(&self) -> &PinnedFleet {
         self.fleet.get_or_init(|| match self.pinned {
-            Some(pinned) => self.inventories.fleet_of(pinned.iter().cloned(), self.cluster, &self.snapshot, self.at),
+            Some(pinned) => self.inventories.audited_fleet(pinned, self.cluster, &self.snapshot, self.at),
             None => self.inventories.pin_fleet(self.cluster, &self.snapshot, self.at),
         })
     }

@@ -47,7 +47,7 @@ impl Demands {
         for shard in self.shards.load().values() {
             shard.ready();
         }
-        self.shared.seen_last.clear();
+        self.shared.forget_seen();
     }
 
     /// Has kinds listed of which too little is kept, and waits for those that are followed.

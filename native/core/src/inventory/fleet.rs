@@ -25,8 +25,8 @@ pub struct PinnedFleet {
     clusters: Vec<Arc<Snapshot>>,
     own: usize,
     limit: usize,
-    /// What decisions looked at last; none for those who go on with earlier snapshots.
-    seen_last: Option<Arc<SeenLast>>,
+    /// What others looked at last who pin the same.
+    seen_last: Arc<SeenLast>,
 }
 
 /// What a fleet template looks at.
@@ -63,17 +63,28 @@ impl Inventories {
     /// The cluster set of a cluster whose snapshot a decision has pinned. A cluster that belongs to none is alone.
     #[must_use]
     pub fn pin_fleet(&self, cluster: &str, own: &Arc<Snapshot>, at: SystemTime) -> PinnedFleet {
-        let pinned = self.fleet_of(self.clusters().into_iter().map(|shard| shard.snapshot()), cluster, own, at);
-        PinnedFleet { seen_last: Some(self.seen_last()), ..pinned }
+        let current = self.clusters().into_iter().map(|shard| shard.snapshot());
+        self.fleet_of(current, cluster, own, at, &self.shared().seen_by_decisions)
     }
 
-    /// The cluster set of a cluster among snapshots that are pinned, which are sorted by name.
-    pub(crate) fn fleet_of(
+    /// The cluster set of a cluster among snapshots that an audit pinned, which are sorted by name.
+    pub(crate) fn audited_fleet(
+        &self,
+        pinned: &[Arc<Snapshot>],
+        cluster: &str,
+        own: &Arc<Snapshot>,
+        at: SystemTime,
+    ) -> PinnedFleet {
+        self.fleet_of(pinned.iter().cloned(), cluster, own, at, &self.shared().seen_by_audits)
+    }
+
+    fn fleet_of(
         &self,
         pinned: impl Iterator<Item = Arc<Snapshot>>,
         cluster: &str,
         own: &Arc<Snapshot>,
         at: SystemTime,
+        seen_last: &Arc<SeenLast>,
     ) -> PinnedFleet {
         let set = &own.facts().cluster_set;
         let is_of_set =
@@ -81,7 +92,7 @@ impl Inventories {
         let mut clusters: Vec<Arc<Snapshot>> = pinned.filter(is_of_set).collect();
         let own_at = clusters.partition_point(|snapshot| &**snapshot.cluster() < cluster);
         clusters.insert(own_at, own.clone());
-        PinnedFleet { at, clusters, own: own_at, limit: self.view_bytes(), seen_last: None }
+        PinnedFleet { at, clusters, own: own_at, limit: self.view_bytes(), seen_last: seen_last.clone() }
     }
 
     /// What is known of a cluster besides its objects; nothing of a cluster that there is not.
@@ -96,8 +107,8 @@ impl PinnedFleet {
     #[must_use]
     pub fn view(&self, look: Look<'_>, own_only: bool) -> Arc<FleetView> {
         let seen = if own_only { self.own() } else { &self.clusters };
-        match (&self.seen_last, seen) {
-            (Some(seen_last), [first, _, ..]) => seen_last.view(&first.facts().cluster_set, look, seen),
+        match seen {
+            [first, _, ..] => self.seen_last.view(&first.facts().cluster_set, look, seen),
             _ => Arc::new(FleetView::following(None, look, seen)),
         }
     }

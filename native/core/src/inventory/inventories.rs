@@ -46,8 +46,10 @@ pub(super) struct Shared {
     pub(super) library: Library,
     /// What was made for programs, in all clusters.
     pub(super) ready: Arc<Ready>,
-    /// What decisions saw of fleets.
-    pub(super) seen_last: Arc<SeenLast>,
+    /// What decisions saw of fleets, which go by what is current.
+    pub(super) seen_by_decisions: Arc<SeenLast>,
+    /// What audits did, which go on with what they pinned.
+    pub(super) seen_by_audits: Arc<SeenLast>,
     /// What programs read; none before the first policies.
     pub(super) demand: ArcSwap<Option<Arc<dyn Demand>>>,
     /// Who can have kinds listed anew; nobody while there are no feeds.
@@ -84,9 +86,16 @@ impl Shared {
         kinds.map(|kind| (kind, (**demand).as_ref().and_then(|demand| demand.reads(snapshot, kind)))).collect()
     }
 
+    /// Forgets what was seen of fleets.
+    pub(super) fn forget_seen(&self) {
+        self.seen_by_decisions.clear();
+        self.seen_by_audits.clear();
+    }
+
     /// Called with each snapshot that was published, in the order of its cluster.
     pub(super) fn published(&self, snapshot: &Arc<Snapshot>) {
-        self.seen_last.sweep();
+        self.seen_by_decisions.sweep();
+        self.seen_by_audits.sweep();
         if let Some(persister) = self.persister.get() {
             persister.published(snapshot);
         }
@@ -204,7 +213,7 @@ impl Inventories {
         if let Some(shard) = shards.remove(cluster) {
             self.shards.store(Arc::new(shards));
             shard.end();
-            self.shared.seen_last.clear();
+            self.shared.forget_seen();
             if let Some(persister) = self.shared.persister.get() {
                 persister.removed(cluster);
             }
@@ -228,8 +237,8 @@ impl Inventories {
         self.shared.ready.taken()
     }
 
-    pub(super) fn seen_last(&self) -> Arc<SeenLast> {
-        self.shared.seen_last.clone()
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(super) fn view_bytes(&self) -> usize {

@@ -1,4 +1,4 @@
-//! What decisions looked at last.
+//! What was looked at last.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,8 @@ use crate::template::SyncRequirements;
 /// What nobody looked at for so long is forgotten.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// What decisions looked at last, template by template: between two of them few clusters change, and little that is read.
+/// What decisions or audits looked at last, template by template: between two of them few clusters change, and little that is
+/// read.
 #[derive(Debug, Default)]
 pub(in crate::inventory) struct SeenLast(Mutex<Vec<Seen>>);
 
