@@ -61,7 +61,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Once everything is judged it rests this many times as long as it took, but no longer than that: where a fleet changes all
 /// the time, what reads the fleet would be judged all the time, at the cost of everybody else.
-const REST: (u32, Duration) = (9, Duration::from_secs(2));
+const REST: (u32, Duration) = (9, Duration::from_secs(5));
 
 /// How a continuous audit works.
 #[derive(Debug, Clone, Copy)]
