@@ -106,6 +106,7 @@ class ScriptedFeeds:
     objects: dict[tuple[str, str, str, str, str], dict[str, Any]] = field(default_factory=dict)
     """(cluster, apiVersion, kind, namespace, name) → what was written there."""
     refuse: Callable[[str, str, dict[str, Any]], WriteError | None] = lambda *_: None
+    before_disconnect: Callable[[], object] = lambda: None
     uids: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -121,6 +122,7 @@ class ScriptedFeeds:
         self.connections[cluster] = kubeconfig
 
     def disconnect(self, cluster: str) -> None:
+        self.before_disconnect()
         self.log.append(("disconnect", cluster))
         self.connections.pop(cluster, None)
 

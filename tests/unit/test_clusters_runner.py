@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,11 +255,19 @@ def test_an_agent_is_followed_anew_when_its_cluster_is_dialled_no_more(worlds: A
     agents = Agents(world.runner, world.feeds, world.shards, [follower], cluster_sets={})
     world.feeds.statuses = [Status("west", pushed=True, uid="u1")]
     agents.step()
+    dropped = threading.Event()
+    world.feeds.before_disconnect = dropped.wait
     world.runner.offer("kubeconfig", [], synced=True)
-    eventually(lambda: ("disconnect", "west") in world.feeds.log)
+    eventually(lambda: not world.runner.views or world.runner.views[0].gone)
+    # Between what the registry says and what is done, and after that.
+    agents.step()
+    dropped.set()
+    eventually(lambda: world.runner.drops["west"] == 1)
+    world.shards.described.clear()
     agents.step()
     agents.step()
-    assert follower.log == [("connected", "west", "u1")] * 2, "the feed that ended was its own, too"
+    assert follower.log[-1] == ("connected", "west", "u1"), "the feed that ended was its own, too"
+    assert follower.log.count(("connected", "west", "u1")) == 2
     assert world.shards.described["west"].uid == "u1"
 
 

@@ -107,17 +107,18 @@ struct Runner(Arc<Batches>);
 
 impl Runner {
     fn run(&self) {
-        let mut since = Instant::now();
+        // What another left untold who got stuck comes first.
+        let mut since: Option<Instant> = None;
         loop {
             let mut waiting = self.0.lock();
             let write = waiting.writes.pop_front();
             waiting.taken = Instant::now();
-            let is_due = write.is_none() || since.elapsed() >= SLOW;
+            let is_due = write.is_none() || since.is_none_or(|since| since.elapsed() >= SLOW);
             let told = if is_due { std::mem::take(&mut waiting.told) } else { Vec::new() };
             drop(waiting);
             if is_due {
                 told.into_iter().for_each(|tell| tell());
-                since = Instant::now();
+                since = Some(Instant::now());
             }
             let Some(write) = write else { return };
             let tell = write();

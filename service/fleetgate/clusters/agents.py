@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fleetgate.clusters.actions import Facts
 from fleetgate.clusters.registration import DEFAULT_CLUSTER_SET
-from fleetgate.clusters.runner import Follower, Runner, Shards
+from fleetgate.clusters.runner import Follower, Runner, Shards, drop
 from fleetgate.engine.feeds import Feeds, FeedStatus
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ class _Known:
     facts: Facts | None
     seen: float
     """When its agent was last there."""
+    drops: int
+    """How often a cluster of this name had been dropped by then."""
 
 
 class Agents:
@@ -62,12 +64,13 @@ class Agents:
 
     def _look(self, status: FeedStatus, names: Mapping[str, str], now: float) -> None:
         name, uid, dialled = status.cluster, status.uid, names.get(status.uid)
-        known = self._known.get(name)
+        known, drops = self._known.get(name), self._runner.drops[name]
+        if known is not None and known.drops != drops:
+            # Who dropped the dialled cluster of this name ended the agent's stream, too, and the new one has no plan.
+            known = None
         if known is not None and not status.connected:
             return
-        # Who ended the dialled feed of this name ended the agent's stream, too, and the new one has no plan.
-        is_dialled_no_more = known is not None and known.facts is None and dialled != name
-        is_other = known is None or known.uid != uid or is_dialled_no_more
+        is_other = known is None or known.uid != uid
         if is_other and dialled not in {None, name}:
             _LOGGER.warning(
                 "an agent streams as %s from the cluster that is dialled as %s: its objects are kept twice; "
@@ -79,7 +82,7 @@ class Agents:
         if dialled != name:
             cluster_set = self._cluster_sets.get(name, DEFAULT_CLUSTER_SET)
             facts = Facts(uid, (name,), dict(status.labels), cluster_set)
-        self._known[name] = _Known(uid, facts, now)
+        self._known[name] = _Known(uid, facts, now, drops)
         if facts is not None and (known is None or known.facts != facts):
             self._shards.describe_cluster(name, facts)
         if is_other:
@@ -91,7 +94,4 @@ class Agents:
         if is_dialled:
             return
         _LOGGER.info("cluster gone: its agent stayed away", extra={"fields": {"cluster": name}})
-        self._feeds.disconnect(name)
-        for follower in self._followers:
-            follower.dropped(name)
-        self._shards.remove_cluster(name)
+        drop(name, self._feeds, self._shards, self._followers)

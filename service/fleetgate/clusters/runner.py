@@ -13,6 +13,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,15 @@ class Follower(Protocol):
         """A cluster is gone."""
 
 
+def drop(name: str, feeds: Feeds, shards: Shards, followers: Sequence[Follower]) -> None:
+    """End a cluster's feeds and forget it."""
+    # The shard first: an agent that comes back between the two would go on writing to one that nobody reads.
+    shards.remove_cluster(name)
+    feeds.disconnect(name)
+    for follower in followers:
+        follower.dropped(name)
+
+
 class Runner:
     """The registry with its threads. Thread-safe."""
 
@@ -82,6 +92,8 @@ class Runner:
         self._views: tuple[ClusterView, ...] = ()
         self._unread: frozenset[str] = registry.unread
         self._asked: dict[str, float] = {}
+        self.drops: Counter[str] = Counter()
+        """How often a cluster of each name was dropped, with everything that had been said of it."""
         self._dialers = ThreadPoolExecutor(_DIALS, thread_name_prefix="dial")
         self._thread = threading.Thread(target=self._run, name="clusters", daemon=True)
         self._stopping = False
@@ -173,10 +185,8 @@ class Runner:
                 self._shards.describe_cluster(name, facts)
             case Drop(name):
                 _LOGGER.info("cluster gone", extra={"fields": {"cluster": name}})
-                self._feeds.disconnect(name)
-                for follower in self._followers:
-                    follower.dropped(name)
-                self._shards.remove_cluster(name)
+                drop(name, self._feeds, self._shards, self._followers)
+                self.drops[name] += 1
 
     def _dial(self, one: Registration) -> None:
         try:

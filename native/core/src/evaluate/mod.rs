@@ -57,10 +57,6 @@ pub trait Program: Send + Sync {
         let _ = part;
         true
     }
-    /// Whether it can look at the Namespace of a review.
-    fn looks_at_namespace(&self) -> bool {
-        ["namespaceObject", "_unstable"].iter().any(|part| self.looks_at(&[part]))
-    }
     /// How its answer follows from single objects of the inventory.
     fn locality(&self) -> Locality {
         Locality::None

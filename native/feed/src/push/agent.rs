@@ -129,11 +129,10 @@ impl Stream {
         let mut backoff = Backoff::default();
         loop {
             self.note(false, String::new());
-            let began = Instant::now();
             let words = match self.session().await {
-                Ok(()) => {
+                Ok(lasted) => {
                     // Two agents of one cluster end each other's streams: each time they wait longer.
-                    if began.elapsed() >= LASTING {
+                    if lasted >= LASTING {
                         backoff.reset();
                     }
                     "the service ended the stream".to_owned()
@@ -156,8 +155,8 @@ impl Stream {
         state.connected = connected;
     }
 
-    /// One stream, from dialling to its end. An error is why it never came to be.
-    async fn session(&self) -> Result<(), String> {
+    /// One stream, from dialling to its end: how long after its welcome that was. An error is why it never came to be.
+    async fn session(&self) -> Result<Duration, String> {
         let connection = match &self.options.credentials {
             Some(credentials) => Connection::open(credentials, &self.options.trust).await,
             None => Connection::in_cluster().await,
@@ -183,6 +182,7 @@ impl Stream {
             _ => return Err(format!("{}: the service does not welcome the agent", self.endpoint)),
         };
         self.note(true, String::new());
+        let welcomed = Instant::now();
         let senseless = |error: super::convert::Senseless| format!("{}: {}", self.endpoint, error.0);
         let plan = plan_of(welcome.plan.unwrap_or_default()).map_err(senseless)?;
         let known =
@@ -197,7 +197,7 @@ impl Stream {
         // Dropped in the middle of its work, the feed must end all the same.
         let _guard = Ended { cluster: Arc::clone(&cluster), remote: Arc::clone(&remote) };
         serve(&cluster, &remote, &mut down, &requests).await;
-        Ok(())
+        Ok(welcomed.elapsed())
     }
 
     async fn dial(&self) -> Result<FeedServiceClient<tonic::transport::Channel>, String> {

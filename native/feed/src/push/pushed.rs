@@ -48,6 +48,8 @@ pub(crate) type Told = (u64, Vec<ObjectEvent>);
 struct Inner {
     down: Option<Down>,
     report: wire::FeedReport,
+    /// Why objects are not in the view, by kind.
+    unkept: BTreeMap<Gvk, String>,
     uid: String,
     labels: BTreeMap<String, String>,
     last_watch: u64,
@@ -62,6 +64,7 @@ impl Pushed {
         let inner = Inner {
             down: None,
             report: wire::FeedReport::default(),
+            unkept: BTreeMap::new(),
             uid: String::new(),
             labels: BTreeMap::new(),
             last_watch: 0,
@@ -93,6 +96,7 @@ impl Pushed {
         inner.labels = labels.into_iter().filter(|(label, _)| !is_reserved(label)).collect();
         inner.down = None;
         inner.writes.clear();
+        inner.unkept.clear();
         let mut session = 0;
         self.session.send_modify(|number| {
             *number += 1;
@@ -164,7 +168,16 @@ impl Pushed {
     /// Writes changes of a stream, unless another took its place; gives what was refused. Blocks.
     pub(crate) fn write_of(&self, session: u64, changes: Vec<Change>) -> Option<Vec<(Gvk, String)>> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        (*self.session.borrow() == session).then(|| self.writer.write(changes))
+        // Whoever begins meanwhile does not wait for what is written.
+        let is_newest = *self.session.borrow() == session;
+        is_newest.then(|| self.writer.write(changes))
+    }
+
+    /// Ends the lists that a former stream left in the middle: this one may go on where they began. False where another took its
+    /// place. Blocks.
+    pub(crate) fn takes_over(&self, session: u64) -> bool {
+        let aborts = self.writer.known().into_iter().map(|kind| Change::Abort { kind });
+        self.write_of(session, aborts.collect()).is_some()
     }
 
     /// A stream ended. If it was the newest, the view is stale from now on. Blocks.
@@ -192,15 +205,9 @@ impl Pushed {
         self.writer.write(changes.collect());
     }
 
-    /// Notes why objects are not in the view, until the agent tells of their kind again.
+    /// Notes why objects are not in the view, until the agent begins anew.
     pub(crate) fn unkept(&self, refused: Vec<(Gvk, String)>) {
-        let mut inner = self.lock();
-        for (kind, words) in refused {
-            let wire_kind = Some(wire_kind(&kind));
-            if let Some(known) = inner.report.kinds.iter_mut().find(|known| known.kind == wire_kind) {
-                known.last_error = words;
-            }
-        }
+        self.lock().unkept.extend(refused);
     }
 
     /// Takes a report. One that says nothing is a sign of life.
@@ -259,7 +266,11 @@ impl Pushed {
 
     pub(crate) fn status(&self) -> ClusterFeedStatus {
         let mut inner = self.lock();
-        let kinds: Vec<KindFeedStatus> = inner.report.kinds.iter().filter_map(|kind| kind_status(kind).ok()).collect();
+        let mut kinds: Vec<KindFeedStatus> =
+            inner.report.kinds.iter().filter_map(|kind| kind_status(kind).ok()).collect();
+        for kind in kinds.iter_mut().filter(|kind| kind.last_error.is_empty()) {
+            inner.unkept.get(&kind.kind).unwrap_or(&String::new()).clone_into(&mut kind.last_error);
+        }
         let state = overall(&kinds, inner.down.is_none());
         if inner.state != state {
             inner.state = state;
@@ -294,4 +305,70 @@ fn kind_status(kind: &wire::KindReport) -> Result<KindFeedStatus, Senseless> {
         last_error: kind.last_error.clone(),
         not_audited: kind.not_audited.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Writes when it is let.
+    struct Gated(Mutex<std::sync::mpsc::Receiver<()>>, Mutex<Vec<Change>>);
+
+    impl Writer for Gated {
+        fn write(&self, changes: Vec<Change>) -> Vec<(Gvk, String)> {
+            self.0.lock().unwrap().recv().unwrap();
+            self.1.lock().unwrap().extend(changes);
+            Vec::new()
+        }
+
+        fn position(&self, _: &Gvk) -> Option<String> {
+            None
+        }
+
+        fn known(&self) -> Vec<Gvk> {
+            vec![crate::discovery::tests::gvk("", "v1", "Pod")]
+        }
+
+        fn revision(&self) -> u64 {
+            0
+        }
+
+        fn durable(&self) -> u64 {
+            0
+        }
+
+        fn durable_positions(&self) -> BTreeMap<Gvk, String> {
+            BTreeMap::new()
+        }
+    }
+
+    #[test]
+    fn a_stream_begins_while_its_predecessor_writes_and_has_the_last_word() {
+        let (go, gate) = std::sync::mpsc::channel();
+        let writer = Arc::new(Gated(Mutex::new(gate), Mutex::default()));
+        let pushed = Pushed::new("c", Arc::clone(&writer) as Arc<dyn Writer>, WatchPlan::default());
+        let kind = crate::discovery::tests::gvk("", "v1", "Pod");
+        let first = pushed.begin("u".to_owned(), BTreeMap::new());
+        std::thread::scope(|scope| {
+            let begin = vec![Change::Begin { kind: kind.clone() }];
+            let written = scope.spawn(|| pushed.write_of(first, begin));
+            while pushed.turn.try_lock().is_ok() {
+                std::thread::yield_now();
+            }
+            // This would wait for ever if it had to wait for what is written.
+            let second = pushed.begin("u".to_owned(), BTreeMap::new());
+            let pushed = &pushed;
+            let taken_over = scope.spawn(move || pushed.takes_over(second));
+            go.send(()).unwrap();
+            go.send(()).unwrap();
+            assert!(written.join().unwrap().is_some());
+            assert!(taken_over.join().unwrap());
+            // What the first one still has to say comes too late.
+            assert_eq!(pushed.write_of(first, vec![Change::Begin { kind: kind.clone() }]), None);
+            pushed.end(first, "it ended");
+        });
+        assert_eq!(*writer.1.lock().unwrap(), [Change::Begin { kind: kind.clone() }, Change::Abort { kind }]);
+    }
 }

@@ -174,6 +174,10 @@ async fn session(
 ) -> Status {
     let mut sessions = pushed.session.subscribe();
     let mut plans = pushed.plan.subscribe();
+    let taking = Arc::clone(&pushed);
+    if !tokio::task::spawn_blocking(move || taking.takes_over(number)).await.unwrap_or_default() {
+        return Status::aborted("a newer stream of this cluster took over");
+    }
     let known = pushed.writer.durable_positions().into_iter();
     let known = known.map(|(kind, resource_version)| KnownKind { kind: Some(wire_kind(&kind)), resource_version });
     let welcome = sync_inventory_response::Message::Welcome(FeedWelcome {

@@ -66,7 +66,7 @@ fn compare<'v>(before: &'v Value, after: &'v Value, way: &mut Vec<&'v str>, part
     }
     let is_field = |value: &Value| value.as_object().is_some_and(|all| all.keys().all(|key| key.as_str().is_some()));
     if way.len() == MAX_STEPS || !is_field(before) || !is_field(after) {
-        if before != after {
+        if !before.is_written_like(after) {
             parts.push(way.iter().map(|step| (*step).to_owned()).collect());
         }
         return;
@@ -118,6 +118,7 @@ mod tests {
             (r#"{"a":"1","b":"2"}"#, "null", &["metadata.annotations"]),
             (r#","b":"2"}"#, r#","b":"2"},"labels":{"c":"3"}"#, &["metadata.labels"]),
             ("[1,2]", "[1,2,3]", &["spec.c"]),
+            ("[1,2]", "[1,2.0]", &["spec.c"]),
             ("\"q\":1", "\"q\":2", &["status.x.y.z"]),
             ("{\"c\":[1,2]}", "7", &["spec"]),
         ] {

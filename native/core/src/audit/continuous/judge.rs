@@ -110,22 +110,23 @@ impl<'a> Judge<'a> {
         let known = |name: &UnitName| old.and_then(|old| old.unit(name));
         let changed = self.changed(kind, key, old, context);
         let namespace = kind.namespaces.get(key.namespace());
+        let has_failed = |name: &UnitName| known(name).is_some_and(|known| !known.has_answer());
         let is_other = |name: &UnitName, unit: &Unit| {
             // Who gave no answer is asked again.
-            let looks =
-                |changed: &Changed| unit.looks_at(changed) || known(name).is_some_and(|known| !known.has_answer());
+            let looks = |changed: &Changed| unit.looks_at(changed) || has_failed(name);
             changed.as_ref().is_some_and(looks) || namespace.is_some_and(|changed| unit.looks_at_namespace(changed))
         };
         let fate = |name: &UnitName, unit: &Unit| match kind.unchanged.get(name) {
             Some(Fate::Redo) => Fate::Redo,
             _ if is_other(name, unit) => Fate::Redo,
-            Some(fate) => *fate,
-            None => Fate::Keep,
+            Some(Fate::Retry) if has_failed(name) => Fate::Redo,
+            Some(Fate::Check) => Fate::Check,
+            Some(Fate::Retry | Fate::Keep) | None => Fate::Keep,
         };
         let asked: Vec<(&UnitName, &Unit, Fate)> =
             self.work.units.iter().map(|(name, unit)| (name, unit, fate(name, unit))).collect();
         let is_asked = |(name, unit, fate): &(&UnitName, &Unit, Fate)| match fate {
-            Fate::Keep => false,
+            Fate::Keep | Fate::Retry => false,
             // Whether a Constraint matches does not depend on the inventory.
             Fate::Check => known(name).is_some(),
             Fate::Redo => !is_none(&unit.among(name, &planned.positions)),
@@ -151,7 +152,7 @@ impl<'a> Judge<'a> {
         for (name, unit, fate) in asked {
             let known = known(name);
             let result = match fate {
-                Fate::Keep => known.cloned(),
+                Fate::Keep | Fate::Retry => known.cloned(),
                 Fate::Check => known.map(|known| {
                     reviews = 1;
                     self.check(name, unit, planned, &review, known, context)

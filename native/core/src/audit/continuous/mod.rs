@@ -1,10 +1,10 @@
 //! The continuous audit: the result of a run at all times, of which only what changed is made anew.
 //!
-//! What is pinned is compared with what was judged last. An object that changed is judged by every Constraint that could match
-//! it; a unit ([`units`]) that changed judges every object anew; a Namespace that changed, the objects in it where that
+//! What is pinned is compared with what was judged last. An object that changed is judged by the units that can see what changed
+//! ([`changed`]); a unit ([`units`]) that changed judges every object anew; a Namespace that changed, the objects in it where that
 //! matters; and a unit that reads the inventory is judged anew where what it sees changed ([`work`]), unless it is proved that a
 //! look at the changed objects alone tells that nothing can have come of it (`fleetgate_eval::Locality`). What is not proved is
-//! judged anew. Units that depend on the clock are judged anew from time to time.
+//! judged anew. Units that depend on the clock, and those with errors, are judged anew from time to time.
 //!
 //! A step works for a bounded time and goes on where the last one ended, on what was pinned then. Results are kept
 //! compressed, by object ([`results`]).
@@ -30,7 +30,7 @@ use prost::Message as _;
 use self::fleet::FleetChanges;
 use self::judge::{Judge, Judged};
 use self::results::{Counts, Results};
-use self::units::Units;
+use self::units::{Unit, UnitName, Units};
 use self::work::{ClusterWork, Pinned};
 use super::courtesy;
 use super::plan::Coverage;
@@ -111,6 +111,15 @@ struct ClusterState {
     /// By kind; a kind that is audited stands here even where no object has results.
     results: BTreeMap<GroupVersionKind, OrdMap<Key, Blob>>,
     counts: Counts,
+}
+
+impl ClusterState {
+    /// Whether some object got no answer from a unit, for which the reason may be elsewhere: in what others read, or in a slow
+    /// machine.
+    fn has_errors(&self, name: &UnitName, unit: &Unit) -> bool {
+        let errors = |constraint: &Arc<str>| self.counts.constraints.get(&(name.clone(), constraint.to_string()));
+        self.counts.errors > 0 && unit.names.iter().filter_map(errors).any(|count| count.errors > 0)
+    }
 }
 
 /// What is judged by this step and those to come.
@@ -338,7 +347,9 @@ impl State {
         let is_same = |one: &Arc<Snapshot>| {
             self.clusters.get(one.cluster()).is_some_and(|known| Arc::ptr_eq(&known.snapshot, one))
         };
-        let has_volatile = || self.clusters.values().flat_map(|one| one.units.values()).any(|unit| unit.is_volatile);
+        let is_volatile =
+            |one: &ClusterState| one.units.iter().any(|(name, unit)| unit.is_volatile || one.has_errors(name, unit));
+        let has_volatile = || self.clusters.values().any(is_volatile);
         self.generation.as_ref().is_some_and(|judged| Arc::ptr_eq(judged, &pinned.generation))
             && self.clusters.len() == pinned.snapshots.len()
             && pinned.snapshots.iter().all(is_same)

@@ -69,12 +69,16 @@ fn unit(auditor: &Auditor<'_>, set: &PolicySet, published: &PublishedTemplate) -
     let is_fleet = published.template.fleet.is_some();
     let declared = published.template.fleet.clone().filter(|_| program.reads().reads_fleet());
     let is_bounded = constraints.iter().any(|one| one.constraint.reach.freshness.is_some());
+    let reads_age = program.reads().reads_cluster_age();
+    // Which of them is known best, and so the state of a cluster, changes as time goes by.
+    let required = published.template.sync_requirements.as_ref().map(|all| &*all.0).unwrap_or_default();
+    let has_alternatives = required.iter().any(|set| set.len() > 1);
     let unit = Unit {
         digest: digest(std::iter::once(&published.template.document).chain(documents)),
         names: constraints.iter().map(|one| one.constraint.name.clone()).collect(),
         actions: constraints.iter().map(|one| one.constraint.actions.declared().into()).collect(),
         selects_namespaces: constraints.iter().any(selects),
-        is_volatile: program.volatile() || is_bounded || (declared.is_some() && program.reads().reads_cluster_age()),
+        is_volatile: program.volatile() || is_bounded || (declared.is_some() && (reads_age || has_alternatives)),
         knows_cluster: is_fleet,
         declared,
         locality: if is_fleet { Locality::None } else { program.locality() },
@@ -94,8 +98,9 @@ impl Unit {
     /// Whether its results on objects of a Namespace can be others after parts of the Namespace changed.
     pub(super) fn looks_at_namespace(&self, changed: &Changed) -> bool {
         let is_read = |part: &[&str]| {
-            let places: [&[&str]; 2] = [&["namespaceObject"], &["_unstable", "namespace"]];
-            places.into_iter().any(|place| self.program.looks_at(&[place, part].concat()))
+            // Where the Namespace comes or goes, so does what it stands in.
+            let unstable: &[&str] = if part.is_empty() { &["_unstable"] } else { &["_unstable", "namespace"] };
+            [&["namespaceObject"], unstable].into_iter().any(|place| self.program.looks_at(&[place, part].concat()))
         };
         (self.selects_namespaces && changed.has_labels()) || changed.any(is_read)
     }

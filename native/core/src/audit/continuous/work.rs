@@ -59,6 +59,8 @@ pub(super) struct KindWork {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Keep,
+    /// They stay where there was an answer.
+    Retry,
     /// They stay unless what changed in the inventory tells otherwise.
     Check,
     /// They are made anew.
@@ -73,10 +75,12 @@ pub(super) fn is_untouched(
     fleet: &FleetChanges<'_>,
     is_due: bool,
 ) -> bool {
-    let is_touched = |unit: &Unit| (is_due && unit.is_volatile) || fleet.are_seen_by(unit, snapshot);
+    let is_touched = |(name, unit): (&UnitName, &Unit)| {
+        (is_due && (unit.is_volatile || before.has_errors(name, unit))) || fleet.are_seen_by(unit, snapshot)
+    };
     Arc::ptr_eq(&before.snapshot, snapshot)
         && Arc::ptr_eq(&before.generation, &pinned.generation)
-        && !before.units.values().any(is_touched)
+        && !before.units.iter().any(is_touched)
 }
 
 /// Finds what has to be done in a cluster; `is_due` says whether volatile units are judged anew.
@@ -111,6 +115,7 @@ pub(super) fn cluster(
         };
         let fate = match fate {
             Change::Kept => Fate::Keep,
+            Change::Failed => Fate::Retry,
             Change::Seen(delta) if auditor.can_show(unit.program.as_ref()) => {
                 work.deltas.insert(name.clone(), delta);
                 Fate::Check
@@ -135,6 +140,8 @@ pub(super) fn cluster(
 /// What a unit's results have to do with what changed.
 enum Change {
     Kept,
+    /// Nothing, but some objects got no answer.
+    Failed,
     /// It sees these objects otherwise.
     Seen(Delta),
     Other,
@@ -160,7 +167,10 @@ impl Comparison<'_> {
         if is_other {
             return Change::Other;
         }
-        if unit.program.reads().is_empty() { Change::Kept } else { self.inventory(unit) }
+        match if unit.program.reads().is_empty() { Change::Kept } else { self.inventory(unit) } {
+            Change::Kept if self.is_due && self.before.has_errors(name, unit) => Change::Failed,
+            change => change,
+        }
     }
 
     /// Whether the audit leaves other namespaces alone.
@@ -284,8 +294,7 @@ fn kind(
         for (namespace, _) in namespaces.iter().filter(|(_, changed)| is_seen(changed)) {
             keys.extend(known.keys(Some(namespace)).filter(|key| !written.contains(*key)).cloned());
         }
-    } else if namespaces.is_empty() && unchanged.iter().all(|(name, fate)| *fate == Fate::Check || !could_match(&name))
-    {
+    } else if namespaces.is_empty() && unchanged.iter().all(|(name, fate)| *fate != Fate::Redo || !could_match(&name)) {
         // Only objects that have results can have others.
         keys = judged.keys().filter(|key| known.has(key) && !written.contains(*key)).cloned().collect();
         keys.extend(written.iter().cloned());

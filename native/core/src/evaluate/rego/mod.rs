@@ -78,6 +78,14 @@ impl Program for RegoProgram {
     }
 
     fn looks_at(&self, part: &[&str]) -> bool {
+        let may_read = || {
+            let part: Vec<&str> = std::iter::once("review").chain(part.iter().copied()).collect();
+            self.program.may_read_input(&part)
+        };
+        // Names of fields are somebody's choice, and no two parts are one here.
+        if part.iter().any(|step| step.contains('\0')) {
+            return may_read();
+        }
         let name = part.join("\0");
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = looks.get(&name) {
@@ -86,8 +94,7 @@ impl Program for RegoProgram {
         if looks.len() >= MAX_LOOKS {
             looks.clear();
         }
-        let part: Vec<&str> = std::iter::once("review").chain(part.iter().copied()).collect();
-        *looks.entry(name).or_insert_with(|| self.program.may_read_input(&part))
+        *looks.entry(name).or_insert_with(may_read)
     }
 
     fn locality(&self) -> Locality {

@@ -219,6 +219,23 @@ fn libraries() {
 }
 
 #[test]
+fn programs_say_at_which_fields_of_a_review_they_may_look() {
+    let program = v0(r#"violation[{"msg": "m"}] { input.review.object.spec.a.b == 1 }"#).unwrap();
+    // A field's name is what somebody wrote: none may be taken for a way through others.
+    for (part, expected) in [
+        (&["object", "spec", "a\0b"][..], false),
+        (&["object", "spec", "a", "b"], true),
+        (&["object", "spec", "a\0b"], false),
+        (&["object", "spec"], true),
+        (&["object", "spec", "b"], false),
+        (&[], true),
+    ] {
+        assert_eq!(program.looks_at(part), expected, "{part:?}");
+        assert_eq!(program.looks_at(part), expected, "{part:?}, again");
+    }
+}
+
+#[test]
 fn programs_say_whether_they_read_the_inventory() {
     assert!(v0("violation[{\"msg\": \"m\"}] { data.inventory.cluster }").unwrap().referential());
     assert!(!v0("violation[{\"msg\": \"m\"}] { input.review }").unwrap().referential());
