@@ -52,6 +52,8 @@ class Collector:
         self._started = audit_pb2.AuditStarted()
         self._summary: audit_pb2.AuditSummary | None = None
         self._violations: list[Violation] = []
+        self._constraints: dict[ConstraintName, ConstraintName] = {}
+        self._actions: dict[str, str] = {}
         self._errors: list[Problem] = []
         self._counts = Counts()
 
@@ -91,10 +93,20 @@ class Collector:
                 violation = self.known.mark(violation)
             self._counts.add(violation)
             if self.emit is None:
-                self._violations.append(violation)
+                self._violations.append(self._slim(violation))
             else:
                 self.emit(violation)
         self._errors += map(problem_of, findings.errors)
+
+    def _slim(self, violation: Violation) -> Violation:
+        """Return an equal one that shares what others have: most differ in their message, and there may be millions."""
+        last = self._violations[-1].object if self._violations else None
+        return replace(
+            violation,
+            object=last if violation.object == last else violation.object,
+            constraint=self._constraints.setdefault(violation.constraint, violation.constraint),
+            action=self._actions.setdefault(violation.action, violation.action),
+        )
 
     def end(self, summary: audit_pb2.AuditSummary) -> None:
         """The run came to its end. A summary that comes alone stands for the start too."""
