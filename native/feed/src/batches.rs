@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fleetgate_core::background;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -122,6 +123,7 @@ impl Runner {
             }
             let Some(write) = write else { return };
             let tell = write();
+            background::let_pass();
             self.0.lock().told.push(tell);
         }
     }

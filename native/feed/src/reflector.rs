@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use fleetgate_core::background;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -251,6 +252,7 @@ impl<S: Sink> Reflector<S> {
                 let words = format!("{what}: the list was cut short");
                 return Err(End::Failed(CallError::new(Cause::Unreachable, words)));
             };
+            background::let_pass();
             match wire::event(&what, &line)? {
                 WatchEvent::Put(object) => self.sink.listed(object).await?,
                 WatchEvent::Deleted(object) => self.sink.delete(object).await?,
@@ -404,6 +406,7 @@ impl<S: Sink> Reflector<S> {
 
     async fn take(&mut self, what: &str, line: Result<Option<bytes::Bytes>, CallError>) -> Result<(), End> {
         let Some(line) = line? else { return Err(End::Closed) };
+        background::let_pass();
         let resource_version = match wire::event(what, &line)? {
             WatchEvent::Put(object) => {
                 let resource_version = object.resource_version.clone();

@@ -31,6 +31,7 @@ pub(super) fn stands_aside(pool: &Pool, thread: usize) -> bool {
 
 /// Lets reviews pass that want all contexts.
 pub(super) fn let_pass(pool: &Pool) {
+    background::let_pass();
     if !pool.is_exhausted() {
         return;
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::{Change, ClusterFacts, Kind, Shared, Snapshot, Unfit, Written};
+use crate::background;
 use draft::{Draft, Writer};
 
 /// Snapshots that are kept for those who ask for a certain one.
@@ -121,6 +122,7 @@ impl Shard {
         let mut draft = Draft::new(&before, &mut writer, &self.shared);
         let mut refused = Vec::new();
         for (index, change) in changes.into_iter().enumerate() {
+            background::let_pass();
             if let Err(message) = draft.make(change) {
                 refused.push(Unfit { index, message });
             }
