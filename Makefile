@@ -151,7 +151,7 @@ format: $(VENV)/.installed ## format everything
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix --quiet $(PYTHON_SOURCES) || true
 	cd native && $(CARGO) fmt --all
-	gofmt -l -w tests/kubeapiserver tests/oracle
+	gofmt -l -w tests/callers tests/kubeapiserver tests/listwatch tests/oracle
 
 .PHONY: lint
 lint: build ## formatting, lints, types, import rules, generated files

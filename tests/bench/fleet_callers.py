@@ -9,15 +9,20 @@ import statistics
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from fleetgate_proto.v1 import audit_pb2, audit_pb2_grpc, inventory_pb2, inventory_pb2_grpc
+from fleetgate_clients.loadtest.payloads import build_payloads
+from fleetgate_clients.loadtest.plan import Target
+from fleetgate_clients.loadtest.recordings import read_recordings
+from fleetgate_proto.v1 import audit_pb2, audit_pb2_grpc, inventory_pb2, inventory_pb2_grpc, review_pb2
 
-from tests.bench.process import wait_for_http
+from tests.bench.process import children, cpu_seconds, wait_for_http
+from tests.support.callers import Identity, call
 from tests.support.certificates import Authority
 from tests.support.listwatch import ListWatch
 from tests.support.processes import FLEETGATE, free_port
@@ -25,6 +30,8 @@ from tests.support.processes import FLEETGATE, free_port
 SECONDS = 10
 TRUST_DOMAIN = "fleetgate.bench"
 _SETTLE_SECONDS = 120.0
+_CALM_SHARE = 0.15
+"""Of a core: fifty clusters' bookmarks and heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ class Sample:
 class Service:
     """The running service; mutual TLS on both ports."""
 
-    def __init__(self, port: int, feed: int, authority: Authority) -> None:
-        self.feed, self.authority = feed, authority
+    def __init__(self, pid: int, port: int, feed: int, authority: Authority) -> None:
+        self._pid, self.feed, self.authority = pid, feed, authority
         self.address = f"localhost:{port}"
         self.pair = authority.issue("caller", hosts=(), spiffe_id=f"spiffe://{TRUST_DOMAIN}/fleet/admin")
         self.webhook = authority.issue("webhook", hosts=(), spiffe_id=f"spiffe://{TRUST_DOMAIN}/cluster/c00/webhook")
@@ -84,6 +91,17 @@ class Service:
             time.sleep(0.2)
         raise RuntimeError("the first audit does not end")
 
+    def wait_calm(self) -> None:
+        """Wait until what came before is done with: an audit and its history go on after the last change."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            pids = [self._pid, *children(self._pid)]
+            before = sum(map(cpu_seconds, pids))
+            time.sleep(1)
+            if sum(map(cpu_seconds, pids)) - before < _CALM_SHARE:
+                return
+        raise RuntimeError("the service does not come to rest")
+
 
 @contextmanager
 def serving(scratch: Path, policies: Path, generator: ListWatch | None = None) -> Iterator[Service]:
@@ -106,17 +124,18 @@ def serving(scratch: Path, policies: Path, generator: ListWatch | None = None) -
     os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
     try:
         wait_for_http(process, metrics, "/readyz", log)
-        yield Service(port, feed, authority)
+        yield Service(process.pid, port, feed, authority)
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
 class Callers:
-    """`fleetgate loadtest` on the service, and an outsider who looks at the clusters meanwhile."""
+    """Callers of the service as a cluster's webhook, and an outsider who looks at the clusters meanwhile."""
 
     def __init__(self, service: Service, recordings: Path) -> None:
-        self._service, self._recordings = service, recordings
+        self._service, self._scratch = service, recordings.parent
+        self._payloads = build_payloads(read_recordings(recordings), {}, Target.REVIEW, cluster="", batch=1)
 
     def run(
         self,
@@ -128,33 +147,40 @@ class Callers:
         generator: ListWatch | None = None,
     ) -> Sample:
         """One run; the ages of ``watched`` clusters are looked at. Raises RuntimeError where a review fails."""
-        pace = ("--rate", rate) if rate else ("--concurrency", concurrency)
-        command = [
-            FLEETGATE, "loadtest", "--address", self._service.address, "--ca", self._service.authority.file,
-            "--cert", self._service.webhook.certificate, "--key", self._service.webhook.key,
-            "--reviews", self._recordings, *pace, "--duration", f"{seconds}s", "--warmup", "2s", "--output", "json",
-        ]  # fmt: skip
+        service = self._service
+        identity = Identity(service.authority.file, service.webhook.certificate, service.webhook.key)
         before = sum(one.events for one in generator.done().values()) if generator else 0
         began = time.monotonic()
-        with _looking(self._service, watched) as ages:
-            done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
-        if not done.stdout:
-            raise RuntimeError(f"the callers failed: {done.stderr}")
-        report = json.loads(done.stdout)
-        if done.returncode:
-            raise RuntimeError(
-                f"reviews failed: {report['failures']} of {report['requests']}, {report['latencySeconds']}"
-            )
+        with _looking(service, watched) as ages:
+            answers = call(
+                self._scratch, service.address, identity, self._payloads,
+                rate=rate, concurrency=concurrency, seconds=seconds,
+            )  # fmt: skip
+        lasted = time.monotonic() - began
         made = sum(one.events for one in generator.done().values()) - before if generator else 0
+        if answers.failures or not answers.messages:
+            raise RuntimeError(f"reviews failed, by gRPC's status: {dict(answers.failures)}")
+        reviews = [review_pb2.ReviewResponse.FromString(one) for one in answers.messages]
+        if failed := [one.review_error.code for one in reviews if one.HasField("review_error")]:
+            raise RuntimeError(f"reviews failed: {Counter(failed)}")
+        read_ages = [
+            one.inventory_revision.read_age.ToNanoseconds() / 1e9
+            for one in reviews
+            if one.inventory_revision.HasField("read_age")
+        ]
         return Sample(
-            rate=report["reviewsPerSecond"],
-            p50=report["latencySeconds"]["p50"],
-            p99=report["latencySeconds"]["p99"],
-            unanswered=sum(report["constraintErrors"].values()),
-            read_age_p99=report["readAgeSeconds"]["p99"],
-            seen_age_p99=statistics.quantiles(ages, n=100)[98] if len(ages) > 1 else 0.0,
-            events=made / (time.monotonic() - began),
+            rate=len(reviews) / seconds,
+            p50=statistics.median(answers.latencies),
+            p99=_p99(answers.latencies),
+            unanswered=sum(len(one.constraint_errors) for one in reviews),
+            read_age_p99=_p99(read_ages),
+            seen_age_p99=_p99(ages),
+            events=made / lasted,
         )
+
+
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100)[98] if len(values) > 1 else 0.0
 
 
 @contextmanager
