@@ -14,7 +14,10 @@ import (
 	"time"
 )
 
-const callTimeout = 10 * time.Second
+const (
+	method      = "/fleetgate.v1.ReviewService/Review"
+	callTimeout = 10 * time.Second
+)
 
 // answer is what became of a call. Without a status of gRPC, status is -1 and err says why.
 type answer struct {
@@ -49,7 +52,7 @@ func newClient(o options) (*client, error) {
 		DisableCompression: true,
 	}
 	return &client{
-		url:  "https://" + o.address + o.method,
+		url:  "https://" + o.address + method,
 		http: &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
 }

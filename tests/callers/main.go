@@ -1,4 +1,4 @@
-// Command callers makes one unary RPC again and again and writes down each answer with its latency.
+// Command callers calls ReviewService.Review again and again and writes down each answer with its latency.
 //
 // It stands for the API servers of a fleet, which are machines of their own: `fleetgate loadtest`, in Python, takes nearly
 // as much of a core per call as the service that it measures, and on the machine of a benchmark both share the cores. The
@@ -14,17 +14,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"time"
 )
 
 type options struct {
-	address, ca, certificate, key, method string
-	payloads, answers                     string
-	rate                                  float64
-	concurrency                           int
-	seconds, warmup                       time.Duration
+	address, ca, certificate, key string
+	payloads, answers             string
+	rate                          float64
+	concurrency                   int
+	seconds, warmup               time.Duration
 }
 
 func main() {
@@ -33,7 +32,6 @@ func main() {
 	flag.StringVar(&o.ca, "ca", "", "file with the service's CA (required)")
 	flag.StringVar(&o.certificate, "cert", "", "file with the callers' certificate (required)")
 	flag.StringVar(&o.key, "key", "", "file with its key (required)")
-	flag.StringVar(&o.method, "method", "/fleetgate.v1.ReviewService/Review", "path of the RPC")
 	flag.StringVar(&o.payloads, "payloads", "", "file of requests, each after its length in 4 bytes, big end first (required)")
 	flag.StringVar(&o.answers, "answers", "", "file for the answers (required)")
 	flag.Float64Var(&o.rate, "rate", 0, "calls per second, each when it is due")
@@ -69,7 +67,7 @@ func run(o options) error {
 	} else {
 		pace.closedLoop(o.concurrency)
 	}
-	return writeAnswers(o.answers, pace.counted())
+	return writeAnswers(o.answers, pace.answers)
 }
 
 func readPayloads(path string) ([][]byte, error) {
@@ -104,18 +102,9 @@ func writeAnswers(path string, answers []answer) error {
 		head := binary.BigEndian.AppendUint64(nil, uint64(one.latency.Nanoseconds()))
 		head = binary.BigEndian.AppendUint32(head, uint32(int32(one.status)))
 		head = binary.BigEndian.AppendUint32(head, uint32(len(one.message)))
-		if err := writeAll(out, head, one.message); err != nil {
-			return errors.Join(err, file.Close())
-		}
+		// An error stays with the writer until it is flushed.
+		_, _ = out.Write(head)
+		_, _ = out.Write(one.message)
 	}
 	return errors.Join(out.Flush(), file.Close())
-}
-
-func writeAll(out io.Writer, parts ...[]byte) error {
-	for _, part := range parts {
-		if _, err := out.Write(part); err != nil {
-			return err
-		}
-	}
-	return nil
 }

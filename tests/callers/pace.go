@@ -68,8 +68,6 @@ func (p *pace) one(due time.Time) {
 	p.answers = append(p.answers, got)
 }
 
-func (p *pace) counted() []answer { return p.answers }
-
 func sleepUntil(due time.Time) {
 	for left := time.Until(due); left > 0; left = time.Until(due) {
 		span := syscall.NsecToTimespec(left.Nanoseconds())

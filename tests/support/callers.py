@@ -12,10 +12,10 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-_BUILD_SCRIPT = Path(__file__).parents[1] / "callers" / "build.sh"
+from tests.support import go_program
+
 _HEAD = struct.Struct(">QiI")
 
 
@@ -58,7 +58,8 @@ def call(
     requests, answers = scratch / "callers.requests", scratch / "callers.answers"
     requests.write_bytes(b"".join(struct.pack(">I", len(one)) + one for one in payloads))
     command = [
-        build(), "--address", address, "--ca", identity.ca, "--cert", identity.certificate, "--key", identity.key,
+        go_program.build("callers"), "--address", address,
+        "--ca", identity.ca, "--cert", identity.certificate, "--key", identity.key,
         "--payloads", requests, "--answers", answers, "--duration", f"{seconds}s", "--warmup", f"{warmup}s",
         *(["--rate", rate] if rate else ["--concurrency", concurrency]),
     ]  # fmt: skip
@@ -66,13 +67,6 @@ def call(
     if done.returncode:
         raise RuntimeError(done.stderr)
     return _read(answers)
-
-
-@cache
-def build() -> Path:
-    """Compile the callers unless this machine has them already."""
-    result = subprocess.run([str(_BUILD_SCRIPT)], stdout=subprocess.PIPE, text=True, check=True)
-    return Path(result.stdout.strip())
 
 
 def _read(path: Path) -> Answers:

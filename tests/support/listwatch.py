@@ -11,11 +11,11 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-_BUILD_SCRIPT = Path(__file__).parents[1] / "listwatch" / "build.sh"
+from tests.support import go_program
+
 _STOP_TIMEOUT_S = 10.0
 TOKEN = "listwatch"
 
@@ -93,13 +93,6 @@ class ListWatch:
         return json.loads(answer)
 
 
-@cache
-def build() -> Path:
-    """Compile listwatch unless this machine has it already."""
-    result = subprocess.run([str(_BUILD_SCRIPT)], stdout=subprocess.PIPE, text=True, check=True)
-    return Path(result.stdout.strip())
-
-
 @contextmanager
 def list_watch(
     directory: Path, clusters: Sequence[str], kinds: Sequence[Kind], *, history: int = 10_000
@@ -110,7 +103,7 @@ def list_watch(
     plan.write_text(
         json.dumps({"clusters": list(clusters), "kinds": [asdict(each) for each in kinds], "history": history})
     )
-    command = [str(build()), "--plan", str(plan), "--dir", str(directory)]
+    command = [str(go_program.build("listwatch")), "--plan", str(plan), "--dir", str(directory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
